@@ -1,0 +1,68 @@
+//! What one unit runs: the shapes in which `rustc` and `script` answer. Data only.
+
+use serde::{Deserialize, Serialize};
+use vx_model::{RootedPath, Template};
+
+use crate::UnitIndex;
+
+/// What of a dependency is needed in the `deps` directory of the exec root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Needs {
+    /// The metadata alone (`.rmeta`), there before the dependency's code is generated.
+    Metadata,
+    /// Everything that the dependency made (`.rlib`, `.so`, …; the executable of a build script).
+    Everything,
+}
+
+/// A run of rustc.
+///
+/// It runs in the exec root's company: dependencies lie in `{Exec}/deps/`, outputs go to `{Exec}/out/`.
+#[derive(Debug, Clone)]
+pub struct Compile {
+    /// rustc (or a wrapper of the user's) and its arguments.
+    pub arguments: Vec<Template>,
+    /// What Cargo adds to the user's environment, sorted: `CARGO_*`, `OUT_DIR`, the build script's `rustc-env`.
+    pub environment: Vec<(String, Template)>,
+    /// Where it runs: the workspace root for path packages of the workspace, the package root for others.
+    pub working_directory: RootedPath,
+    /// Compile units whose outputs must lie in `deps`, transitive ones included, sorted, none twice.
+    pub inputs: Vec<(UnitIndex, Needs)>,
+    /// Build-script runs whose output trees or directives the command uses.
+    pub scripts: Vec<UnitIndex>,
+    /// File name of the metadata in `out` that dependants may start from; none where there is no pipelining.
+    pub metadata: Option<String>,
+    /// File name of the dep-info in `out`.
+    pub dep_info: String,
+    /// Whether a linker runs: its identity joins the key.
+    pub links: bool,
+    /// Whether a proc macro is anywhere among the dependencies.
+    pub uses_proc_macros: bool,
+    /// Whether warnings are to be shown (path packages; registry packages are capped).
+    pub shows_warnings: bool,
+}
+
+/// A run of a build script.
+#[derive(Debug, Clone)]
+pub struct RunScript {
+    /// The unit that compiled the script; its executable is linked into the exec root as `./build-script`.
+    pub script: UnitIndex,
+    /// Build-script runs whose `DEP_*` metadata the environment holds.
+    pub scripts: Vec<UnitIndex>,
+    /// What Cargo sets, sorted. The user's environment joins it, filtered.
+    pub environment: Vec<(String, Template)>,
+    /// The package root.
+    pub working_directory: RootedPath,
+}
+
+/// A final artifact that the user sees.
+#[derive(Debug, Clone)]
+pub struct Uplift {
+    /// File name in the unit's `out`.
+    pub file: String,
+    /// Below the workspace root: `.vx/build/debug/rg`.
+    pub destination: String,
+    /// Cargo's target kind.
+    pub kind: String,
+    /// Whether it can be run.
+    pub is_executable: bool,
+}

@@ -1,0 +1,27 @@
+//! The environment variables of vx, one constant each.
+
+/// The state directory of one user; `~/.vx` where unset.
+pub const VX_HOME: &str = "VX_HOME";
+/// Endpoint of the daemon; where unset, it takes a free loopback port and publishes it.
+pub const VX_DAEMON: &str = "VX_DAEMON";
+/// Endpoint of the store service; where unset, it takes a free loopback port and publishes it.
+pub const VX_CAS: &str = "VX_CAS";
+/// Endpoint of the execution service; where unset, it takes a free loopback port and publishes it.
+pub const VX_EXEC: &str = "VX_EXEC";
+/// Directory of downloads by SHA-256, shared between homes; `$VX_HOME/downloads` where unset.
+pub const VX_DOWNLOAD_CACHE_DIR: &str = "VX_DOWNLOAD_CACHE_DIR";
+/// How long a daemon with nothing to do stays, for example `90s`, `10m`, `3h`; three hours where unset.
+pub const VX_IDLE_TIMEOUT: &str = "VX_IDLE_TIMEOUT";
+/// Filter of the services' logs in the syntax of `tracing_subscriber::EnvFilter`; `info` where unset.
+pub const VX_LOG: &str = "VX_LOG";
+
+/// Every variable that vx reads; any other `VX_*` is warned about.
+pub const ALL: &[&str] = &[
+    VX_HOME,
+    VX_DAEMON,
+    VX_CAS,
+    VX_EXEC,
+    VX_DOWNLOAD_CACHE_DIR,
+    VX_IDLE_TIMEOUT,
+    VX_LOG,
+];

@@ -1,0 +1,49 @@
+//! `Input`: a question about the world that an action's result depended on.
+//!
+//! A recorded input set holds questions, not answers. Asking them again, in this or another checkout, and adding the
+//! answers to the weak key gives the strong key under which the result is stored.
+
+use facet::Facet;
+use serde::{Deserialize, Serialize};
+
+use crate::template::RootedPath;
+
+/// One question.
+#[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Input {
+    /// What does this file hold? (or: it is absent, or not a file)
+    File(RootedPath),
+    /// What is at this path: nothing, a file, a directory, a symbolic link to where?
+    Kind(RootedPath),
+    /// Which names, of which kinds, are in this directory? (not recursive)
+    Listing(RootedPath),
+    /// What does this directory hold, recursively, ignored files left out?
+    Tree(RootedPath),
+    /// Which directories above the workspace root have an entry of this name?
+    Ancestors(String),
+    /// What is the value of this environment variable, or is it unset?
+    Env(String),
+    /// Where is this path, in absolute terms? Binds a result to one place of the disk.
+    Location(RootedPath),
+}
+
+/// The questions whose answers decide a result, sorted, none twice.
+#[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct InputSet {
+    inputs: Vec<Input>,
+}
+
+impl InputSet {
+    /// Sorts and removes what is there twice.
+    pub fn new(mut inputs: Vec<Input>) -> Self {
+        inputs.sort();
+        inputs.dedup();
+        Self { inputs }
+    }
+
+    /// The questions in canonical order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+}

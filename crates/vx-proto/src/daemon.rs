@@ -1,0 +1,242 @@
+//! The daemon's service: builds, and the life of the daemon itself.
+
+use facet::Facet;
+
+use crate::{CasStatus, EnvVar, ExecStatus, WireError};
+
+/// What a unit is made for.
+#[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum MessageFormat {
+    /// For people.
+    Human,
+    /// Cargo's JSON messages, one a line.
+    Json,
+}
+
+/// Which packages, targets, features and profile to build, in Cargo's terms.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// `-p SPEC`.
+    pub packages: Vec<String>,
+    /// `--workspace`.
+    pub workspace: bool,
+    /// `--exclude SPEC`.
+    pub exclude: Vec<String>,
+    /// `--lib`.
+    pub lib: bool,
+    /// `--bin NAME`.
+    pub bin: Vec<String>,
+    /// `--bins`.
+    pub bins: bool,
+    /// `--example NAME`.
+    pub example: Vec<String>,
+    /// `--examples`.
+    pub examples: bool,
+    /// `-F FEATURES`, as written.
+    pub features: Vec<String>,
+    /// `--all-features`.
+    pub all_features: bool,
+    /// `--no-default-features`.
+    pub no_default_features: bool,
+    /// `--profile NAME`; `--release` is `release`.
+    pub profile: Option<String>,
+    /// `--target TRIPLE`.
+    pub target: Vec<String>,
+    /// `--manifest-path PATH`, absolute.
+    pub manifest_path: Option<String>,
+    /// `--config KEY=VALUE|PATH`.
+    pub config: Vec<String>,
+    /// `--locked`.
+    pub locked: bool,
+    /// `--offline`.
+    pub offline: bool,
+    /// `--frozen`.
+    pub frozen: bool,
+}
+
+/// A build.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// The directory that the user is in, absolute.
+    pub directory: String,
+    /// The user's environment, sorted by name.
+    pub environment: Vec<EnvVar>,
+    /// `+TOOLCHAIN`.
+    pub toolchain: Option<String>,
+    /// What to build.
+    pub selection: Selection,
+    /// `-j N`: at most so many jobs for this build.
+    pub jobs: Option<u32>,
+    /// `--keep-going`.
+    pub keep_going: bool,
+    /// How diagnostics are wanted.
+    pub message_format: MessageFormat,
+}
+
+/// How a unit came to be.
+#[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// A process ran.
+    Ran,
+    /// Its result came from the store.
+    Cached,
+    /// Nothing about it had changed since this daemon last looked.
+    Fresh,
+}
+
+/// A unit as shown to a person.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnitLabel {
+    /// Package name.
+    pub package: String,
+    /// Package version.
+    pub version: String,
+    /// Directory of a path package, as Cargo shows it in parentheses; none for registry packages.
+    pub directory: Option<String>,
+    /// Target, as Cargo's progress bar shows it: `ripgrep(build.rs)`, `rg(bin)`, `serde`.
+    pub target: String,
+}
+
+/// A program or library at its final place.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Artifact {
+    /// Package name.
+    pub package: String,
+    /// Target name.
+    pub target: String,
+    /// Cargo's target kind: `bin`, `example`, `lib`, `cdylib`, …
+    pub kind: String,
+    /// Absolute.
+    pub path: String,
+    /// Whether it can be run.
+    pub is_executable: bool,
+}
+
+/// The end of a build.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct BuildSummary {
+    /// Cargo's description: `` `dev` profile [unoptimized + debuginfo] ``.
+    pub profile: String,
+    /// Milliseconds in the daemon.
+    pub duration_ms: u64,
+    /// Units whose process ran.
+    pub ran: u32,
+    /// Units from the store.
+    pub cached: u32,
+    /// Units that nothing had changed for.
+    pub fresh: u32,
+    /// Final artifacts of the selected targets.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// What happens in a build, in order; `Finished` or `Failed` is the last.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BuildEvent {
+    /// A line of Cargo's kind: a verb in the left column (`Downloaded`, `Locking`) and a text.
+    Status {
+        /// At most twelve characters.
+        verb: String,
+        /// The rest of the line.
+        text: String,
+    },
+    /// The plan is made.
+    Planned {
+        /// Units in all.
+        units: u32,
+    },
+    /// A process for this unit has started.
+    UnitStarted {
+        /// Number of the unit in this build.
+        unit: u32,
+        /// For people.
+        label: UnitLabel,
+    },
+    /// A unit is done.
+    UnitFinished {
+        /// Number of the unit in this build.
+        unit: u32,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A warning of vx or of a build script: `warning: …` in full, without colours.
+    Warning(String),
+    /// A diagnostic of the compiler, with ANSI colours, line feeds inside and at the end.
+    Diagnostic {
+        /// As rustc rendered it.
+        rendered: String,
+    },
+    /// A line of Cargo's JSON messages.
+    Json(String),
+    /// The build is good.
+    Finished(BuildSummary),
+    /// The build is not good.
+    Failed(WireError),
+}
+
+/// A build under way.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct BuildStatus {
+    /// Root directory of the workspace.
+    pub workspace: String,
+    /// Milliseconds since it began.
+    pub running_ms: u64,
+    /// Units done.
+    pub done: u32,
+    /// Units in all; zero while planning.
+    pub units: u32,
+}
+
+/// A service of this home.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct ServiceStatus {
+    /// `daemon`, `cas` or `exec`.
+    pub name: String,
+    /// Its endpoint.
+    pub endpoint: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// The state of the daemon and its services.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct DaemonStatus {
+    /// Build version of the daemon's executable.
+    pub version: String,
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+    /// The daemon and its services.
+    pub services: Vec<ServiceStatus>,
+    /// Builds under way.
+    pub builds: Vec<BuildStatus>,
+    /// The store.
+    pub cas: CasStatus,
+    /// The executor.
+    pub exec: ExecStatus,
+}
+
+/// Why a unit ran in the last build.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Which unit.
+    pub label: UnitLabel,
+    /// How it came to be.
+    pub outcome: Outcome,
+    /// One line each, the first input that differs first; empty for units that did not run.
+    pub reasons: Vec<String>,
+}
+
+/// The daemon.
+#[rapace::service]
+pub trait Daemon {
+    /// Builds. Its connection is its own: when the connection ends, the build is cancelled.
+    async fn build(&self, request: BuildRequest) -> rapace::Streaming<BuildEvent>;
+    /// What the last build in the workspace that holds `directory` did, and why.
+    async fn explain(&self, directory: String) -> crate::Reply<Vec<Explanation>>;
+    /// The state of everything.
+    async fn status(&self) -> crate::Reply<DaemonStatus>;
+    /// Stops everything: builds, children, services. With `only_if_idle`, refuses with `Busy` while builds are under way.
+    async fn shutdown(&self, only_if_idle: bool) -> crate::Reply<()>;
+}

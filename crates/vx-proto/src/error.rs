@@ -1,0 +1,98 @@
+//! Errors as they travel: a kind for programs, a message and advice for people.
+
+use facet::Facet;
+
+/// What kind of failure it was; decides the exit code.
+#[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ErrorKind {
+    /// The user's command or configuration asks for something that is wrong.
+    Usage,
+    /// The user's project asks for something that vx does not do yet.
+    Unsupported,
+    /// Cargo, a compiler or a build script failed; what it said has been shown.
+    BuildFailed,
+    /// The build was cancelled.
+    Cancelled,
+    /// The daemon is busy and may not be replaced or stopped.
+    Busy,
+    /// A download failed or did not have the expected content.
+    Download,
+    /// A service did not answer, or died.
+    Unavailable,
+    /// The disk, the store or another part of the machine failed.
+    Machine,
+    /// A defect of vx.
+    Internal,
+}
+
+/// A failure: what failed, on what, why, and what to do about it.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct WireError {
+    /// For programs.
+    pub kind: ErrorKind,
+    /// What failed and on what, in one line, starting in lower case, without a full stop.
+    pub message: String,
+    /// Why, outermost cause first.
+    pub causes: Vec<String>,
+    /// What the person can do.
+    pub help: Option<String>,
+}
+
+impl WireError {
+    /// A failure without causes or advice.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// A failure told by `error` and its chain of sources.
+    pub fn from_error(kind: ErrorKind, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        Self {
+            causes: causes.map(ToString::to_string).collect(),
+            ..Self::new(kind, error.to_string())
+        }
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What a service answers.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reply<T> {
+    /// It was done.
+    Ok(T),
+    /// It was not done.
+    Err(WireError),
+}
+
+impl<T> Reply<T> {
+    /// As the type that Rust's `?` knows.
+    pub fn into_result(self) -> Result<T, WireError> {
+        match self {
+            Self::Ok(value) => Ok(value),
+            Self::Err(error) => Err(error),
+        }
+    }
+}
+
+impl<T, E: Into<WireError>> From<Result<T, E>> for Reply<T> {
+    fn from(result: Result<T, E>) -> Self {
+        match result {
+            Ok(value) => Self::Ok(value),
+            Err(error) => Self::Err(error.into()),
+        }
+    }
+}

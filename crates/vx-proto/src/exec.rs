@@ -1,0 +1,162 @@
+//! The execution service: runs one action per connection; the connection's end is the action's cancellation.
+
+use facet::Facet;
+use vx_model::{Digest, OutputFile, OutputTree};
+
+use crate::WireError;
+
+/// An environment variable of a process.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A file that an action needs in its exec root.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Relative to the exec root.
+    pub path: String,
+    /// Content, in the store.
+    pub digest: Digest,
+    /// Whether it may be executed.
+    pub is_executable: bool,
+}
+
+/// A process to run.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct ExecuteRequest {
+    /// For messages and process listings: `rustc serde v1.0.228`.
+    pub label: String,
+    /// Absolute; must not exist, is made by execd and removed by it after the action.
+    pub exec_root: String,
+    /// Program (absolute, or relative to the exec root with a leading `./`) and its arguments.
+    pub arguments: Vec<String>,
+    /// The whole environment; nothing is inherited. execd adds the jobserver's variables and `TMPDIR`.
+    pub environment: Vec<EnvVar>,
+    /// Absolute.
+    pub working_directory: String,
+    /// Linked into the exec root before the start.
+    pub inputs: Vec<InputFile>,
+    /// Directories to make in the exec root before the start.
+    pub directories: Vec<String>,
+    /// Directories below the exec root whose direct entries are each taken in as output files after a success.
+    pub output_directories: Vec<String>,
+    /// Directories, absolute, made before the start and taken in as trees after a success; they are left in place for
+    /// the caller, which moves or removes them, and are not observed.
+    pub output_trees: Vec<String>,
+    /// Whether standard error is rustc's JSON, whose artifact notices make an [`ExecuteEvent::Output`] at once.
+    pub rustc_json: bool,
+    /// Whether to observe what the process and its children open, look for, list and execute.
+    pub observe: bool,
+    /// Larger runs first when there are more actions than jobs: the estimated length of the critical path from here.
+    pub priority: u64,
+}
+
+/// How a path was used.
+#[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AccessKind {
+    /// Opened for reading, or executed.
+    Read,
+    /// Looked for (stat, access, readlink, a failed open): only what kind of thing is there mattered.
+    Probe,
+    /// Opened as a directory to list it.
+    List,
+    /// Created, written, renamed or removed before anything else was done with it.
+    Write,
+}
+
+/// One observed use of a path; the first use of each path and kind.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Access {
+    /// Absolute, `.` and `..` resolved against the working directory lexically; symbolic links not followed.
+    pub path: String,
+    /// How it was used.
+    pub kind: AccessKind,
+}
+
+/// What was seen of a process tree.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Observation {
+    /// It was not asked for.
+    NotAsked,
+    /// Everything that was used, sorted.
+    Complete(Vec<Access>),
+    /// The kernel refused, or something escaped; the reason.
+    Incomplete(String),
+}
+
+/// How a process ended.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct ExecuteResult {
+    /// The exit code; none where a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Output files that exist, sorted by path (after a success only).
+    pub files: Vec<OutputFile>,
+    /// Output trees (after a success only).
+    pub trees: Vec<OutputTree>,
+    /// Standard output as a blob (after a success only).
+    pub stdout: Option<Digest>,
+    /// Standard error as a blob (after a success only).
+    pub stderr: Option<Digest>,
+    /// Milliseconds from start to end, waiting for a job excluded.
+    pub duration_ms: u64,
+    /// What was seen.
+    pub observation: Observation,
+}
+
+/// What happens to an action, in order: `Started`, any number of `Stdout`/`Stderr`/`Output`, then one `Finished` or `Failed`.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExecuteEvent {
+    /// A job was free and the process runs.
+    Started {
+        /// Its process id.
+        pid: u32,
+        /// Nanoseconds since the Unix epoch, taken from the clock of the file system that holds the exec root, before
+        /// the process started.
+        stamp_ns: u64,
+    },
+    /// A whole line of standard output, without its line feed.
+    Stdout(Vec<u8>),
+    /// A whole line of standard error, without its line feed; rustc's artifact notices are left out.
+    Stderr(Vec<u8>),
+    /// rustc has announced this file and it is in the store.
+    Output(OutputFile),
+    /// The process has ended.
+    Finished(ExecuteResult),
+    /// The process could not be run, or its outputs could not be taken in.
+    Failed(WireError),
+    /// Inputs are missing from the store; nothing was run.
+    MissingInputs(Vec<Digest>),
+}
+
+/// How busy execd is.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExecStatus {
+    /// Process id of execd.
+    pub pid: u32,
+    /// Jobs of the machine's budget.
+    pub jobs: u32,
+    /// Actions running.
+    pub running: u32,
+    /// Actions waiting for a job.
+    pub waiting: u32,
+    /// Compilers and build scripts started since execd started.
+    pub started: u64,
+}
+
+/// Runs processes.
+#[rapace::service]
+pub trait Exec {
+    /// How busy execd is.
+    async fn status(&self) -> crate::Reply<ExecStatus>;
+    /// Runs one action. Its connection is its own: when the connection ends, the whole process tree is killed.
+    async fn execute(&self, request: ExecuteRequest) -> rapace::Streaming<ExecuteEvent>;
+}

@@ -1,0 +1,3 @@
+//! The `vx` command line.
+
+fn main() {}
