@@ -8,7 +8,5 @@ mod plan;
 mod settings;
 
 pub use command::{Compile, Needs, RunScript, Uplift};
-pub use plan::{
-    Dependency, Package, PackageSource, Plan, PlanContext, Target, Unit, UnitIndex, UnitKind,
-};
+pub use plan::{Dependency, Package, PackageSource, Plan, PlanContext, Target, Unit, UnitIndex, UnitKind};
 pub use settings::Settings;

@@ -4,9 +4,7 @@ use facet::Facet;
 use serde::{Deserialize, Serialize};
 
 /// A place that lies elsewhere on another machine, in another home or in another checkout.
-#[derive(
-    Facet, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
-)]
+#[derive(Facet, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Root {
     /// The root directory of the Cargo workspace.
@@ -50,10 +48,7 @@ impl RootedPath {
             ("", path) => path.to_owned(),
             (base, path) => format!("{base}/{path}"),
         };
-        Self {
-            root: self.root,
-            path,
-        }
+        Self { root: self.root, path }
     }
 }
 
@@ -68,9 +63,7 @@ pub enum Part {
 }
 
 /// A text with places in it.
-#[derive(
-    Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default,
-)]
+#[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Template {
     /// The pieces in order.
     pub parts: Vec<Part>,
@@ -198,8 +191,7 @@ impl Roots {
     pub fn with(mut self, root: Root, dir: impl Into<String>) -> Self {
         self.dirs.retain(|(known, _)| *known != root);
         self.dirs.push((root, dir.into()));
-        self.dirs
-            .sort_by_key(|(_, dir)| std::cmp::Reverse(dir.len()));
+        self.dirs.sort_by_key(|(_, dir)| std::cmp::Reverse(dir.len()));
         self
     }
 

@@ -112,13 +112,7 @@ pub trait Cas {
     /// The result under a strong key; none where it is not known or where a blob that it names is missing or damaged.
     async fn get_result(&self, strong: Key) -> crate::Reply<Option<ActionResult>>;
     /// Records an input set under the weak key and the result under the strong key, in one step.
-    async fn put_result(
-        &self,
-        weak: Key,
-        inputs: InputSet,
-        strong: Key,
-        result: ActionResult,
-    ) -> crate::Reply<()>;
+    async fn put_result(&self, weak: Key, inputs: InputSet, strong: Key, result: ActionResult) -> crate::Reply<()>;
     /// Reads a record.
     async fn get_record(&self, key: RecordKey) -> crate::Reply<Option<Vec<u8>>>;
     /// Writes a record.

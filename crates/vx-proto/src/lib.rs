@@ -3,10 +3,7 @@
 //! No behaviour. Every method answers a [`Reply`], because rapace cannot carry a `std::result::Result`. All paths are
 //! absolute UTF-8. A change to any type or method here raises [`PROTOCOL`].
 
-#![expect(
-    missing_docs,
-    reason = "rapace's macro writes public items without documentation"
-)]
+#![expect(missing_docs, reason = "rapace's macro writes public items without documentation")]
 
 mod cas;
 mod daemon;
