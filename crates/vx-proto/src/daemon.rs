@@ -53,6 +53,9 @@ pub struct Selection {
     pub offline: bool,
     /// `--frozen`.
     pub frozen: bool,
+    /// Whether the targets are those of `cargo run`: exactly one executable, `default-run` respected; anything else is
+    /// a usage error that names the candidates, before anything runs.
+    pub run: bool,
 }
 
 /// A build.
@@ -112,6 +115,9 @@ pub struct Artifact {
     pub path: String,
     /// Whether it can be run.
     pub is_executable: bool,
+    /// What Cargo adds to the user's environment when it runs this program, sorted: `CARGO`, `CARGO_MANIFEST_DIR`,
+    /// `CARGO_PKG_*`, the variable of the library search path. Empty for what cannot be run.
+    pub environment: Vec<EnvVar>,
 }
 
 /// The end of a build.
@@ -153,11 +159,15 @@ pub enum BuildEvent {
         unit: u32,
         /// For people.
         label: UnitLabel,
+        /// The command, quoted for a shell, for `-v`.
+        command: String,
     },
-    /// A unit is done.
+    /// A unit is done. One that did not run was not started either.
     UnitFinished {
         /// Number of the unit in this build.
         unit: u32,
+        /// For people.
+        label: UnitLabel,
         /// How.
         outcome: Outcome,
     },
@@ -168,7 +178,7 @@ pub enum BuildEvent {
         /// As rustc rendered it.
         rendered: String,
     },
-    /// A line of Cargo's JSON messages.
+    /// A line of Cargo's JSON messages, `build-finished` included.
     Json(String),
     /// The build is good.
     Finished(BuildSummary),
