@@ -1,8 +1,20 @@
-//! `ActionResult`: what an action left behind, by digest.
+//! `ActionResult`: what an action left behind, by digest, in REAPI's encoding.
+//!
+//! Trees are given by `root_directory_digest`, the duration is `virtual_execution_duration`, and the annotation is an
+//! entry of `auxiliary_metadata` whose type name carries its version. What a later version may add to the message makes
+//! it unreadable here: an unknown result is a miss, never a result read by half.
 
 use facet::Facet;
+use prost::Message as _;
 
 use crate::Digest;
+use crate::wire::{
+    WireActionResult, WireAny, WireDigest, WireDuration, WireFormatError, WireMetadata, WireOutputDirectory,
+    WireOutputFile, decode_exact,
+};
+
+/// Type name of [`ActionResult::annotation`] in the encoding; ends with the version of the whole.
+const ANNOTATION: &str = "type.googleapis.com/vx.Annotation.1";
 
 /// A file that an action wrote.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,4 +51,142 @@ pub struct ActionResult {
     pub duration_ms: u64,
     /// What the planner keeps with the result, opaque to the store.
     pub annotation: Vec<u8>,
+}
+
+impl ActionResult {
+    /// The encoding for the action cache.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut files = self.files.clone();
+        let mut trees = self.trees.clone();
+        files.sort();
+        trees.sort();
+        let message = WireActionResult {
+            output_files: files.into_iter().map(WireOutputFile::from).collect(),
+            output_directories: trees.into_iter().map(WireOutputDirectory::from).collect(),
+            stdout_digest: self.stdout.map(WireDigest::from),
+            stderr_digest: self.stderr.map(WireDigest::from),
+            execution_metadata: Some(WireMetadata {
+                auxiliary_metadata: vec![WireAny {
+                    type_url: ANNOTATION.to_owned(),
+                    value: self.annotation.clone(),
+                }],
+                virtual_execution_duration: Some(WireDuration::from_millis(self.duration_ms)),
+            }),
+        };
+        message.encode_to_vec()
+    }
+
+    /// Reads what [`ActionResult::encode`] of this version wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ActionResultError> {
+        let message: WireActionResult = decode_exact(bytes)?;
+        let metadata = message.execution_metadata.ok_or(ActionResultError::Version)?;
+        let annotation = match <[WireAny; 1]>::try_from(metadata.auxiliary_metadata) {
+            Ok([any]) if any.type_url == ANNOTATION => any.value,
+            _ => return Err(ActionResultError::Version),
+        };
+        let duration = metadata.virtual_execution_duration.ok_or(ActionResultError::Version)?;
+        Ok(Self {
+            files: message
+                .output_files
+                .into_iter()
+                .map(OutputFile::try_from)
+                .collect::<Result<_, _>>()?,
+            trees: message
+                .output_directories
+                .into_iter()
+                .map(OutputTree::try_from)
+                .collect::<Result<_, _>>()?,
+            stdout: optional("stdout", message.stdout_digest.as_ref())?,
+            stderr: optional("stderr", message.stderr_digest.as_ref())?,
+            duration_ms: duration.millis().ok_or(ActionResultError::Duration)?,
+            annotation,
+        })
+    }
+}
+
+/// Bytes are not an encoded [`ActionResult`] of this version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActionResultError {
+    /// Not canonical protobuf.
+    #[error("not the encoding of an action result")]
+    Format(#[from] WireFormatError),
+    /// Written by another version of vx, or by another program.
+    #[error("an action result of another version")]
+    Version,
+    /// This output has no valid digest.
+    #[error("the output {0:?} has no valid digest")]
+    Digest(String),
+    /// The duration is negative or not in whole milliseconds.
+    #[error("the duration is not a number of milliseconds")]
+    Duration,
+}
+
+impl WireDuration {
+    fn from_millis(millis: u64) -> Self {
+        Self {
+            // Both fit: a 64-bit number divided by 1000, and less than 10^9.
+            seconds: (millis / 1000).cast_signed(),
+            nanos: ((millis % 1000) * 1_000_000) as i32,
+        }
+    }
+
+    fn millis(self) -> Option<u64> {
+        let seconds = u64::try_from(self.seconds).ok()?;
+        let nanos = u64::try_from(self.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+        if nanos % 1_000_000 != 0 {
+            return None;
+        }
+        seconds.checked_mul(1000)?.checked_add(nanos / 1_000_000)
+    }
+}
+
+impl From<OutputFile> for WireOutputFile {
+    fn from(file: OutputFile) -> Self {
+        Self {
+            path: file.path,
+            digest: Some(file.digest.into()),
+            is_executable: file.is_executable,
+        }
+    }
+}
+
+impl From<OutputTree> for WireOutputDirectory {
+    fn from(tree: OutputTree) -> Self {
+        Self {
+            path: tree.path,
+            root_directory_digest: Some(tree.root.into()),
+        }
+    }
+}
+
+impl TryFrom<WireOutputFile> for OutputFile {
+    type Error = ActionResultError;
+
+    fn try_from(file: WireOutputFile) -> Result<Self, ActionResultError> {
+        Ok(Self {
+            digest: required(&file.path, file.digest.as_ref())?,
+            path: file.path,
+            is_executable: file.is_executable,
+        })
+    }
+}
+
+impl TryFrom<WireOutputDirectory> for OutputTree {
+    type Error = ActionResultError;
+
+    fn try_from(tree: WireOutputDirectory) -> Result<Self, ActionResultError> {
+        Ok(Self {
+            root: required(&tree.path, tree.root_directory_digest.as_ref())?,
+            path: tree.path,
+        })
+    }
+}
+
+fn required(output: &str, wire: Option<&WireDigest>) -> Result<Digest, ActionResultError> {
+    wire.and_then(WireDigest::digest)
+        .ok_or_else(|| ActionResultError::Digest(output.to_owned()))
+}
+
+fn optional(output: &str, wire: Option<&WireDigest>) -> Result<Option<Digest>, ActionResultError> {
+    wire.map(|wire| required(output, Some(wire))).transpose()
 }

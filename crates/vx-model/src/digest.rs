@@ -57,7 +57,10 @@ impl FromStr for Digest {
                 size_bytes: size.parse().ok()?,
             })
         };
-        parse().ok_or_else(|| ParseDigestError(text.to_owned()))
+        // The number parser takes a sign and leading zeros; a digest has one spelling.
+        parse()
+            .filter(|digest: &Self| digest.to_string() == text)
+            .ok_or_else(|| ParseDigestError(text.to_owned()))
     }
 }
 
@@ -84,7 +87,8 @@ impl DigestHasher {
     }
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// `bytes` as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
         .iter()
@@ -95,7 +99,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
+/// The 32 bytes that 64 lower-case hexadecimal digits stand for; none for any other text.
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
     let bytes = text.as_bytes();
     if bytes.len() != 64 {
         return None;

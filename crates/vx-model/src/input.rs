@@ -46,4 +46,42 @@ impl InputSet {
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
     }
+
+    /// The encoding for the action cache: equal sets have equal encodings.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(&(INPUT_SET_FORMAT, &self.inputs))
+            .expect("inputs are texts and numbers, which all encode")
+    }
+
+    /// Reads what [`InputSet::encode`] of this version wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InputSetError> {
+        let (format, inputs): (u32, Vec<Input>) = postcard::from_bytes(bytes).map_err(|_| InputSetError::Malformed)?;
+        if format != INPUT_SET_FORMAT {
+            return Err(InputSetError::Version(format));
+        }
+        let set = Self { inputs };
+        // Trailing bytes, numbers spelled long and inputs out of order all show here.
+        if set.inputs.is_sorted_by(|a, b| a < b) && set.encode() == bytes {
+            Ok(set)
+        } else {
+            Err(InputSetError::NotCanonical)
+        }
+    }
+}
+
+/// Changes whenever [`Input`] does; other versions are not read.
+const INPUT_SET_FORMAT: u32 = 1;
+
+/// Bytes are not an encoded [`InputSet`] of this version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputSetError {
+    /// Not the encoding of any input set.
+    #[error("not the encoding of an input set")]
+    Malformed,
+    /// Written by a version of vx with other inputs.
+    #[error("an input set of format {0}")]
+    Version(u32),
+    /// Inputs out of order, or something after them.
+    #[error("the encoding of an input set is not canonical")]
+    NotCanonical,
 }

@@ -9,10 +9,12 @@ mod directory;
 mod input;
 mod key;
 mod template;
+mod wire;
 
-pub use action_result::{ActionResult, OutputFile, OutputTree};
-pub use digest::{Digest, DigestHasher, ParseDigestError};
-pub use directory::{Directory, DirectoryNode, FileNode, SymlinkNode};
-pub use input::{Input, InputSet};
+pub use action_result::{ActionResult, ActionResultError, OutputFile, OutputTree};
+pub use digest::{Digest, DigestHasher, ParseDigestError, hex, unhex};
+pub use directory::{Directory, DirectoryError, DirectoryNode, FileNode, SymlinkNode};
+pub use input::{Input, InputSet, InputSetError};
 pub use key::{Key, KeyBuilder, KeyPart};
 pub use template::{Part, Root, RootedPath, Roots, Template};
+pub use wire::WireFormatError;

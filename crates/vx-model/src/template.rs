@@ -175,6 +175,14 @@ impl From<RootedPath> for Template {
     }
 }
 
+/// What follows a first component `..`; none where `path` starts otherwise, with a file called `..x` for example.
+fn strip_parent(path: &str) -> Option<&str> {
+    match path.strip_prefix("..")? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
+    }
+}
+
 fn is_name_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
@@ -211,9 +219,9 @@ impl Roots {
     pub fn absolute(&self, place: &RootedPath) -> String {
         let mut dir = self.dir(place.root);
         let mut path = place.path.as_str();
-        while let Some(rest) = path.strip_prefix("..") {
+        while let Some(rest) = strip_parent(path) {
             dir = dir.rsplit_once('/').map_or("", |(parent, _)| parent);
-            path = rest.trim_start_matches('/');
+            path = rest;
         }
         match (dir, path) {
             ("", _) => format!("/{path}"),

@@ -1,0 +1,153 @@
+//! The protobuf messages behind the encodings: REAPI's, with REAPI's field numbers.
+//!
+//! Kept private: the types of this crate say what is allowed, these say how it is written. A reader decodes, converts,
+//! encodes again and compares, so that whatever another writer may have added, reordered or spelled differently is
+//! refused instead of being dropped, and one digest can never stand for two encodings.
+
+use prost::Message;
+
+use crate::{Digest, unhex};
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireDigest {
+    #[prost(string, tag = "1")]
+    pub(crate) hash: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) size_bytes: i64,
+}
+
+impl From<Digest> for WireDigest {
+    fn from(digest: Digest) -> Self {
+        Self {
+            hash: digest.hex(),
+            // REAPI's type; no file is larger than that.
+            size_bytes: digest.size_bytes.cast_signed(),
+        }
+    }
+}
+
+impl WireDigest {
+    /// The digest that this names; none where it is malformed.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        Some(Digest {
+            hash: unhex(&self.hash)?,
+            size_bytes: u64::try_from(self.size_bytes).ok()?,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireDirectory {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) files: Vec<WireFileNode>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) directories: Vec<WireDirectoryNode>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) symlinks: Vec<WireSymlinkNode>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireFileNode {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) digest: Option<WireDigest>,
+    #[prost(bool, tag = "4")]
+    pub(crate) is_executable: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireDirectoryNode {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) digest: Option<WireDigest>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireSymlinkNode {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "2")]
+    pub(crate) target: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireActionResult {
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) output_files: Vec<WireOutputFile>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) output_directories: Vec<WireOutputDirectory>,
+    #[prost(message, optional, tag = "6")]
+    pub(crate) stdout_digest: Option<WireDigest>,
+    #[prost(message, optional, tag = "8")]
+    pub(crate) stderr_digest: Option<WireDigest>,
+    #[prost(message, optional, tag = "9")]
+    pub(crate) execution_metadata: Option<WireMetadata>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireOutputFile {
+    #[prost(string, tag = "1")]
+    pub(crate) path: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) digest: Option<WireDigest>,
+    #[prost(bool, tag = "4")]
+    pub(crate) is_executable: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireOutputDirectory {
+    #[prost(string, tag = "1")]
+    pub(crate) path: String,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) root_directory_digest: Option<WireDigest>,
+}
+
+/// REAPI's `ExecutedActionMetadata`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireMetadata {
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) auxiliary_metadata: Vec<WireAny>,
+    #[prost(message, optional, tag = "12")]
+    pub(crate) virtual_execution_duration: Option<WireDuration>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireAny {
+    #[prost(string, tag = "1")]
+    pub(crate) type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) value: Vec<u8>,
+}
+
+/// `google.protobuf.Duration`.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct WireDuration {
+    #[prost(int64, tag = "1")]
+    pub(crate) seconds: i64,
+    #[prost(int32, tag = "2")]
+    pub(crate) nanos: i32,
+}
+
+/// Decodes a message of which `bytes` is the one canonical encoding of what this crate understands.
+pub(crate) fn decode_exact<M: Message + Default>(bytes: &[u8]) -> Result<M, WireFormatError> {
+    let message = M::decode(bytes).map_err(|error| WireFormatError::Malformed(error.to_string()))?;
+    if message.encode_to_vec() == bytes {
+        Ok(message)
+    } else {
+        Err(WireFormatError::NotCanonical)
+    }
+}
+
+/// Bytes are not what this crate would write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireFormatError {
+    /// Not protobuf, or fields of the wrong types.
+    #[error("malformed protobuf: {0}")]
+    Malformed(String),
+    /// Unknown fields, fields out of order, or defaults and numbers spelled out where they are left out or short.
+    #[error("the encoding is not canonical")]
+    NotCanonical,
+}
