@@ -23,6 +23,9 @@ pub struct Compile {
     pub arguments: Vec<Template>,
     /// What Cargo adds to the user's environment, sorted: `CARGO_*`, `OUT_DIR`, the build script's `rustc-env`.
     pub environment: Vec<(String, Template)>,
+    /// Directories to put before the user's value of the variable of the library search path (`LD_LIBRARY_PATH`); empty
+    /// but for proc macros that need dynamic libraries.
+    pub library_path: Vec<Template>,
     /// Where it runs: the workspace root for path packages of the workspace, the package root for others.
     pub working_directory: RootedPath,
     /// Compile units whose outputs must lie in `deps`, transitive ones included, sorted, none twice.
@@ -50,6 +53,10 @@ pub struct RunScript {
     pub scripts: Vec<UnitIndex>,
     /// What Cargo sets, sorted. The user's environment joins it, filtered.
     pub environment: Vec<(String, Template)>,
+    /// Directories to put before the user's value of the variable of the library search path (`LD_LIBRARY_PATH`).
+    pub library_path: Vec<Template>,
+    /// Compile units whose dynamic libraries the script is linked to; they must lie in `deps` of its exec root.
+    pub libraries: Vec<UnitIndex>,
     /// The package root.
     pub working_directory: RootedPath,
 }

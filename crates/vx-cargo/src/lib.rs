@@ -4,9 +4,27 @@
 //! manifests and configuration. Nothing here runs a compiler or a build script, touches the store, or caches.
 
 mod command;
+mod dep_info;
+mod environment;
+mod error;
+mod packages;
+mod paths;
 mod plan;
+mod script_output;
+mod seam;
 mod settings;
+mod workspace;
 
 pub use command::{Compile, Needs, RunScript, Uplift};
-pub use plan::{Dependency, Package, PackageSource, Plan, PlanContext, Target, Unit, UnitIndex, UnitKind};
-pub use settings::Settings;
+pub use dep_info::DepInfo;
+pub use environment::plan_environment;
+pub use error::PlanError;
+pub use packages::SourceReplacement;
+pub use plan::{
+    Dependency, FileName, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target, TargetName, Unit,
+    UnitIndex, UnitKind,
+};
+pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput};
+pub use seam::prepare_packages;
+pub use settings::{Debuginfo, Lto, Profile, Settings, Strip, StripLevel};
+pub use workspace::workspace_root;

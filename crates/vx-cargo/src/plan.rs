@@ -4,7 +4,7 @@
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
-use vx_model::{Input, RootedPath};
+use vx_model::{Input, RootedPath, Template};
 
 /// Number of a unit in [`Plan::units`].
 pub type UnitIndex = usize;
@@ -22,6 +22,12 @@ pub struct Plan {
     pub profile: String,
     /// Directory of final outputs below the workspace root: `.vx/build/debug`; with the triple in it for cross builds.
     pub output_directory: String,
+    /// What the commands of all units have in common.
+    pub toolchain: PlanToolchain,
+    /// The host and every target platform that units are for; the host is the first.
+    pub platforms: Vec<Platform>,
+    /// The `[env]` table of Cargo's configuration, sorted, as far as it applies in the user's environment.
+    pub config_environment: Vec<(String, Template)>,
     /// What the plan depends on: manifests, lock file, configuration, the listings of directories in which Cargo
     /// discovers targets, environment variables.
     pub inputs: Vec<Input>,
@@ -35,7 +41,7 @@ pub struct Package {
     /// Its version.
     pub version: String,
     /// Cargo's package id, as in its JSON messages, with the workspace's place replaced by `{workspace}` .
-    pub id: vx_model::Template,
+    pub id: Template,
     /// Where its files come from.
     pub source: PackageSource,
     /// The directory of its manifest.
@@ -44,6 +50,73 @@ pub struct Package {
     pub links: Option<String>,
     /// Variables that Cargo derives from the manifest (`CARGO_PKG_*`), sorted, without paths.
     pub environment: Vec<(String, String)>,
+    /// Features that the manifest declares, sorted: what rustc checks `cfg(feature)` against.
+    pub declared_features: Vec<String>,
+    /// The `[lints]` table as rustc's flags.
+    pub lint_flags: Vec<String>,
+    /// `package.rust-version`.
+    pub rust_version: Option<String>,
+    /// Its targets, enough to know which link arguments of its build script make sense.
+    pub targets: Vec<TargetName>,
+}
+
+/// Name and kind of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetName {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Cargo's kinds.
+    pub kind: Vec<String>,
+}
+
+/// What the commands of all units have in common.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanToolchain {
+    /// rustc.
+    pub rustc: RootedPath,
+    /// rustdoc.
+    pub rustdoc: RootedPath,
+    /// cargo.
+    pub cargo: RootedPath,
+    /// `1.95.0`.
+    pub release: String,
+    /// The host's triple.
+    pub host: String,
+    /// What rustc calls the place of the standard library's sources: `/rustc/HASH`.
+    pub virtual_sources: String,
+    /// Whether build scripts may set `RUSTC_BOOTSTRAP` with no more than a warning: for every crate, because the
+    /// toolchain is no stable one or the user has set it to `1`.
+    pub is_nightly: bool,
+    /// The user's `RUSTC_BOOTSTRAP`.
+    pub bootstrap: Option<String>,
+}
+
+/// A platform that code is compiled for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `--target`; none for the host.
+    pub triple: Option<String>,
+    /// What `cfg` holds there, `NAME` or `KEY="VALUE"`, as rustc prints it with these flags.
+    pub cfg: Vec<String>,
+    /// Prefix and suffix of file names by crate type; a crate type that is not here is not supported.
+    pub file_names: Vec<FileName>,
+    /// Values of `-C split-debuginfo` that rustc accepts there.
+    pub split_debuginfo: Vec<String>,
+    /// The user's flags.
+    pub rustflags: Vec<Template>,
+    /// The user's linker.
+    pub linker: Option<Template>,
+}
+
+/// How rustc names what it makes of a crate type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileName {
+    /// rustc's crate type.
+    pub crate_type: String,
+    /// `lib` or nothing.
+    pub prefix: String,
+    /// `.rlib`, `.so`, nothing.
+    pub suffix: String,
 }
 
 /// Where a package's files come from.
@@ -104,6 +177,12 @@ pub struct Target {
     pub source: RootedPath,
     /// Edition.
     pub edition: String,
+    /// Whether it is documented by default.
+    pub doc: bool,
+    /// Whether its examples in comments are tested.
+    pub doctest: bool,
+    /// Whether it is tested by default.
+    pub test: bool,
 }
 
 /// A unit that another needs.

@@ -1,0 +1,89 @@
+//! Which environment variables may influence a plan.
+
+use std::collections::BTreeMap;
+
+/// Variables that Cargo, or the rustc that it asks, reads while planning. `*` ends a family.
+const READ: &[&str] = &[
+    "CARGO_*",
+    "RUSTFLAGS",
+    "RUSTC",
+    "RUSTC_*",
+    "RUSTDOC",
+    "RUST_TARGET_PATH",
+    // Where Cargo's own configuration is looked for.
+    "HOME",
+    "USERPROFILE",
+];
+
+/// Variables of these families that Cargo sets for what it starts and does not read: they are there because vx itself was
+/// started by Cargo, and must not make another plan of the same project.
+const SET_FOR_CHILDREN: &[&str] = &[
+    "CARGO_PKG_*",
+    "CARGO_MANIFEST_*",
+    "CARGO_CRATE_NAME",
+    "CARGO_BIN_*",
+    "CARGO_PRIMARY_PACKAGE",
+    "CARGO_TARGET_TMPDIR",
+    "CARGO_RUSTC_CURRENT_DIR",
+    "CARGO_CFG_*",
+    "CARGO_FEATURE_*",
+    "CARGO_MAKEFLAGS",
+    // Cosmetic.
+    "CARGO_TERM_*",
+    "RUSTC_LOG",
+    "RUSTC_COLOR",
+];
+
+/// The part of the user's environment that may influence a plan: part of the plan's key, so that a variable that appears,
+/// changes or goes away makes another plan. `[env]` tables that yield to the user's environment are asked for by
+/// [`Plan::inputs`](crate::Plan::inputs).
+pub fn plan_environment(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    environment
+        .iter()
+        .filter(|(name, _)| matches_any(name, READ) && !matches_any(name, SET_FOR_CHILDREN))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Whether Cargo sets this variable for what it starts.
+pub(crate) fn is_set_for_children(name: &str) -> bool {
+    name == "CARGO" || matches_any(name, SET_FOR_CHILDREN)
+}
+
+fn matches_any(name: &str, patterns: &[&str]) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(family) => name.starts_with(family),
+        None => name == *pattern,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_reads_counts_and_what_it_sets_does_not() {
+        let names = [
+            "CARGO_BUILD_RUSTFLAGS",
+            "CARGO_HOME",
+            "CARGO_NEW_AND_UNKNOWN",
+            "CARGO_PKG_NAME",
+            "CARGO_PROFILE_DEV_DEBUG",
+            "EDITOR",
+            "RUSTC_BOOTSTRAP",
+            "RUSTC_LOG",
+            "RUSTFLAGS",
+        ];
+        let environment = names.map(|name| (name.to_owned(), "1".to_owned())).into();
+        let counted: Vec<String> = plan_environment(&environment).into_keys().collect();
+        let expected = [
+            "CARGO_BUILD_RUSTFLAGS",
+            "CARGO_HOME",
+            "CARGO_NEW_AND_UNKNOWN",
+            "CARGO_PROFILE_DEV_DEBUG",
+            "RUSTC_BOOTSTRAP",
+            "RUSTFLAGS",
+        ];
+        assert_eq!(counted, expected);
+    }
+}

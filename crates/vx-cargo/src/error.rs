@@ -1,0 +1,111 @@
+//! Why there is no plan, and what the person can do.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+use vx_proto::{ErrorKind, WireError};
+
+/// There is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Cargo refused; what it said is the whole explanation.
+    #[error("{}", stderr.trim_end())]
+    Cargo {
+        /// Its standard error.
+        stderr: String,
+        /// Its exit code; 101 where a signal ended it.
+        code: i32,
+    },
+    /// The project or its configuration asks for something that vx does not do yet.
+    #[error("{} not supported yet", unsupported(what, package.as_deref()))]
+    Unsupported {
+        /// In the plural or with an article: `git dependencies`.
+        what: String,
+        /// The package that asks for it, where it is one.
+        package: Option<String>,
+        /// What the person can do.
+        help: Option<String>,
+    },
+    /// There is no manifest in the directory or above it.
+    #[error("could not find `Cargo.toml` in `{directory}` or any parent directory")]
+    NoManifest {
+        /// Where the search began.
+        directory: Utf8PathBuf,
+    },
+    /// A manifest, a lock file or a configuration file cannot be parsed.
+    #[error("{path} cannot be parsed")]
+    Toml {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// A program of the toolchain did not answer as this version of vx expects.
+    #[error("`{command}` did not answer as expected: {reason}")]
+    Answer {
+        /// The command.
+        command: String,
+        /// What was wrong with the answer.
+        reason: String,
+    },
+    /// A program of the toolchain could not be started.
+    #[error("`{program}` could not be started")]
+    Start {
+        /// The program.
+        program: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The disk.
+    #[error("{path} cannot be read")]
+    Io {
+        /// File or directory.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn unsupported(what: &str, package: Option<&str>) -> String {
+    match package {
+        Some(package) => format!("{what} (package `{package}`): this is"),
+        None => format!("{what}: this is"),
+    }
+}
+
+impl PlanError {
+    pub(crate) fn unsupported(what: impl Into<String>, package: Option<&str>) -> Self {
+        Self::Unsupported {
+            what: what.into(),
+            package: package.map(str::to_owned),
+            help: None,
+        }
+    }
+
+    pub(crate) fn io(path: impl Into<Utf8PathBuf>, source: io::Error) -> Self {
+        Self::Io {
+            path: path.into(),
+            source,
+        }
+    }
+}
+
+impl From<PlanError> for WireError {
+    fn from(error: PlanError) -> Self {
+        let kind = match &error {
+            PlanError::Cargo { .. } => ErrorKind::BuildFailed,
+            PlanError::NoManifest { .. } | PlanError::Toml { .. } => ErrorKind::Usage,
+            PlanError::Unsupported { .. } => ErrorKind::Unsupported,
+            PlanError::Answer { .. } => ErrorKind::Internal,
+            PlanError::Start { .. } | PlanError::Io { .. } => ErrorKind::Machine,
+        };
+        let help = match &error {
+            PlanError::Unsupported { help, .. } => help.clone(),
+            _ => None,
+        };
+        Self {
+            help,
+            ..Self::from_error(kind, &error)
+        }
+    }
+}

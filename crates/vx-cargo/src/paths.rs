@@ -1,0 +1,62 @@
+//! Paths as texts: made absolute and normal without asking the disk, and compared with each other.
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+
+/// `path`, relative ones from `base`, without `.` and `..` components; symbolic links are not followed.
+pub(crate) fn normalise(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+    let mut normal = Utf8PathBuf::new();
+    for component in base.join(path).components() {
+        match component {
+            Utf8Component::CurDir => {}
+            Utf8Component::ParentDir => {
+                normal.pop();
+            }
+            component => normal.push(component),
+        }
+    }
+    normal
+}
+
+/// The way from the directory `from` to `to`, both absolute and normal: `a/b`, `../a`, or nothing where they are equal.
+pub(crate) fn relative(from: &Utf8Path, to: &Utf8Path) -> String {
+    let common = from
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = from.components().skip(common).map(|_| "..");
+    let down = to.components().skip(common).map(|component| component.as_str());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn normal_paths() {
+        let normal = |path: &str| normalise("/a/b".into(), path.into()).into_string();
+        assert_eq!(normal("c/./d"), "/a/b/c/d");
+        assert_eq!(normal("../c"), "/a/c");
+        assert_eq!(normal("/x/../y"), "/y");
+        assert_eq!(normal("../../../y"), "/y");
+    }
+
+    #[test]
+    fn relative_paths() {
+        assert_eq!(relative("/a/b".into(), "/a/b/c".into()), "c");
+        assert_eq!(relative("/a/b".into(), "/a/c".into()), "../c");
+        assert_eq!(relative("/a/b".into(), "/a/b".into()), "");
+        assert_eq!(relative("/a/b".into(), "/a".into()), "..");
+    }
+
+    proptest! {
+        #[test]
+        fn relative_leads_there(from in "(/[ab]){0,4}", to in "(/[ab]){0,4}") {
+            let (from, to) = (Utf8PathBuf::from(format!("/r{from}")), Utf8PathBuf::from(format!("/r{to}")));
+            prop_assert_eq!(normalise(&from, relative(&from, &to).as_str().into()), to);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Finding the manifest and the root of its workspace, as Cargo does, without starting it: the place of the lock file
+//! and of everything that is relative to the workspace must be known before there is a plan.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use crate::paths::normalise;
+use crate::{PlanContext, PlanError};
+
+/// The name of manifests.
+pub(crate) const MANIFEST: &str = "Cargo.toml";
+
+/// The root directory of the workspace that the selected package belongs to, absolute.
+///
+/// What is wrong with a manifest beyond this question is left for Cargo to say.
+pub async fn workspace_root(context: &PlanContext) -> Result<Utf8PathBuf, PlanError> {
+    let manifest = manifest_path(context)?;
+    let package = directory_of(&manifest);
+    match read(&manifest)?.and_then(|manifest| manifest.root_for(package, &package.join(MANIFEST))) {
+        Some(root) => Ok(root),
+        None => {
+            Ok(root_above(package, &manifest, cargo_home(context).as_deref())?.unwrap_or_else(|| package.to_owned()))
+        }
+    }
+}
+
+/// The manifest that the user means, absolute.
+pub(crate) fn manifest_path(context: &PlanContext) -> Result<Utf8PathBuf, PlanError> {
+    if let Some(path) = &context.selection.manifest_path {
+        return Ok(normalise(&context.directory, path.as_str().into()));
+    }
+    let found = context
+        .directory
+        .ancestors()
+        .map(|directory| directory.join(MANIFEST))
+        .find(|manifest| manifest.exists());
+    found.ok_or_else(|| PlanError::NoManifest {
+        directory: context.directory.clone(),
+    })
+}
+
+/// `$CARGO_HOME`, by default `~/.cargo`.
+pub(crate) fn cargo_home(context: &PlanContext) -> Option<Utf8PathBuf> {
+    let variable = |name| context.environment.get(name).filter(|value| !value.is_empty());
+    match variable("CARGO_HOME") {
+        Some(home) => Some(normalise(&context.directory, home.as_str().into())),
+        None => variable("HOME").map(|home| Utf8Path::new(home).join(".cargo")),
+    }
+}
+
+fn directory_of(manifest: &Utf8Path) -> &Utf8Path {
+    manifest.parent().unwrap_or(manifest)
+}
+
+/// The first manifest above `package` that claims it. Like Cargo, does not climb out of `$CARGO_HOME`.
+fn root_above(
+    package: &Utf8Path,
+    manifest: &Utf8Path,
+    cargo_home: Option<&Utf8Path>,
+) -> Result<Option<Utf8PathBuf>, PlanError> {
+    for directory in package.ancestors().skip(1) {
+        let candidate = read(&directory.join(MANIFEST))?;
+        if let Some(root) = candidate.and_then(|candidate| candidate.root_for(directory, manifest)) {
+            return Ok(Some(root));
+        }
+        if cargo_home == Some(directory) {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn read(path: &Utf8Path) -> Result<Option<Manifest>, PlanError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(source) => return Err(PlanError::io(path, source)),
+    };
+    let manifest = toml::from_str(&text);
+    manifest.map(Some).map_err(|source| PlanError::Toml {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// What of a manifest decides its workspace.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    workspace: Option<Workspace>,
+    package: Option<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Workspace {
+    #[serde(default)]
+    members: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    workspace: Option<String>,
+}
+
+impl Manifest {
+    /// The root to which this manifest, in `directory`, assigns the package of `manifest`; none where it says nothing.
+    fn root_for(&self, directory: &Utf8Path, manifest: &Utf8Path) -> Option<Utf8PathBuf> {
+        if let Some(workspace) = &self.workspace {
+            let is_root = manifest.parent() == Some(directory);
+            return (is_root || !workspace.excludes(directory, manifest)).then(|| directory.to_owned());
+        }
+        let pointer = self.package.as_ref()?.workspace.as_ref()?;
+        Some(normalise(directory, pointer.as_str().into()))
+    }
+}
+
+impl Workspace {
+    fn excludes(&self, directory: &Utf8Path, manifest: &Utf8Path) -> bool {
+        let names = |paths: &[String]| paths.iter().any(|path| manifest.starts_with(directory.join(path)));
+        names(&self.exclude) && !names(&self.members)
+    }
+}
