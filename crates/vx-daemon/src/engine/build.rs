@@ -1,0 +1,494 @@
+//! One build: from the request to the summary.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use vx_cargo::{Plan, PlanContext};
+use vx_model::{Input, Root, RootedPath, Roots};
+use vx_proto::{
+    Artifact, BuildEvent, BuildRequest, BuildStatus, BuildSummary, Content, EnvVar, ErrorKind, Explanation,
+    MaterializeRequest, MessageFormat, Outcome, Placement, UnitLabel, WireError,
+};
+use vx_toolchain::Toolchain;
+
+use super::environment::{Environment, passed};
+use super::ledger::Ledger;
+use super::plans::Planned;
+use super::questions::Answers;
+use super::run::{Run, Setting};
+use super::snapshot::{Snapshot, SnapshotKey};
+use super::{Engine, LAST_BUILD, UNIT_PARTS, lock, messages, parts_key};
+
+/// Table of how long units took.
+const DURATIONS: &str = "durations";
+
+/// How often a build begins again because blobs vanished under it.
+const TRIES: u32 = 3;
+
+/// A build that others may ask about.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    workspace: String,
+    started: Instant,
+    run: Option<(Arc<Run>, u32)>,
+}
+
+impl UnderWay {
+    pub(super) fn status(&self) -> BuildStatus {
+        BuildStatus {
+            workspace: self.workspace.clone(),
+            running_ms: self.started.elapsed().as_millis() as u64,
+            done: self
+                .run
+                .as_ref()
+                .map_or(0, |(run, _)| run.ledger().outcomes.len() as u32),
+            units: self.run.as_ref().map_or(0, |(_, units)| *units),
+        }
+    }
+}
+
+/// Keeps a build listed for as long as it is under way.
+pub(super) struct Registered {
+    engine: Arc<Engine>,
+    number: u64,
+}
+
+impl Registered {
+    pub(super) fn new(engine: Arc<Engine>, number: u64, request: &BuildRequest) -> Self {
+        let build = UnderWay {
+            workspace: request.directory.clone(),
+            started: Instant::now(),
+            run: None,
+        };
+        lock(&engine.under_way).insert(number, build);
+        Self { engine, number }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        lock(&self.engine.under_way).remove(&self.number);
+    }
+}
+
+/// A build whose surroundings are known.
+struct Prepared {
+    number: u64,
+    request: BuildRequest,
+    events: UnboundedSender<BuildEvent>,
+    requested: Instant,
+    environment: Environment,
+    toolchain: Toolchain,
+}
+
+impl Prepared {
+    fn json(&self) -> bool {
+        self.request.message_format == MessageFormat::Json
+    }
+
+    fn tell(&self, event: BuildEvent) {
+        // A client that is gone has cancelled the build; nobody is left to tell.
+        let _ = self.events.send(event);
+    }
+}
+
+/// A final artifact at its place.
+struct Placed {
+    unit: usize,
+    artifact: Artifact,
+}
+
+impl Engine {
+    pub(super) async fn build_to_end(
+        self: Arc<Self>,
+        number: u64,
+        request: BuildRequest,
+        events: UnboundedSender<BuildEvent>,
+    ) -> Result<BuildSummary, WireError> {
+        let requested = Instant::now();
+        let user: Environment = request
+            .environment
+            .iter()
+            .map(|var| (var.name.clone(), var.value.clone()))
+            .collect();
+        let toolchain = tokio::task::block_in_place(|| {
+            // Beside the downloads, because homes that share these share what is known of toolchains.
+            let memory = self.config.downloads.join("toolchains");
+            vx_toolchain::select(
+                request.directory.as_str().into(),
+                &user,
+                request.toolchain.as_deref(),
+                &memory,
+            )
+        });
+        let toolchain = toolchain.map_err(|error| WireError {
+            help: error.help(),
+            ..WireError::from_error(ErrorKind::Usage, &error)
+        })?;
+        let environment = passed(&user);
+        let prepared = Prepared {
+            number,
+            request,
+            events,
+            requested,
+            environment,
+            toolchain,
+        };
+        match self.unchanged(&prepared) {
+            Some((summary, workspace)) => {
+                tokio::spawn(async move { self.remember_unchanged(&workspace).await });
+                Ok(summary)
+            }
+            None => self.build_anew(&prepared).await,
+        }
+    }
+
+    /// The short cut: nothing that the same build stood on last time has changed.
+    fn unchanged(&self, prepared: &Prepared) -> Option<(BuildSummary, String)> {
+        let key = SnapshotKey::of(&prepared.request);
+        let snapshot = lock(&self.snapshots).get(&key).cloned()?;
+        let same = snapshot.toolchain == prepared.toolchain.identity
+            && snapshot.environment == prepared.environment
+            && tokio::task::block_in_place(|| snapshot.holds(&self.files));
+        if !same {
+            lock(&self.snapshots).remove(&key);
+            return None;
+        }
+        for event in &snapshot.replay {
+            prepared.tell(event.clone());
+        }
+        let summary = BuildSummary {
+            duration_ms: prepared.requested.elapsed().as_millis() as u64,
+            ran: 0,
+            cached: 0,
+            fresh: snapshot.units,
+            ..snapshot.summary.clone()
+        };
+        Some((summary, snapshot.workspace.clone()))
+    }
+
+    async fn build_anew(self: &Arc<Self>, prepared: &Prepared) -> Result<BuildSummary, WireError> {
+        let context = PlanContext {
+            directory: Utf8PathBuf::from(&prepared.request.directory),
+            environment: prepared.environment.clone(),
+            home: self.config.home.clone(),
+            toolchain: prepared.toolchain.clone(),
+            selection: prepared.request.selection.clone(),
+        };
+        let events = prepared.events.clone();
+        let status = move |verb: &str, text: String| {
+            let _ = events.send(BuildEvent::Status {
+                verb: verb.to_owned(),
+                text,
+            });
+        };
+        let workspace = vx_cargo::workspace_root(&context).await?;
+        if let Some(build) = lock(&self.under_way).get_mut(&prepared.number) {
+            build.workspace = workspace.to_string();
+        }
+        let roots = Roots::default()
+            .with(Root::Workspace, workspace.as_str())
+            .with(Root::Home, self.config.home.root().as_str())
+            .with(Root::Toolchain, prepared.toolchain.sysroot.as_str());
+        let source = vx_cargo::prepare_packages(&context, &workspace, &self.config.downloads, &status).await?;
+        let planned = self.plan(&context, &source, &roots).await?;
+        for _ in 0..TRIES {
+            let run = self.run(prepared, &planned, &roots).await;
+            if run.ledger().hole {
+                tracing::info!("blobs vanished from the store; looking again");
+                continue;
+            }
+            return self.conclude(prepared, planned, &roots, &run).await;
+        }
+        let message = format!("the store lost what it had just answered, {TRIES} times in a row");
+        Err(WireError::new(ErrorKind::Machine, message).with_help("look at the disk that holds $VX_HOME"))
+    }
+
+    async fn run(self: &Arc<Self>, prepared: &Prepared, planned: &Planned, roots: &Roots) -> Arc<Run> {
+        let units = planned.plan.units.len() as u32;
+        prepared.tell(BuildEvent::Planned { units });
+        let setting = Setting {
+            roots: roots.clone(),
+            toolchain: prepared.toolchain.clone(),
+            environment: prepared.environment.clone(),
+            jobs: prepared.request.jobs,
+            keep_going: prepared.request.keep_going,
+            json: prepared.json(),
+            requested: prepared.requested,
+            events: prepared.events.clone(),
+        };
+        let durations = self.durations(roots).await;
+        let run = Arc::new(Run::new(self.clone(), planned.plan.clone(), setting, durations));
+        if let Some(build) = lock(&self.under_way).get_mut(&prepared.number) {
+            build.run = Some((run.clone(), units));
+        }
+        run.finish().await;
+        run
+    }
+
+    async fn conclude(
+        self: &Arc<Self>,
+        prepared: &Prepared,
+        planned: Planned,
+        roots: &Roots,
+        run: &Arc<Run>,
+    ) -> Result<BuildSummary, WireError> {
+        let failure = {
+            let mut ledger = run.ledger();
+            (!ledger.failures.is_empty()).then(|| ledger.failures.remove(0))
+        };
+        if let Some(failure) = failure {
+            self.remember(roots, run).await;
+            return Err(failure);
+        }
+        let placed = self.place(&planned.plan, roots, run).await?;
+        if prepared.json() {
+            self.tell_artifacts(prepared, &planned.plan, roots, &placed, run);
+        }
+        let summary = {
+            let ledger = run.ledger();
+            BuildSummary {
+                profile: planned.plan.profile.clone(),
+                duration_ms: prepared.requested.elapsed().as_millis() as u64,
+                ran: ledger.count(Outcome::Ran),
+                cached: ledger.count(Outcome::Cached),
+                fresh: 0,
+                artifacts: placed.into_iter().map(|placed| placed.artifact).collect(),
+            }
+        };
+        self.take_snapshot(prepared, planned, roots, run, &summary);
+        // Nobody waits for what only later explanations need.
+        let (engine, roots, run) = (self.clone(), roots.clone(), run.clone());
+        tokio::spawn(async move { engine.remember(&roots, &run).await });
+        Ok(summary)
+    }
+
+    /// Lays the final artifacts down where the user looks for them.
+    async fn place(&self, plan: &Plan, roots: &Roots, run: &Run) -> Result<Vec<Placed>, WireError> {
+        let mut placed = Vec::new();
+        let mut requests = Vec::new();
+        for &unit in &plan.roots {
+            let Some(compiled) = run.board().compiled(unit) else {
+                continue;
+            };
+            for uplift in plan.uplifts(unit) {
+                let Some(file) = compiled.file(&uplift.file) else {
+                    continue;
+                };
+                let path = roots.absolute(&RootedPath::new(Root::Workspace, uplift.destination.clone()));
+                let there = tokio::task::block_in_place(|| self.files.digest(&path)).unwrap_or(None);
+                if there != Some(file.digest) {
+                    requests.push(MaterializeRequest {
+                        path: path.clone(),
+                        content: Content::File {
+                            digest: file.digest,
+                            is_executable: uplift.is_executable,
+                        },
+                        placement: Placement::Copy,
+                    });
+                }
+                let question = Input::File(RootedPath::new(Root::Host, path.trim_start_matches('/')));
+                run.ledger().answers.insert(question, file.digest.to_string());
+                placed.push(Placed {
+                    unit,
+                    artifact: artifact(plan, unit, &uplift, path, roots),
+                });
+            }
+        }
+        if !requests.is_empty() {
+            keep_out_of_version_control(roots.dir(Root::Workspace))?;
+            let missing = self.store.materialize(requests).await?;
+            if let Some(digest) = missing.first() {
+                let message = format!("the store has just lost an artifact of this build ({digest})");
+                return Err(WireError::new(ErrorKind::Machine, message).with_help("run the command again"));
+            }
+        }
+        Ok(placed)
+    }
+
+    /// Cargo's message for every compiled unit. Only final artifacts lie at a path of the user's.
+    fn tell_artifacts(&self, prepared: &Prepared, plan: &Plan, roots: &Roots, placed: &[Placed], run: &Run) {
+        for unit in (0..plan.units.len()).filter(|unit| run.board().compiled(*unit).is_some()) {
+            let own = || {
+                placed
+                    .iter()
+                    .filter(|placed| placed.unit == unit)
+                    .map(|placed| &placed.artifact)
+            };
+            let files: Vec<&str> = own().map(|artifact| artifact.path.as_str()).collect();
+            let executable = own()
+                .find(|artifact| artifact.is_executable)
+                .map(|artifact| artifact.path.as_str());
+            let message = |fresh| BuildEvent::Json(messages::artifact(plan, unit, roots, &files, executable, fresh));
+            let ran = run.ledger().outcomes.get(&unit) == Some(&Outcome::Ran);
+            prepared.tell(message(!ran));
+            run.ledger().replay.push(message(true));
+        }
+    }
+
+    fn take_snapshot(&self, prepared: &Prepared, planned: Planned, roots: &Roots, run: &Run, summary: &BuildSummary) {
+        let ledger = run.ledger();
+        if ledger.unsettled {
+            return;
+        }
+        let mut answers: Answers = planned.answers;
+        answers.extend(
+            ledger
+                .answers
+                .iter()
+                .map(|(question, answer)| (question.clone(), answer.clone())),
+        );
+        let snapshot = Snapshot {
+            toolchain: prepared.toolchain.identity,
+            environment: prepared.environment.clone(),
+            workspace: roots.dir(Root::Workspace).to_owned(),
+            answers,
+            replay: ledger.replay.clone(),
+            summary: summary.clone(),
+            units: planned.plan.units.len() as u32,
+        };
+        lock(&self.snapshots).insert(SnapshotKey::of(&prepared.request), Arc::new(snapshot));
+    }
+
+    async fn durations(&self, roots: &Roots) -> HashMap<String, u64> {
+        let record = self.store.get_record(DURATIONS, roots.dir(Root::Workspace)).await;
+        let record = record.ok().flatten();
+        record
+            .and_then(|record| serde_json::from_slice(&record).ok())
+            .unwrap_or_default()
+    }
+
+    /// Notes that the last build of a workspace did nothing.
+    async fn remember_unchanged(&self, workspace: &str) {
+        if let Err(error) = self
+            .store
+            .put_record(LAST_BUILD, workspace, encode_explanations(&[]))
+            .await
+        {
+            tracing::warn!(%error, "cannot keep a record");
+        }
+    }
+
+    /// Keeps what explanations and schedules of later builds need. What cannot be kept is only missed there.
+    async fn remember(&self, roots: &Roots, run: &Run) {
+        let workspace = roots.dir(Root::Workspace);
+        let (explanations, durations, parts) = {
+            let mut ledger = run.ledger();
+            let ran = ledger.count(Outcome::Ran) > 0;
+            let Ledger {
+                explanations,
+                durations,
+                parts,
+                ..
+            } = &mut *ledger;
+            let durations = ran.then(|| std::mem::take(durations));
+            (encode_explanations(explanations), durations, std::mem::take(parts))
+        };
+        let mut records = vec![(LAST_BUILD, workspace.to_owned(), explanations)];
+        if let Some(durations) = durations {
+            records.push((
+                DURATIONS,
+                workspace.to_owned(),
+                serde_json::to_vec(&durations).unwrap_or_default(),
+            ));
+        }
+        for (unit, parts) in parts {
+            let parts: Vec<(String, String)> = parts.into_iter().map(|part| (part.label, part.value)).collect();
+            records.push((
+                UNIT_PARTS,
+                parts_key(workspace, &unit),
+                serde_json::to_vec(&parts).unwrap_or_default(),
+            ));
+        }
+        for (table, key, record) in records {
+            if let Err(error) = self.store.put_record(table, &key, record).await {
+                tracing::warn!(table, %error, "cannot keep a record");
+                return;
+            }
+        }
+    }
+}
+
+fn artifact(plan: &Plan, unit: usize, uplift: &vx_cargo::Uplift, path: String, roots: &Roots) -> Artifact {
+    let planned = &plan.units[unit];
+    let variable = |(name, value): (String, vx_model::Template)| EnvVar {
+        name,
+        value: value.render(roots),
+    };
+    let environment = match uplift.is_executable {
+        true => plan.program_environment(unit).into_iter().map(variable).collect(),
+        false => Vec::new(),
+    };
+    Artifact {
+        package: plan.packages[planned.package].name.clone(),
+        target: planned.target.name.clone(),
+        kind: uplift.kind.clone(),
+        path,
+        is_executable: uplift.is_executable,
+        environment,
+    }
+}
+
+/// Makes `.vx` with a `.gitignore` in it.
+fn keep_out_of_version_control(workspace: &str) -> Result<(), WireError> {
+    let ignore = format!("{workspace}/.vx/.gitignore");
+    if std::path::Path::new(&ignore).exists() {
+        return Ok(());
+    }
+    let write = || {
+        std::fs::create_dir_all(format!("{workspace}/.vx"))?;
+        std::fs::write(&ignore, "*\n")
+    };
+    write().map_err(|error| {
+        let mut wire = WireError::new(ErrorKind::Machine, format!("cannot write {ignore}"));
+        wire.causes.push(error.to_string());
+        wire.with_help("vx puts what it builds into the directory .vx of the workspace")
+    })
+}
+
+/// An explanation as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    package: String,
+    version: String,
+    directory: Option<String>,
+    target: String,
+    ran: bool,
+    reasons: Vec<String>,
+}
+
+fn encode_explanations(explanations: &[Explanation]) -> Vec<u8> {
+    let keep = |explanation: &Explanation| Kept {
+        package: explanation.label.package.clone(),
+        version: explanation.label.version.clone(),
+        directory: explanation.label.directory.clone(),
+        target: explanation.label.target.clone(),
+        ran: explanation.outcome == Outcome::Ran,
+        reasons: explanation.reasons.clone(),
+    };
+    let kept: Vec<Kept> = explanations.iter().map(keep).collect();
+    serde_json::to_vec(&kept).unwrap_or_default()
+}
+
+/// What [`Engine::explain`] answers, from the record.
+pub(super) fn decode_explanations(record: &[u8]) -> Result<Vec<Explanation>, WireError> {
+    let kept: Vec<Kept> = serde_json::from_slice(record).map_err(|error| {
+        WireError::from_error(ErrorKind::Machine, &error)
+            .with_help("the record of the last build is damaged; build again")
+    })?;
+    let explanation = |kept: Kept| Explanation {
+        label: UnitLabel {
+            package: kept.package,
+            version: kept.version,
+            directory: kept.directory,
+            target: kept.target,
+        },
+        outcome: if kept.ran { Outcome::Ran } else { Outcome::Cached },
+        reasons: kept.reasons,
+    };
+    Ok(kept.into_iter().map(explanation).collect())
+}

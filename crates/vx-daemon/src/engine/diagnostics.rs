@@ -1,0 +1,150 @@
+//! rustc's diagnostics: from its JSON lines to what a person or a program is shown, as Cargo does it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use vx_proto::BuildEvent;
+
+/// What of rustc's message decides how it is shown.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "$message_type")]
+    kind: Option<&'a str>,
+    #[serde(default)]
+    message: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    level: std::borrow::Cow<'a, str>,
+    rendered: Option<String>,
+}
+
+/// Counts and shows the diagnostics of one unit.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Warnings shown.
+    pub(crate) warnings: u32,
+    /// Errors shown.
+    pub(crate) errors: u32,
+}
+
+/// The unit in Cargo's JSON messages, without the message itself.
+#[derive(Debug, Clone)]
+pub(crate) struct MessageFrame {
+    /// Cargo's package id.
+    pub(crate) package_id: String,
+    /// Absolute path of the manifest.
+    pub(crate) manifest_path: String,
+    /// Cargo's description of the target.
+    pub(crate) target: serde_json::Value,
+}
+
+impl Counts {
+    /// Turns one line of rustc's standard error into an event; none for lines that Cargo leaves out.
+    pub(crate) fn show(&mut self, line: &[u8], frame: Option<&MessageFrame>) -> Option<BuildEvent> {
+        let text = String::from_utf8_lossy(line);
+        let Ok(message) = serde_json::from_str::<Message<'_>>(&text) else {
+            return (!text.is_empty()).then(|| BuildEvent::Diagnostic {
+                rendered: format!("{text}\n"),
+            });
+        };
+        if message.kind.is_some_and(|kind| kind != "diagnostic") || is_summary(&message.message) {
+            return None;
+        }
+        match &*message.level {
+            "warning" => self.warnings += 1,
+            level if level.starts_with("error") => self.errors += 1,
+            _ => {}
+        }
+        match frame {
+            Some(frame) => Some(BuildEvent::Json(frame.compiler_message(&text))),
+            None => message.rendered.map(|rendered| BuildEvent::Diagnostic { rendered }),
+        }
+    }
+
+    /// The line that Cargo writes after a unit with warnings; none without.
+    pub(crate) fn warning_summary(&self, unit: &str) -> Option<String> {
+        let count = plural(self.warnings, "warning");
+        (self.warnings > 0).then(|| format!("warning: {unit} generated {count}"))
+    }
+
+    /// What Cargo says of a unit that failed.
+    pub(crate) fn failure_summary(&self, unit: &str) -> String {
+        let mut text = format!("could not compile {unit}");
+        if self.errors > 0 {
+            text += &format!(" due to {}", plural(self.errors, "previous error"));
+        }
+        if self.warnings > 0 {
+            text += &format!("; {} emitted", plural(self.warnings, "warning"));
+        }
+        text
+    }
+}
+
+impl MessageFrame {
+    fn compiler_message(&self, message: &str) -> String {
+        let message = RawValue::from_string(message.to_owned()).ok();
+        let frame = serde_json::json!({
+            "reason": "compiler-message",
+            "package_id": self.package_id,
+            "manifest_path": self.manifest_path,
+            "target": self.target,
+            "message": message,
+        });
+        frame.to_string()
+    }
+}
+
+/// rustc's own count at the end, which Cargo replaces by its own.
+fn is_summary(message: &str) -> bool {
+    message.starts_with("aborting due to ")
+        || message.ends_with("warning emitted")
+        || message.ends_with("warnings emitted")
+}
+
+fn plural(count: u32, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(level: &str, message: &str) -> Vec<u8> {
+        serde_json::json!({
+            "$message_type": "diagnostic", "level": level, "message": message, "rendered": format!("{level}: {message}\n"),
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    #[test]
+    fn diagnostics_are_shown_and_counted_and_summaries_are_left_out() {
+        let mut counts = Counts::default();
+        let shown = counts.show(&line("warning", "unused variable: `x`"), None);
+        let rendered = "warning: unused variable: `x`\n".to_owned();
+        assert_eq!(shown, Some(BuildEvent::Diagnostic { rendered }));
+        assert_eq!(counts.show(&line("warning", "1 warning emitted"), None), None);
+        assert_eq!(counts, Counts { warnings: 1, errors: 0 });
+        assert_eq!(
+            counts.warning_summary("`a` (lib)").as_deref(),
+            Some("warning: `a` (lib) generated 1 warning")
+        );
+    }
+
+    #[test]
+    fn failures_are_told_as_cargo_tells_them() {
+        let counts = Counts { warnings: 1, errors: 2 };
+        assert_eq!(
+            counts.failure_summary("`a` (bin \"a\")"),
+            "could not compile `a` (bin \"a\") due to 2 previous errors; 1 warning emitted"
+        );
+    }
+
+    #[test]
+    fn what_is_not_json_is_shown_as_it_is() {
+        let shown = Counts::default().show(b"thread 'rustc' panicked", None);
+        let rendered = "thread 'rustc' panicked\n".to_owned();
+        assert_eq!(shown, Some(BuildEvent::Diagnostic { rendered }));
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a unit ran: the parts of its key beside those of its last run, in the user's words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vx_model::KeyPart;
+
+/// The longest value that is shown as it is.
+const SHOWN: usize = 80;
+
+/// What differs, one line each, in the order of `now`. Empty where nothing does.
+pub(crate) fn differences(before: &[KeyPart], now: &[KeyPart]) -> Vec<String> {
+    let old = by_label(before);
+    let new = by_label(now);
+    let mut labels: Vec<&str> = now.iter().chain(before).map(|part| part.label.as_str()).collect();
+    let mut told = BTreeSet::new();
+    labels.retain(|label| *label != "weak key" && told.insert(*label));
+    labels
+        .iter()
+        .filter_map(|label| difference(label, old.get(label), new.get(label)))
+        .collect()
+}
+
+type Values<'a> = BTreeSet<&'a str>;
+
+fn by_label(parts: &[KeyPart]) -> BTreeMap<&str, Values<'_>> {
+    let mut map: BTreeMap<&str, Values<'_>> = BTreeMap::new();
+    for part in parts {
+        map.entry(&part.label).or_default().insert(&part.value);
+    }
+    map
+}
+
+fn difference(label: &str, old: Option<&Values<'_>>, new: Option<&Values<'_>>) -> Option<String> {
+    match (old, new) {
+        (Some(old), Some(new)) if old == new => None,
+        (Some(old), Some(new)) => {
+            let gone = single(old.difference(new));
+            let come = single(new.difference(old));
+            Some(match (gone, come) {
+                (Some(gone), Some(come)) => format!("{label} changed from `{gone}` to `{come}`"),
+                _ if new.is_subset(old) => format!("{label} removed: {}", list(old.difference(new))),
+                _ if old.is_subset(new) => format!("{label} added: {}", list(new.difference(old))),
+                _ => format!("{label} changed"),
+            })
+        }
+        (None, Some(_)) => Some(format!("{label} is new")),
+        (Some(_), None) => Some(format!("{label} no longer counts")),
+        (None, None) => None,
+    }
+}
+
+/// The only value, where there is one and it says something to a person.
+fn single<'a>(mut values: impl Iterator<Item = &'a &'a str>) -> Option<&'a str> {
+    let value = values.next()?;
+    (values.next().is_none() && value.len() <= SHOWN && value.parse::<vx_model::Digest>().is_err()).then_some(value)
+}
+
+fn list<'a>(values: impl Iterator<Item = &'a &'a str>) -> String {
+    values.map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use vx_model::Digest;
+
+    use super::*;
+
+    fn parts(parts: &[(&str, &str)]) -> Vec<KeyPart> {
+        let part = |(label, value): &(&str, &str)| KeyPart {
+            label: (*label).to_owned(),
+            value: (*value).to_owned(),
+        };
+        parts.iter().map(part).collect()
+    }
+
+    #[test]
+    fn what_differs_is_told_in_words() {
+        let (one, two) = (Digest::of(b"1").to_string(), Digest::of(b"2").to_string());
+        let before = parts(&[
+            ("argument", "-g"),
+            ("file src/main.rs", &one),
+            ("environment variable A", "=1"),
+        ]);
+        let now = parts(&[
+            ("argument", "-g"),
+            ("argument", "--cfg=x"),
+            ("file src/main.rs", &two),
+            ("environment variable A", "=2"),
+            ("file src/new.rs", &one),
+        ]);
+        let expected = [
+            "argument added: `--cfg=x`",
+            "file src/main.rs changed",
+            "environment variable A changed from `=1` to `=2`",
+            "file src/new.rs is new",
+        ];
+        assert_eq!(differences(&before, &now), expected);
+        assert!(differences(&now, &now).is_empty());
+    }
+}

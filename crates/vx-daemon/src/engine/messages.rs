@@ -1,0 +1,78 @@
+//! Cargo's JSON messages, as `cargo build --message-format json` writes them.
+
+use serde_json::{Value, json};
+use vx_cargo::{Plan, ScriptOutput, UnitIndex};
+use vx_model::Roots;
+
+use super::diagnostics::MessageFrame;
+
+/// The unit in messages about it.
+pub(crate) fn frame(plan: &Plan, unit: UnitIndex, roots: &Roots) -> MessageFrame {
+    let planned = &plan.units[unit];
+    let package = &plan.packages[planned.package];
+    MessageFrame {
+        package_id: package.id.render(roots),
+        manifest_path: roots.absolute(&package.root.join("Cargo.toml")),
+        target: target(plan, unit, roots),
+    }
+}
+
+fn target(plan: &Plan, unit: UnitIndex, roots: &Roots) -> Value {
+    let target = &plan.units[unit].target;
+    json!({
+        "kind": target.kind,
+        "crate_types": target.crate_types,
+        "name": target.name,
+        "src_path": roots.absolute(&target.source),
+        "edition": target.edition,
+        "doc": target.doc,
+        "doctest": target.doctest,
+        "test": target.test,
+    })
+}
+
+/// `compiler-artifact`: what a unit left, at its final place where it has one.
+pub(crate) fn artifact(
+    plan: &Plan,
+    unit: UnitIndex,
+    roots: &Roots,
+    files: &[&str],
+    executable: Option<&str>,
+    fresh: bool,
+) -> String {
+    let frame = frame(plan, unit, roots);
+    let planned = &plan.units[unit];
+    json!({
+        "reason": "compiler-artifact",
+        "package_id": frame.package_id,
+        "manifest_path": frame.manifest_path,
+        "target": frame.target,
+        "profile": plan.profile_json(unit),
+        "features": planned.features,
+        "filenames": files,
+        "executable": executable,
+        "fresh": fresh,
+    })
+    .to_string()
+}
+
+/// `build-script-executed`: what a build script said.
+pub(crate) fn script_executed(plan: &Plan, unit: UnitIndex, output: &ScriptOutput, roots: &Roots) -> String {
+    let package = &plan.packages[plan.units[unit].package];
+    let said = output.for_message(roots);
+    json!({
+        "reason": "build-script-executed",
+        "package_id": package.id.render(roots),
+        "linked_libs": said.linked_libs,
+        "linked_paths": said.linked_paths,
+        "cfgs": said.cfgs,
+        "env": said.env,
+        "out_dir": said.out_dir,
+    })
+    .to_string()
+}
+
+/// `build-finished`: the last message.
+pub(crate) fn build_finished(success: bool) -> String {
+    json!({ "reason": "build-finished", "success": success }).to_string()
+}

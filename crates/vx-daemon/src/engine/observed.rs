@@ -1,0 +1,137 @@
+//! From what a process was seen to use to the questions that decide its result.
+
+use vx_model::{Input, Root, Roots};
+use vx_proto::{Access, AccessKind};
+
+use super::keys::is_settled;
+
+/// What an observation means.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Questions.
+    pub(crate) inputs: Vec<Input>,
+    /// Paths outside of the action's own places that it changed: such an action cannot be replayed from the store.
+    pub(crate) writes: Vec<String>,
+}
+
+/// Sorts out an observation. `roots` knows the workspace, the home and the toolchain.
+pub(crate) fn interpret(accesses: &[Access], roots: &Roots) -> Seen {
+    let workspace = roots.dir(Root::Workspace);
+    let private = format!("{workspace}/.vx");
+    let mut seen = Seen::default();
+    for Access { path, kind } in accesses {
+        let place = roots.locate(path);
+        if is_settled(place.root) || is_below(path, &private) {
+            continue;
+        }
+        if *kind == AccessKind::Write {
+            seen.writes.push(path.clone());
+            continue;
+        }
+        if is_below(workspace, path) && *kind == AccessKind::Probe {
+            // A directory that the workspace lies in: it is there, as long as the workspace is.
+            continue;
+        }
+        if let Some(name) = entry_above(workspace, path) {
+            seen.inputs.push(Input::Ancestors(name));
+        }
+        seen.inputs.push(match kind {
+            AccessKind::Read => Input::File(place),
+            AccessKind::List => Input::Listing(place),
+            AccessKind::Probe | AccessKind::Write => Input::Kind(place),
+        });
+    }
+    seen
+}
+
+/// Whether `path` is `dir` or below it.
+pub(crate) fn is_below(path: &str, dir: &str) -> bool {
+    path.strip_prefix(dir)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Where `path` lies beside one of the directories that lead to `workspace`: the name of the entry there. A tool that
+/// searches upwards for `.git` has looked at such entries, and would look at others in another checkout.
+///
+/// The root directory does not count: `/usr` and `/etc` are not searched for upwards, and are the same everywhere.
+fn entry_above(workspace: &str, path: &str) -> Option<String> {
+    let mut dir = workspace;
+    while let Some((parent, _)) = dir.rsplit_once('/') {
+        dir = parent;
+        let Some(rest) = path.strip_prefix(parent).and_then(|rest| rest.strip_prefix('/')) else {
+            continue;
+        };
+        let name = rest.split('/').next().unwrap_or(rest);
+        let counts = !parent.is_empty() || rest == name;
+        return (counts && !is_below(workspace, &format!("{parent}/{name}"))).then(|| name.to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use vx_model::RootedPath;
+
+    use super::*;
+
+    fn see(accesses: &[(&str, AccessKind)]) -> Seen {
+        let roots = Roots::default()
+            .with(Root::Workspace, "/home/u/work")
+            .with(Root::Home, "/home/u/.vx")
+            .with(Root::Toolchain, "/opt/rust");
+        let accesses: Vec<Access> = accesses
+            .iter()
+            .map(|(path, kind)| Access {
+                path: (*path).to_owned(),
+                kind: *kind,
+            })
+            .collect();
+        interpret(&accesses, &roots)
+    }
+
+    #[test]
+    fn files_of_the_workspace_are_named_relative_to_it() {
+        let seen = see(&[
+            ("/home/u/work/build/x", AccessKind::Read),
+            ("/home/u/work", AccessKind::List),
+        ]);
+        let expected = [
+            Input::File(RootedPath::new(Root::Workspace, "build/x")),
+            Input::Listing(RootedPath::new(Root::Workspace, "")),
+        ];
+        assert_eq!(seen.inputs, expected);
+    }
+
+    #[test]
+    fn what_never_changes_is_not_asked_for() {
+        let seen = see(&[
+            ("/home/u/.vx/packages/a-1.0.0-00/src/lib.rs", AccessKind::Read),
+            ("/opt/rust/lib/librustc_driver.so", AccessKind::Read),
+            ("/home/u/work/.vx/incremental/x", AccessKind::Write),
+            ("/home", AccessKind::Probe),
+        ]);
+        assert!(seen.inputs.is_empty() && seen.writes.is_empty());
+    }
+
+    #[test]
+    fn a_search_upwards_is_asked_as_a_search() {
+        for path in ["/home/u/.git", "/home/.git", "/.git"] {
+            let seen = see(&[(path, AccessKind::Probe)]);
+            assert_eq!(seen.inputs[0], Input::Ancestors(".git".to_owned()), "{path}");
+        }
+        let deeper = see(&[("/home/u/.git/HEAD", AccessKind::Read)]);
+        assert_eq!(deeper.inputs[0], Input::Ancestors(".git".to_owned()));
+    }
+
+    #[test]
+    fn files_of_the_system_are_asked_by_their_absolute_path_alone() {
+        let seen = see(&[("/usr/bin/git", AccessKind::Read)]);
+        assert_eq!(seen.inputs, [Input::File(RootedPath::new(Root::Host, "usr/bin/git"))]);
+    }
+
+    #[test]
+    fn a_change_elsewhere_is_told() {
+        let seen = see(&[("/home/u/work/src/generated.rs", AccessKind::Write)]);
+        assert_eq!(seen.writes, ["/home/u/work/src/generated.rs"]);
+    }
+}

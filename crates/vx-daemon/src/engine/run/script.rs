@@ -1,0 +1,293 @@
+//! A run of a build script: what reaches it, what decides it, what it leaves.
+
+use std::sync::Arc;
+
+use vx_cargo::{Needs, PackageSource, RunScript, ScriptOutput, UnitIndex, UnitKind};
+use vx_model::{ActionResult, Digest, Input, InputSet, OutputFile, Root, RootedPath};
+use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, InputFile, Outcome, WireError};
+
+use super::Run;
+use super::action::{Action, Done};
+use super::compile::{in_deps, needed, render, variables};
+use super::out_dir::{Embedded, Placed};
+use crate::engine::environment::{Environment, add_library_path, reaches_every_script};
+use crate::engine::keys::script_key;
+use crate::engine::progress::{Progress, Stop};
+
+/// Where the script lies in its exec root.
+const SCRIPT: &str = "build-script";
+
+/// What is kept with a script's result.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Annotation {
+    /// What it said, paths below `OUT_DIR` named by where it came to lie.
+    output: ScriptOutput,
+    /// The name of its output directory below `$VX_HOME/out`.
+    out_dir: String,
+}
+
+/// What a script printed.
+#[derive(Default)]
+struct Printed {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Run {
+    /// Makes a build-script run, from the store or by running it.
+    pub(super) async fn script(self: &Arc<Self>, unit: UnitIndex) -> Result<(), Stop> {
+        for dependency in &self.plan.units[unit].dependencies {
+            self.board.wait(dependency.unit, Needs::Everything).await?;
+        }
+        let run = self.plan.run_script(unit, &|script| self.board.script(script));
+        let executable = self.executable(run.script)?;
+        let libraries = self.libraries(&run).await?;
+        let added = self.reaching(&run, executable.digest).await?;
+        let package = &self.plan.packages[self.plan.units[unit].package];
+        let key = added.clone().into_iter().collect();
+        let linked: Vec<(String, Digest)> = libraries.iter().map(|file| (file.path.clone(), file.digest)).collect();
+        let weak = script_key(&self.setting.toolchain, package, &run, executable.digest, &linked, key);
+        let action = Action {
+            unit,
+            weak,
+            environment: self.setting.environment.clone(),
+        };
+        let _flight = self.engine.flights.enter(action.weak.key()).await;
+        if let Some(result) = self.look_up(&action).await?
+            && let Some(output) = self.ran_before(&result).await?
+        {
+            return self.done(unit, output, Outcome::Cached);
+        }
+        let mut inputs = libraries;
+        inputs.push(InputFile {
+            path: SCRIPT.to_owned(),
+            digest: executable.digest,
+            is_executable: true,
+        });
+        self.run_process(&action, &run, inputs, added).await
+    }
+
+    /// The compiled script.
+    fn executable(&self, unit: UnitIndex) -> Result<OutputFile, Stop> {
+        let compiled = self.board.compiled(unit).ok_or(Stop::Skipped)?;
+        let is_program = |file: &&OutputFile| file.is_executable;
+        let file = compiled.files.iter().find(is_program).cloned();
+        file.ok_or_else(|| {
+            let message = format!("rustc made no program of {}", self.plan.description(unit));
+            Stop::Failed(WireError::new(ErrorKind::Internal, message))
+        })
+    }
+
+    /// The dynamic libraries of the build that the script is linked to.
+    async fn libraries(&self, run: &RunScript) -> Result<Vec<InputFile>, Stop> {
+        let mut inputs = Vec::new();
+        for unit in &run.libraries {
+            if let Progress::Compiled(compiled) = self.board.wait(*unit, Needs::Everything).await? {
+                inputs.extend(needed(&compiled.files, Needs::Everything).iter().map(in_deps));
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// The part of the user's environment that reaches the script.
+    async fn reaching(&self, run: &RunScript, executable: Digest) -> Result<Environment, Stop> {
+        let set_by_cargo = |name: &String| run.environment.iter().any(|(set, _)| set == name);
+        let candidates: Environment = self
+            .setting
+            .environment
+            .iter()
+            .filter(|(name, _)| !set_by_cargo(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let named = self
+            .engine
+            .names_in(executable, candidates.keys())
+            .await?
+            .ok_or(Stop::Hole)?;
+        let reaches = |name: &String| reaches_every_script(name) || named.contains(name);
+        Ok(candidates.into_iter().filter(|(name, _)| reaches(name)).collect())
+    }
+
+    /// What a stored run said, its output directory in place; none where the store has lost it.
+    async fn ran_before(&self, result: &ActionResult) -> Result<Option<ScriptOutput>, Stop> {
+        let Ok(annotation) = serde_json::from_slice::<Annotation>(&result.annotation) else {
+            return Ok(None);
+        };
+        let Some(tree) = result.trees.first() else {
+            return Ok(None);
+        };
+        self.engine.ensure_out_dir(&annotation.out_dir, tree.root).await?;
+        Ok(Some(annotation.output))
+    }
+
+    async fn run_process(
+        &self,
+        action: &Action,
+        run: &RunScript,
+        inputs: Vec<InputFile>,
+        added: Environment,
+    ) -> Result<(), Stop> {
+        let unit = action.unit;
+        let placed = Placed::new(&self.engine.config.home);
+        let (exec_root, roots) = self.exec_root();
+        let roots = roots.with(Root::OutDir, placed.path());
+        let mut environment = added;
+        environment.extend(
+            run.environment
+                .iter()
+                .map(|(name, value)| (name.clone(), value.render(&roots))),
+        );
+        add_library_path(&mut environment, &render(&run.library_path, &roots));
+        let request = ExecuteRequest {
+            label: format!("build script of {}", self.plan.description(unit)),
+            arguments: vec![format!("{exec_root}/{SCRIPT}")],
+            exec_root,
+            environment: variables(&environment),
+            working_directory: roots.absolute(&run.working_directory),
+            inputs,
+            directories: Vec::new(),
+            output_directories: Vec::new(),
+            output_trees: vec![placed.path()],
+            rustc_json: false,
+            observe: true,
+            priority: self.priorities[unit],
+        };
+        let mut printed = Printed::default();
+        let done = self
+            .execute(unit, request, |event| match event {
+                ExecuteEvent::Stdout(line) => append(&mut printed.stdout, &line),
+                ExecuteEvent::Stderr(line) => append(&mut printed.stderr, &line),
+                _ => {}
+            })
+            .await?;
+        if done.result.exit_code != Some(0) {
+            return Err(Stop::Failed(self.script_failure(unit, &done.result, &printed)));
+        }
+        let said = self.plan.script_output(unit, &printed.stdout, &roots);
+        let said = said.map_err(|error| Stop::Failed(WireError::from_error(ErrorKind::BuildFailed, &error)))?;
+        self.ledger()
+            .durations
+            .insert(self.plan.units[unit].identity.clone(), done.result.duration_ms);
+        self.settle(action, said, placed, &printed.stdout, done).await
+    }
+
+    /// Names the output directory for good and publishes.
+    async fn settle(
+        &self,
+        action: &Action,
+        said: ScriptOutput,
+        placed: Placed,
+        stdout: &[u8],
+        done: Done,
+    ) -> Result<(), Stop> {
+        let Some(tree) = done.result.trees.first().cloned() else {
+            let message = format!("the output directory of {} is gone", self.plan.description(action.unit));
+            return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
+        };
+        let embedded = tokio::task::block_in_place(|| {
+            let known = [
+                self.engine.config.home.root().as_str(),
+                self.setting.toolchain.sysroot.as_str(),
+            ];
+            Embedded::search(&placed, stdout, self.setting.roots.dir(Root::Workspace), &known)
+        })?;
+        let out_dir = self.engine.name_out_dir(placed, tree.root, embedded.own_path)?;
+        let output = said.moved(Root::OutDir, &RootedPath::new(Root::Home, format!("out/{out_dir}")));
+        let label = self.plan.description(action.unit);
+        let (mut inputs, may_keep) = self.observed(&label, &done.result.observation);
+        inputs.extend(self.declared(action.unit, &output, may_keep));
+        if embedded.workspace && !self.is_immutable(action.unit) {
+            inputs.push(Input::Location(RootedPath::new(Root::Workspace, "")));
+        }
+        let annotation = Annotation {
+            output: output.clone(),
+            out_dir,
+        };
+        let result = ActionResult {
+            trees: vec![tree],
+            duration_ms: done.result.duration_ms,
+            annotation: serde_json::to_vec(&annotation).unwrap_or_default(),
+            ..ActionResult::default()
+        };
+        self.publish(action, InputSet::new(inputs), done.started_ns, result, may_keep)
+            .await?;
+        self.done(action.unit, output, Outcome::Ran)
+    }
+
+    /// The questions that follow from what the script declared. Where it could not be observed and declared nothing,
+    /// its whole package counts, as for Cargo.
+    fn declared(&self, unit: UnitIndex, output: &ScriptOutput, observed: bool) -> Vec<Input> {
+        let root = &self.plan.packages[self.plan.units[unit].package].root;
+        if self.is_immutable(unit) {
+            return output
+                .rerun_if_env_changed()
+                .map(|name| Input::Env(name.to_owned()))
+                .collect();
+        }
+        let mut inputs: Vec<Input> = output
+            .rerun_if_env_changed()
+            .map(|name| Input::Env(name.to_owned()))
+            .collect();
+        let mut declared = false;
+        for path in output.rerun_if_changed() {
+            declared = true;
+            let absolute = path.render(&self.setting.roots);
+            let absolute = super::compile::normalise(&self.setting.roots.absolute(root), &absolute);
+            inputs.push(Input::Tree(self.setting.roots.locate(&absolute)));
+        }
+        if !observed && !declared {
+            inputs.push(Input::Tree(root.clone()));
+        }
+        inputs
+    }
+
+    fn is_immutable(&self, unit: UnitIndex) -> bool {
+        let package = &self.plan.packages[self.plan.units[unit].package];
+        matches!(package.source, PackageSource::Registry { .. })
+    }
+
+    fn done(&self, unit: UnitIndex, output: ScriptOutput, outcome: Outcome) -> Result<(), Stop> {
+        debug_assert_eq!(self.plan.units[unit].kind, UnitKind::RunBuildScript);
+        if !self.is_immutable(unit) {
+            let package = &self.plan.packages[self.plan.units[unit].package];
+            for warning in output.warnings() {
+                let text = format!("warning: {}@{}: {warning}", package.name, package.version);
+                self.tell_lasting(BuildEvent::Warning(text));
+            }
+        }
+        if self.setting.json {
+            let message = super::super::messages::script_executed(&self.plan, unit, &output, &self.setting.roots);
+            self.tell_lasting(BuildEvent::Json(message));
+        }
+        self.board.set(unit, Progress::Ran(Arc::new(output)));
+        self.finished(unit, outcome);
+        Ok(())
+    }
+
+    fn script_failure(&self, unit: UnitIndex, result: &ExecuteResult, printed: &Printed) -> WireError {
+        let package = &self.plan.packages[self.plan.units[unit].package];
+        let message = format!(
+            "failed to run custom build command for `{} v{}`",
+            package.name, package.version
+        );
+        let mut error = WireError::new(ErrorKind::BuildFailed, message);
+        error.causes.push(match (result.exit_code, result.signal) {
+            (Some(code), _) => format!("the build script ended with exit code {code}"),
+            (None, Some(signal)) => format!("the build script was ended by signal {signal}"),
+            (None, None) => "the build script was ended".to_owned(),
+        });
+        for (name, text) in [("stdout", &printed.stdout), ("stderr", &printed.stderr)] {
+            if !text.is_empty() {
+                error
+                    .causes
+                    .push(format!("--- {name}\n{}", String::from_utf8_lossy(text).trim_end()));
+            }
+        }
+        error
+    }
+}
+
+fn append(text: &mut Vec<u8>, line: &[u8]) {
+    text.extend_from_slice(line);
+    text.push(b'\n');
+}
