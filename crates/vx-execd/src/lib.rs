@@ -1,1 +1,78 @@
-//! (to be written)
+//! execd: runs the processes of builds, and nothing else.
+//!
+//! For each action it makes an exec root, waits for a job of the machine's budget, starts the process in a session of its
+//! own, streams what it prints, observes what it opens where that is asked for, kills the whole process tree when the
+//! client goes away, and takes the outputs into the store. It decides nothing about keys or caching, and reads no
+//! environment variable.
+//!
+//! # What may be relied upon
+//!
+//! - A process gets exactly the environment that the request says, `TMPDIR`, and the jobserver's variable; no descriptor
+//!   but its standard streams and the jobserver's pipe; `/dev/null` as standard input.
+//! - When the main process of an action ends, its background processes are killed, before outputs are taken in: an action
+//!   leaves no process behind. The same happens when the client's connection ends.
+//! - When execd is killed, main processes die at once (parent-death signal), and so do traced trees. Grandchildren of
+//!   processes that are not traced are handed to execd's parent; see [`reap::kill_descendants`].
+//!
+//! Actions are not isolated from one another or from the network. The place for that is `process::spawn`, between
+//! fork and exec.
+
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod action;
+        mod budget;
+        mod exec_root;
+        mod notices;
+        mod observe;
+        mod output;
+        mod process;
+        pub mod reap;
+        mod server;
+        mod store;
+
+        pub use server::serve;
+    } else {
+        mod unsupported;
+
+        pub use unsupported::serve;
+    }
+}
+
+use std::io;
+
+use camino::Utf8PathBuf;
+use vx_home::VxHome;
+use vx_transport::Endpoint;
+
+/// What execd needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where vx keeps things.
+    pub home: VxHome,
+    /// How many processes may run at once, for all clients together; at least one.
+    pub jobs: usize,
+    /// Where the store answers.
+    pub cas: Endpoint,
+}
+
+/// Why execd cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecdError {
+    /// The directory of exec roots cannot be made or emptied.
+    #[error("cannot prepare the directory {path}")]
+    Directory {
+        /// Which.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The pipe or the thread of the job budget.
+    #[error("cannot make the jobserver")]
+    Jobserver(#[source] io::Error),
+    /// Orphaned processes would get out of reach.
+    #[error("cannot become the parent of orphaned processes")]
+    Subreaper(#[source] io::Error),
+    /// Processes are supervised by means of Linux.
+    #[error("running actions is not supported on this system")]
+    Unsupported,
+}

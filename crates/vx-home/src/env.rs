@@ -15,6 +15,10 @@ pub const VX_IDLE_TIMEOUT: &str = "VX_IDLE_TIMEOUT";
 /// Filter of the services' logs in the syntax of `tracing_subscriber::EnvFilter`; `info` where unset.
 pub const VX_LOG: &str = "VX_LOG";
 
+/// A file that services append their logs to, in place of one file each in `$VX_HOME/log`. Tests name their own standard
+/// error here (`/proc/PID/fd/2`), so that a service that outlives its test is noticed by the test runner.
+pub const VX_LOG_FILE: &str = "VX_LOG_FILE";
+
 /// Every variable that vx reads; any other `VX_*` is warned about.
 pub const ALL: &[&str] = &[
     VX_HOME,
@@ -24,4 +28,5 @@ pub const ALL: &[&str] = &[
     VX_DOWNLOAD_CACHE_DIR,
     VX_IDLE_TIMEOUT,
     VX_LOG,
+    VX_LOG_FILE,
 ];

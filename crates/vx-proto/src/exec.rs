@@ -42,7 +42,8 @@ pub struct ExecuteRequest {
     pub inputs: Vec<InputFile>,
     /// Directories to make in the exec root before the start.
     pub directories: Vec<String>,
-    /// Directories below the exec root whose direct entries are each taken in as output files after a success.
+    /// Directories below the exec root, made before the start, whose regular files (not those of their subdirectories) are
+    /// each taken in as output files after a success.
     pub output_directories: Vec<String>,
     /// Directories, absolute, made before the start and taken in as trees after a success; they are left in place for
     /// the caller, which moves or removes them, and are not observed.
@@ -72,7 +73,7 @@ pub enum AccessKind {
 /// One observed use of a path; the first use of each path and kind.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Access {
-    /// Absolute, `.` and `..` resolved against the working directory lexically; symbolic links not followed.
+    /// Absolute, without `.` and `..`. Symbolic links are not followed, except where a `..` comes after one.
     pub path: String,
     /// How it was used.
     pub kind: AccessKind,
@@ -101,9 +102,9 @@ pub struct ExecuteResult {
     pub files: Vec<OutputFile>,
     /// Output trees (after a success only).
     pub trees: Vec<OutputTree>,
-    /// Standard output as a blob (after a success only).
+    /// Standard output as a blob (after a success only; none where it is empty).
     pub stdout: Option<Digest>,
-    /// Standard error as a blob (after a success only).
+    /// Standard error as a blob, rustc's artifact notices left out (after a success only; none where it is empty).
     pub stderr: Option<Digest>,
     /// Milliseconds from start to end, waiting for a job excluded.
     pub duration_ms: u64,
@@ -123,9 +124,10 @@ pub enum ExecuteEvent {
         /// the process started.
         stamp_ns: u64,
     },
-    /// A whole line of standard output, without its line feed.
+    /// A whole line of standard output, without its line feed; one of more than 4 MiB comes in pieces.
     Stdout(Vec<u8>),
-    /// A whole line of standard error, without its line feed; rustc's artifact notices are left out.
+    /// A whole line of standard error, without its line feed; one of more than 4 MiB comes in pieces. rustc's artifact
+    /// notices are left out.
     Stderr(Vec<u8>),
     /// rustc has announced this file and it is in the store.
     Output(OutputFile),

@@ -1,1 +1,41 @@
-//! (to be written)
+//! How the processes of vx reach one another: endpoints, the handshake, and guarded rapace sessions.
+//!
+//! A [`Listener`] answers on an [`Endpoint`], a [`Session`] connects to one; over TCP or a Unix socket, nothing above
+//! knows which. Before rapace sees a byte, both sides prove that they know the [`Token`] of their `VX_HOME` and say which
+//! protocol and build they are. After that, a guard keeps frames within [`Limits`].
+//!
+//! This crate knows no service and no message of vx, spawns no process, and retries nothing: who finds nobody at an
+//! endpoint is told so by a typed error and decides what to do.
+//!
+//! # What rapace needs from its process
+//!
+//! rapace ends every call that waits longer than [`RPC_TIMEOUT`] says in the environment, whatever deadline
+//! [`Session::call`] was given. A process whose calls may take longer than 30 seconds has to be started with it.
+
+mod connection;
+mod credentials;
+mod endpoint;
+mod guard;
+mod handshake;
+mod limits;
+mod link;
+mod listener;
+mod session;
+mod token;
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        mod socket_file;
+    }
+}
+
+pub use connection::Connection;
+pub use credentials::Credentials;
+pub use endpoint::{Endpoint, EndpointError, EndpointErrorKind};
+pub use limits::Limits;
+pub use listener::{BindError, Listener};
+pub use session::{CallError, ConnectError, Session};
+pub use token::{Token, TokenError};
+
+/// Name and value of the environment variable without which rapace ends every call after 30 seconds.
+pub const RPC_TIMEOUT: (&str, &str) = ("RAPACE_CALL_TIMEOUT_MS", "86400000");

@@ -1,0 +1,322 @@
+//! Blobs on disk: publishing them, and finding them intact.
+//!
+//! See the crate's documentation for what makes a blob trusted. No function here fails for a hole: what is missing,
+//! damaged or unreadable is not found.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tempfile::TempPath;
+use vx_model::Digest;
+
+use crate::error::{IoContext as _, StoreError};
+use crate::files;
+use crate::index::{BlobKey, Index, Known};
+use crate::layout::Layout;
+use crate::platform;
+
+/// The modification time of every published blob. An unlikely one: no tool that makes times equal writes it.
+const PUBLISHED: Duration = Duration::from_secs(1_000_000_007);
+
+/// Steps of the time of last use, so that not every use is a write.
+const USED_STEP: u64 = 600;
+
+/// Two threads work on one blob one after the other; on different ones nearly always at the same time.
+const STRIPES: usize = 64;
+
+/// The blobs of a store.
+pub(crate) struct Blobs {
+    layout: Layout,
+    index: Arc<Index>,
+    /// Names the boot of the machine.
+    boot: u64,
+    stripes: [Mutex<()>; STRIPES],
+}
+
+/// A file that only this process knows, with the digest of its content.
+pub(crate) struct PrivateFile {
+    pub(crate) path: TempPath,
+    pub(crate) digest: Digest,
+}
+
+impl Blobs {
+    pub(crate) fn new(layout: Layout, index: Arc<Index>) -> Self {
+        Self {
+            layout,
+            index,
+            boot: boot(),
+            stripes: std::array::from_fn(|_| Mutex::new(())),
+        }
+    }
+
+    /// Whether the blob is here and intact.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        [false, true]
+            .into_iter()
+            .any(|executable| self.variant(digest, executable).is_some())
+    }
+
+    /// The intact file of the blob with the right mode; made from the file with the other mode where need be.
+    pub(crate) fn file(&self, digest: &Digest, executable: bool) -> Result<Option<Utf8PathBuf>, StoreError> {
+        if let Some(path) = self.variant(digest, executable) {
+            return Ok(Some(path));
+        }
+        let Some(other) = self.variant(digest, !executable) else {
+            return Ok(None);
+        };
+        let copied = self.copy_in(&other);
+        match copied {
+            Ok(copy) if copy.digest == *digest => {
+                self.publish(copy, executable)?;
+                Ok(self.variant(digest, executable))
+            }
+            // Damaged or gone since it was looked at.
+            Ok(_) => Ok(None),
+            Err(_) if !other.exists() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An intact file of the blob, whatever its mode.
+    pub(crate) fn any_file(&self, digest: &Digest) -> Option<Utf8PathBuf> {
+        [false, true]
+            .into_iter()
+            .find_map(|executable| self.variant(digest, executable))
+    }
+
+    /// The content of the blob, hashed as it was read.
+    pub(crate) fn content(&self, digest: &Digest) -> Option<Vec<u8>> {
+        [false, true].into_iter().find_map(|executable| {
+            let content = fs::read(self.variant(digest, executable)?).ok()?;
+            if Digest::of(&content) == *digest {
+                return Some(content);
+            }
+            self.discard_if_damaged(digest, executable);
+            None
+        })
+    }
+
+    /// Stores a small blob.
+    pub(crate) fn put(&self, content: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(content);
+        if self.has(&digest) {
+            return Ok(digest);
+        }
+        let mut file = self.new_file()?;
+        let written = file.write_all(content).and_then(|()| set_published(file.as_file()));
+        written.at("write a file in", &self.layout.tmp())?;
+        let path = file.into_temp_path();
+        self.publish(PrivateFile { path, digest }, false)?;
+        Ok(digest)
+    }
+
+    /// Makes a private copy of any regular file.
+    pub(crate) fn copy_in(&self, source: &Utf8Path) -> Result<PrivateFile, StoreError> {
+        let from = files::open_regular(source)?;
+        let to = self.new_file()?;
+        let digest = files::copy_hashing(&from, &to).at("copy to the store", source)?;
+        set_published(to.as_file()).at("copy to the store", source)?;
+        Ok(PrivateFile {
+            path: to.into_temp_path(),
+            digest,
+        })
+    }
+
+    /// Moves a file into the store's hands; none where it is on another file system.
+    pub(crate) fn move_in(&self, source: &Utf8Path) -> Result<Option<PrivateFile>, StoreError> {
+        let mut builder = tempfile::Builder::new();
+        // A rename replaces: the name must be one that nobody has.
+        builder.prefix("in-").rand_bytes(32);
+        let moved = builder.make_in(self.layout.tmp(), |place| fs::rename(source, place));
+        let path = match moved {
+            Ok(file) => file.into_temp_path(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::NotFound) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error).at("move to the store", source),
+        };
+        let file = platform::open_file(&path).at("open", source)?;
+        // First the time, then the content: what somebody still writes to it shows when it is published.
+        let hashed = set_published(&file).and_then(|()| files::hash(&file));
+        let digest = hashed.at("read", source)?;
+        Ok(Some(PrivateFile { path, digest }))
+    }
+
+    /// Gives a private file its name in the store, unless an intact one has it.
+    pub(crate) fn publish(&self, file: PrivateFile, executable: bool) -> Result<(), StoreError> {
+        let PrivateFile { path, digest } = file;
+        let blob = self.layout.blob(&digest, executable);
+        platform::set_blob_permissions(&path, executable).at("set the mode of", &blob)?;
+        let _stripe = self.stripe(&digest);
+        if self.is_trusted(&digest, executable, &blob) {
+            return Ok(());
+        }
+        let metadata = fs::symlink_metadata(&path).at("read", &blob)?;
+        if !is_untouched(&metadata, &digest, executable) {
+            return Err(io::Error::other("it was written to while it was taken in")).at("store", &blob);
+        }
+        persist(path, &blob).at("write", &blob)?;
+        self.remember(&digest, executable, &metadata);
+        Ok(())
+    }
+
+    /// The file of the blob with that mode, if it is there and intact.
+    fn variant(&self, digest: &Digest, executable: bool) -> Option<Utf8PathBuf> {
+        let path = self.layout.blob(digest, executable);
+        if self.is_trusted(digest, executable, &path) {
+            return Some(path);
+        }
+        if !path.exists() && self.index.known(&BlobKey::new(digest, executable)).is_none() {
+            return None;
+        }
+        let _stripe = self.stripe(digest);
+        // Another thread may have had the same doubt.
+        let intact = self.is_trusted(digest, executable, &path) || self.is_proved(digest, executable, &path);
+        intact.then_some(path)
+    }
+
+    /// Whether the file is as it was when its content was last known to be right.
+    fn is_trusted(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> bool {
+        let Ok(metadata) = fs::symlink_metadata(path) else {
+            return false;
+        };
+        if !is_untouched(&metadata, digest, executable) {
+            return false;
+        }
+        let key = BlobKey::new(digest, executable);
+        let Some(known) = self.index.known(&key) else {
+            return false;
+        };
+        if known.inode != platform::inode(&metadata) || known.boot != self.boot {
+            return false;
+        }
+        let used = now_in_steps();
+        if known.used != used {
+            self.index.set_known(key, Some(Known { used, ..known }));
+        }
+        true
+    }
+
+    /// Hashes the file. One that is right is trusted from now on, one that is not is removed.
+    fn is_proved(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> bool {
+        match prove(path, digest, executable) {
+            Ok(Some(metadata)) => {
+                self.remember(digest, executable, &metadata);
+                return true;
+            }
+            Ok(None) => {
+                tracing::warn!(blob = %path, "a blob is damaged; it is removed");
+                remove(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(blob = %path, %error, "a blob cannot be read"),
+        }
+        self.index.set_known(BlobKey::new(digest, executable), None);
+        false
+    }
+
+    fn discard_if_damaged(&self, digest: &Digest, executable: bool) {
+        let _stripe = self.stripe(digest);
+        self.is_proved(digest, executable, &self.layout.blob(digest, executable));
+    }
+
+    fn remember(&self, digest: &Digest, executable: bool, metadata: &Metadata) {
+        let known = Known {
+            size: metadata.len(),
+            inode: platform::inode(metadata),
+            boot: self.boot,
+            used: now_in_steps(),
+        };
+        self.index.set_known(BlobKey::new(digest, executable), Some(known));
+    }
+
+    fn new_file(&self) -> Result<tempfile::NamedTempFile, StoreError> {
+        let tmp = self.layout.tmp();
+        let create = || tempfile::Builder::new().prefix("in-").tempfile_in(&tmp);
+        let created = match create() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(&tmp).and_then(|()| create()),
+            created => created,
+        };
+        created.at("make a file in", &tmp)
+    }
+
+    fn stripe(&self, digest: &Digest) -> MutexGuard<'_, ()> {
+        let stripe = usize::from(digest.hash[0]) % STRIPES;
+        // It guards files, not memory: a panic leaves nothing half done that is not found out.
+        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether nothing shows that somebody wrote to the file or changed its mode.
+fn is_untouched(metadata: &Metadata, digest: &Digest, executable: bool) -> bool {
+    metadata.is_file()
+        && metadata.len() == digest.size_bytes
+        && metadata.modified().is_ok_and(|time| time == UNIX_EPOCH + PUBLISHED)
+        && platform::has_blob_permissions(metadata, executable)
+}
+
+/// Hashes a file and, where it is right, makes it look untouched again; none where it is wrong.
+fn prove(path: &Utf8Path, digest: &Digest, executable: bool) -> io::Result<Option<Metadata>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let file = platform::open_file(path.as_std_path())?;
+    if file.metadata()?.len() != digest.size_bytes {
+        return Ok(None);
+    }
+    // First the time, then the content: what is written in between shows.
+    set_published(&file)?;
+    if files::hash(&file)? != *digest {
+        return Ok(None);
+    }
+    platform::set_blob_permissions(path.as_std_path(), executable)?;
+    let metadata = file.metadata()?;
+    Ok(is_untouched(&metadata, digest, executable).then_some(metadata))
+}
+
+fn set_published(file: &File) -> io::Result<()> {
+    file.set_modified(UNIX_EPOCH + PUBLISHED)
+}
+
+/// Renames a temporary file, making the directory that it goes to.
+fn persist(from: TempPath, to: &Utf8Path) -> io::Result<()> {
+    match (from.persist(to), to.parent()) {
+        (Err(refused), Some(parent)) if refused.error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(parent)?;
+            Ok(refused.path.persist(to)?)
+        }
+        (persisted, _) => Ok(persisted?),
+    }
+}
+
+fn remove(path: &Utf8Path) {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        _ => fs::remove_file(path),
+    };
+    if let Err(error) = removed
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(blob = %path, %error, "cannot remove a damaged blob");
+    }
+}
+
+/// Seconds since the Unix epoch, rounded down to [`USED_STEP`].
+fn now_in_steps() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    now - now % USED_STEP
+}
+
+/// Names the current boot. Where the system does not tell, every process counts as a boot of its own.
+fn boot() -> u64 {
+    let name = platform::boot_id().unwrap_or_else(|| format!("{:?} {}", SystemTime::now(), std::process::id()));
+    let mut id = [0; 8];
+    id.copy_from_slice(&Digest::of(name.as_bytes()).hash[..8]);
+    u64::from_le_bytes(id)
+}

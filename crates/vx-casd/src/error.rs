@@ -1,0 +1,109 @@
+//! What can go wrong in the store, apart from misses, which are no errors.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_model::Digest;
+use vx_proto::{ErrorKind, WireError};
+
+/// The store could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system refused.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried, as in "cannot read".
+        action: &'static str,
+        /// On what.
+        path: Utf8PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A directory to be taken in holds something that is neither file, directory nor symbolic link.
+    #[error("{path} is a {kind}: only files, directories and symbolic links can be stored")]
+    SpecialFile {
+        /// Where.
+        path: Utf8PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A name or the target of a symbolic link is not UTF-8.
+    #[error("{path} is not UTF-8: names and targets of symbolic links must be")]
+    NotUtf8 {
+        /// The path with what is not UTF-8 replaced.
+        path: String,
+    },
+    /// A directory to be taken in is nested deeper than any program nests them.
+    #[error("{path} lies more than {limit} directories deep")]
+    TooDeep {
+        /// The first directory that is too deep.
+        path: Utf8PathBuf,
+        /// How deep a tree may be.
+        limit: usize,
+    },
+    /// A path is relative: the store has no directory of its own to resolve it in.
+    #[error("{path:?} is not an absolute path")]
+    NotAbsolute {
+        /// The path.
+        path: String,
+    },
+    /// A directory cannot be laid down where something is.
+    #[error("{path} exists already")]
+    Exists {
+        /// The path.
+        path: Utf8PathBuf,
+    },
+    /// A blob is too large to travel through a call.
+    #[error("the blob {digest} is too large for one message of {limit} bytes")]
+    TooLarge {
+        /// The blob.
+        digest: Digest,
+        /// The most that a message can carry.
+        limit: u64,
+    },
+    /// Another process has the store open.
+    #[error("the store {path} is in use by another process")]
+    InUse {
+        /// The directory of the store.
+        path: Utf8PathBuf,
+    },
+    /// The index cannot be used, and it is not for damage: a damaged one is begun anew.
+    #[error("cannot use the index {path}")]
+    Index {
+        /// The database file.
+        path: Utf8PathBuf,
+        /// Why not.
+        source: Box<redb::Error>,
+    },
+}
+
+impl From<StoreError> for WireError {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::SpecialFile { .. } | StoreError::NotUtf8 { .. } | StoreError::TooDeep { .. } => {
+                ErrorKind::Unsupported
+            }
+            StoreError::NotAbsolute { .. } | StoreError::Exists { .. } | StoreError::TooLarge { .. } => {
+                ErrorKind::Internal
+            }
+            StoreError::Io { .. } | StoreError::InUse { .. } | StoreError::Index { .. } => ErrorKind::Machine,
+        };
+        Self::from_error(kind, &error)
+    }
+}
+
+/// Says what was tried when the system refused.
+pub(crate) trait IoContext<T> {
+    /// `action` is what follows "cannot" in the message.
+    fn at(self, action: &'static str, path: &Utf8Path) -> Result<T, StoreError>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Utf8Path) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}

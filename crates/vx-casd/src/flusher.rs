@@ -1,0 +1,102 @@
+//! The thread that makes the index durable when things are quiet.
+//!
+//! Syncing takes milliseconds on a good day and much longer on a busy disk, and a cache needs no entry so badly. So
+//! nothing waits for it: some time after the first change, preferably in a pause, everything is synced at once.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A pause of this length is long enough.
+const QUIET: Duration = Duration::from_millis(500);
+/// Nothing stays undurable for much longer than this, pause or not.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Whether there is anything to make durable.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dirt(Arc<(Mutex<State>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The first and the last change since the last flush.
+    changes: Option<(Instant, Instant)>,
+    stopping: bool,
+}
+
+impl Dirt {
+    /// Notes a change.
+    pub(crate) fn note(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        match &mut state.changes {
+            Some((_, last)) => *last = now,
+            changes @ None => {
+                *changes = Some((now, now));
+                self.0.1.notify_all();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is time to flush; false where it is time to stop.
+    fn wait(&self) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.stopping {
+                return false;
+            }
+            let Some((first, last)) = state.changes else {
+                state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let due = (last + QUIET).min(first + LONGEST);
+            let Some(left) = due
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+            else {
+                state.changes = None;
+                return true;
+            };
+            let waited = self.0.1.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// The thread. Dropped, it ends, and what is undurable then is for the owner to flush.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    dirt: Dirt,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// Starts it.
+    pub(crate) fn start(dirt: Dirt, flush: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let waiting = dirt.clone();
+        let run = move || {
+            while waiting.wait() {
+                flush();
+            }
+        };
+        let thread = thread::Builder::new().name("vx-casd-flush".into()).spawn(run)?;
+        Ok(Self {
+            dirt,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.dirt.lock().stopping = true;
+        self.dirt.0.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It panics only where flushing did, which was logged.
+            let _ = thread.join();
+        }
+    }
+}

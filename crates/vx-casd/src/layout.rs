@@ -1,0 +1,144 @@
+//! The directory of a store: which files it has, who may open it, and what happens to those of another format.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_model::Digest;
+
+use crate::error::{IoContext as _, StoreError};
+use crate::platform;
+
+/// Version of everything below the directory of a store. Raised whenever a store of before would be misread; such a
+/// store is cleared. The history of versions:
+///
+/// 1. `blobs/XX/…` with `.x` for executables, modification time fixed; `index.redb` with sealed values.
+const FORMAT: &str = "1\n";
+
+/// How long a predecessor that has just been killed may take to vanish. Services wait longer for one another, by a lock
+/// of their own; the system may release that lock a moment before this one.
+const PREDECESSOR_LIMIT: Duration = Duration::from_secs(1);
+/// How often to look whether it has.
+const PREDECESSOR_PAUSE: Duration = Duration::from_millis(10);
+
+/// The files of a store, locked for this process.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    root: Utf8PathBuf,
+    _lock: File,
+}
+
+impl Layout {
+    /// Makes the directory where there is none, locks it, clears another format, and throws temporary files away.
+    pub(crate) fn open(root: &Utf8Path) -> Result<Self, StoreError> {
+        platform::create_private_dir(root.as_std_path()).at("make the directory", root)?;
+        let layout = Self {
+            root: root.to_owned(),
+            _lock: lock(root)?,
+        };
+        layout.throw_away(&layout.tmp())?;
+        if !layout.has_this_format() {
+            layout.clear()?;
+        }
+        fs::create_dir_all(layout.tmp()).at("make the directory", &layout.tmp())?;
+        layout.empty_trash();
+        Ok(layout)
+    }
+
+    /// Files that are being written. None is left from an earlier process.
+    pub(crate) fn tmp(&self) -> Utf8PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The database.
+    pub(crate) fn index(&self) -> Utf8PathBuf {
+        self.root.join("index.redb")
+    }
+
+    /// The file of a blob.
+    pub(crate) fn blob(&self, digest: &Digest, executable: bool) -> Utf8PathBuf {
+        let hex = digest.hex();
+        let (shard, rest) = hex.split_at(2);
+        let suffix = if executable { ".x" } else { "" };
+        self.blobs().join(shard).join(format!("{rest}{suffix}"))
+    }
+
+    fn blobs(&self) -> Utf8PathBuf {
+        self.root.join("blobs")
+    }
+
+    fn version(&self) -> Utf8PathBuf {
+        self.root.join("version")
+    }
+
+    fn trash(&self) -> Utf8PathBuf {
+        self.root.join("trash")
+    }
+
+    fn has_this_format(&self) -> bool {
+        fs::read_to_string(self.version()).is_ok_and(|version| version == FORMAT)
+    }
+
+    /// Begins a store anew. The version is written last: a clearing that is interrupted is done again.
+    fn clear(&self) -> Result<(), StoreError> {
+        if self.blobs().exists() || self.index().exists() {
+            tracing::warn!(store = %self.root, "the store has another format; it is cleared");
+        }
+        self.throw_away(&self.blobs())?;
+        self.throw_away(&self.index())?;
+        let new = self.root.join("version.new");
+        fs::write(&new, FORMAT).at("write", &new)?;
+        fs::rename(&new, self.version()).at("write", &self.version())
+    }
+
+    /// Moves a file or directory where it is removed from.
+    fn throw_away(&self, path: &Utf8Path) -> Result<(), StoreError> {
+        if path
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
+            return Ok(());
+        }
+        let trash = self.trash();
+        fs::create_dir_all(&trash).at("make the directory", &trash)?;
+        let place = tempfile::Builder::new()
+            .prefix("")
+            .tempdir_in(&trash)
+            .at("make a directory in", &trash)?;
+        let place = place.keep();
+        fs::rename(path, place.join(path.file_name().unwrap_or("old"))).at("move aside", path)
+    }
+
+    /// Removes what was thrown away without keeping anybody waiting: it may be a whole store.
+    fn empty_trash(&self) {
+        let trash = self.trash();
+        if !trash.exists() {
+            return;
+        }
+        let remove = move || {
+            if let Err(error) = fs::remove_dir_all(&trash) {
+                tracing::warn!(%trash, %error, "cannot remove what was thrown away; the next start tries again");
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("vx-casd-trash".into()).spawn(remove) {
+            tracing::warn!(%error, "cannot start the thread that removes what was thrown away");
+        }
+    }
+}
+
+/// Locks the store for as long as the file is open. Waits a moment for a predecessor that is just being killed.
+fn lock(root: &Utf8Path) -> Result<File, StoreError> {
+    let path = root.join("lock");
+    let file = File::create(&path).at("open", &path)?;
+    let give_up = Instant::now() + PREDECESSOR_LIMIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => thread::sleep(PREDECESSOR_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path: root.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(error).at("lock", &path),
+        }
+    }
+}

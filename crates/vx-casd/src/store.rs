@@ -1,0 +1,175 @@
+//! `Store`: everything the store does, blocking, for any number of threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use vx_model::{ActionResult, Digest, InputSet, Key};
+use vx_proto::{CasStatus, IngestRequest, Ingested, MaterializeRequest, RecordKey};
+
+use crate::blobs::Blobs;
+use crate::error::{IoContext as _, StoreError};
+use crate::flusher::{Dirt, Flusher};
+use crate::index::Index;
+use crate::layout::Layout;
+use crate::trees::Tree;
+use crate::{ingest, materialize, platform, texts};
+
+/// A store, locked for this process until it is dropped.
+pub struct Store {
+    /// The first to go: nothing flushes while the rest is taken down.
+    _flusher: Flusher,
+    index: Arc<Index>,
+    blobs: Blobs,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in the directory `root`, and makes it where there is none. What another version has left there, what
+    /// is damaged and what was being written when the last process died is cleared away.
+    pub fn open(root: &Utf8Path) -> Result<Self, StoreError> {
+        let layout = Layout::open(root)?;
+        let dirt = Dirt::default();
+        let index = Arc::new(Index::open(&layout.index(), dirt.clone())?);
+        let flushed = index.clone();
+        let flush = move || {
+            if let Err(error) = flushed.flush() {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the index was not flushed");
+            }
+        };
+        Ok(Self {
+            _flusher: Flusher::start(dirt, flush).at("start a thread for", root)?,
+            blobs: Blobs::new(layout, index.clone()),
+            index,
+        })
+    }
+
+    /// How large the store is, by what is known of it; walks nothing.
+    pub fn status(&self) -> CasStatus {
+        let (blobs, bytes) = self.index.blob_totals();
+        CasStatus {
+            pid: std::process::id(),
+            blobs,
+            bytes,
+            results: self.index.result_count(),
+        }
+    }
+
+    /// Stores a small blob.
+    pub fn put_blob(&self, content: &[u8]) -> Result<Digest, StoreError> {
+        self.blobs.put(content)
+    }
+
+    /// Reads a small blob; none where it is missing or damaged.
+    pub fn get_blob(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.blobs.content(digest)
+    }
+
+    /// Whether the blob is here and intact.
+    pub fn has_blob(&self, digest: &Digest) -> bool {
+        self.blobs.has(digest)
+    }
+
+    /// Which of `texts` occur in the blob, in the order asked; none where it is missing or damaged.
+    pub fn texts_in(&self, digest: &Digest, texts: Vec<String>) -> Option<Vec<String>> {
+        let blob = self.blobs.any_file(digest)?;
+        let found = platform::open_file(blob.as_std_path()).and_then(|file| texts::occurring(&file, &texts));
+        match found {
+            Ok(occurs) => {
+                let pairs = texts.into_iter().zip(occurs);
+                Some(pairs.filter_map(|(text, occurs)| occurs.then_some(text)).collect())
+            }
+            Err(error) => {
+                tracing::warn!(%blob, %error, "a blob cannot be searched");
+                None
+            }
+        }
+    }
+
+    /// Takes a file or directory in.
+    pub fn ingest(&self, request: &IngestRequest) -> Result<Ingested, StoreError> {
+        ingest::ingest(&self.blobs, Utf8Path::new(&request.path), request.consume)
+    }
+
+    /// Lays files and directories down; answers the digests that are missing or damaged, sorted. Nothing is laid down for
+    /// these; everything else is. After an error, some of what was asked for may have been laid down, each thing wholly.
+    pub fn materialize(&self, requests: &[MaterializeRequest]) -> Result<Vec<Digest>, StoreError> {
+        materialize::materialize(&self.blobs, requests)
+    }
+
+    /// The input sets recorded under a weak key, most recently used first.
+    pub fn input_sets(&self, weak: &Key) -> Vec<InputSet> {
+        self.index.input_sets(weak)
+    }
+
+    /// The result under a strong key; none where it is not known or a blob that it names is missing or damaged.
+    pub fn get_result(&self, strong: &Key) -> Option<ActionResult> {
+        let stored = self.index.result(strong)?;
+        if self.is_whole(&stored.result) {
+            self.index.note_hit(&stored);
+            return Some(stored.result);
+        }
+        tracing::info!(
+            key = strong.hex(),
+            "a result names a blob that is missing; it is forgotten"
+        );
+        if let Err(error) = self.index.remove_result(strong, &stored) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a result could not be removed"
+            );
+        }
+        None
+    }
+
+    /// Records an input set and a result, in one step.
+    pub fn put_result(
+        &self,
+        weak: &Key,
+        inputs: &InputSet,
+        strong: &Key,
+        result: &ActionResult,
+    ) -> Result<(), StoreError> {
+        self.index.put_result(weak, inputs, strong, result)
+    }
+
+    /// Reads a record.
+    pub fn get_record(&self, key: &RecordKey) -> Option<Vec<u8>> {
+        self.index.record(key)
+    }
+
+    /// Writes a record.
+    pub fn put_record(&self, key: &RecordKey, value: &[u8]) -> Result<(), StoreError> {
+        self.index.put_record(key, value)
+    }
+
+    /// Makes everything durable now that would be in some seconds.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.index.flush()
+    }
+
+    /// Whether every blob that a result names is intact.
+    fn is_whole(&self, result: &ActionResult) -> bool {
+        let files = result.files.iter().map(|file| &file.digest);
+        let blobs = files.chain(&result.stdout).chain(&result.stderr);
+        blobs.into_iter().all(|digest| self.blobs.has(digest))
+            && result.trees.iter().all(|tree| self.is_whole_tree(&tree.root))
+    }
+
+    fn is_whole_tree(&self, root: &Digest) -> bool {
+        Tree::load(&self.blobs, root).is_ok_and(|tree| tree.files().iter().all(|(digest, _)| self.blobs.has(digest)))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.index.flush() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the index was not flushed");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The store from outside: as a library, across kills and damage, and as a service.
+
+mod damage;
+mod database;
+mod files;
+mod fixture;
+mod kill;
+mod results;
+mod service;
+mod trees;

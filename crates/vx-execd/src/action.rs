@@ -1,0 +1,425 @@
+//! One action from request to result.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use vx_model::{OutputFile, OutputTree};
+use vx_proto::{
+    Content, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, MaterializeRequest,
+    Placement, WireError,
+};
+
+use crate::budget::Permit;
+use crate::exec_root::{ExecRoot, ExecRootError};
+use crate::notices::Notice;
+use crate::observe::Scope;
+use crate::output::{Line, LineSink, Spool, capture};
+use crate::process::{Ended, Launch, Running, launch};
+use crate::server::Executor;
+use crate::store::Store;
+
+/// Where the events of an action go. When its client is gone, they go nowhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Events {
+    sender: mpsc::Sender<ExecuteEvent>,
+    cancel: CancellationToken,
+}
+
+impl Events {
+    /// Sends to `sender` until `cancel` fires.
+    pub(crate) fn new(sender: mpsc::Sender<ExecuteEvent>, cancel: CancellationToken) -> Self {
+        Self { sender, cancel }
+    }
+
+    /// Waits where the client does not keep up.
+    async fn send(&self, event: ExecuteEvent) {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => {}
+            // An error means that the client is gone, which is about to cancel the action.
+            _ = self.sender.send(event) => {}
+        }
+    }
+}
+
+/// Why an action did not come to a result.
+enum Stop {
+    Cancelled,
+    Failed(WireError),
+}
+
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<ExecRootError> for Stop {
+    fn from(error: ExecRootError) -> Self {
+        let kind = match error {
+            ExecRootError::Make { .. } | ExecRootError::Read { .. } => ErrorKind::Machine,
+            ExecRootError::Outside { .. } | ExecRootError::NotAbsolute { .. } => ErrorKind::Internal,
+        };
+        Self::Failed(WireError::from_error(kind, &error))
+    }
+}
+
+/// Runs an action and tells its client about it. Returns when the process tree is gone; the exec root may still be
+/// in the course of being removed.
+pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, events: Events) {
+    let action = Action {
+        executor: &executor,
+        request: &request,
+        events: &events,
+    };
+    match action.run().await {
+        Ok(last) => events.send(last).await,
+        Err(Stop::Failed(error)) => events.send(ExecuteEvent::Failed(error)).await,
+        Err(Stop::Cancelled) => {}
+    }
+}
+
+struct Action<'a> {
+    executor: &'a Executor,
+    request: &'a ExecuteRequest,
+    events: &'a Events,
+}
+
+impl Action<'_> {
+    async fn run(&self) -> Result<ExecuteEvent, Stop> {
+        let permit = self.wait_for_job().await?;
+        let root = self.make_root().await?;
+        let last = self.run_in(&root, permit).await;
+        self.executor.in_background(move || root.remove());
+        last
+    }
+
+    async fn wait_for_job(&self) -> Result<Permit, Stop> {
+        tokio::select! {
+            biased;
+            () = self.events.cancel.cancelled() => Err(Stop::Cancelled),
+            permit = self.executor.budget.acquire(self.request.priority) => permit.map_err(|_closed| Stop::Cancelled),
+        }
+    }
+
+    async fn make_root(&self) -> Result<ExecRoot, Stop> {
+        let request = self.request.clone();
+        match tokio::task::spawn_blocking(move || ExecRoot::make(&request)).await {
+            Ok(root) => Ok(root?),
+            Err(_ended) => Err(Stop::Cancelled),
+        }
+    }
+
+    async fn run_in(&self, root: &ExecRoot, permit: Permit) -> Result<ExecuteEvent, Stop> {
+        let missing = self.executor.store.materialize(self.inputs(root)?).await?;
+        if !missing.is_empty() {
+            return Ok(ExecuteEvent::MissingInputs(missing));
+        }
+        if self.events.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let stamp_ns = root.stamp_ns()?;
+        let running = launch(self.launch(root, &permit)?)
+            .await
+            .map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
+        self.executor.count_start();
+        let pid = running.process.id();
+        self.events.send(ExecuteEvent::Started { pid, stamp_ns }).await;
+        let (ended, stdout, stderr) = self.attend(root, running, permit).await?;
+        Ok(ExecuteEvent::Finished(self.result(root, ended, stdout, stderr).await?))
+    }
+
+    fn inputs(&self, root: &ExecRoot) -> Result<Vec<MaterializeRequest>, Stop> {
+        let inputs = self.request.inputs.iter().map(|input| {
+            Ok(MaterializeRequest {
+                path: root.join(&input.path)?.into_string(),
+                content: Content::File {
+                    digest: input.digest,
+                    is_executable: input.is_executable,
+                },
+                placement: Placement::Link,
+            })
+        });
+        inputs.collect()
+    }
+
+    fn launch(&self, root: &ExecRoot, permit: &Permit) -> Result<Launch, Stop> {
+        let request = self.request;
+        let program = self.program(root)?;
+        let mut arguments = request.arguments.clone();
+        arguments[0] = program.to_string();
+        let jobserver = permit.jobserver();
+        let tmpdir = root.tmp();
+        let mut added = jobserver.environment;
+        added.push(("TMPDIR".to_owned(), tmpdir.to_string()));
+        let mut environment: Vec<(String, String)> = request
+            .environment
+            .iter()
+            .filter(|variable| added.iter().all(|(name, _)| *name != variable.name))
+            .map(|variable| (variable.name.clone(), variable.value.clone()))
+            .collect();
+        environment.append(&mut added);
+        Ok(Launch {
+            label: request.label.clone(),
+            program,
+            arguments,
+            environment,
+            working_directory: Utf8PathBuf::from(&request.working_directory),
+            tmpdir,
+            descriptors: jobserver.descriptors,
+            observe: request.observe.then(|| self.scope(root)),
+        })
+    }
+
+    fn program(&self, root: &ExecRoot) -> Result<Utf8PathBuf, Stop> {
+        let refuse = |message: String| Stop::Failed(WireError::new(ErrorKind::Internal, message));
+        match self.request.arguments.first().map(String::as_str) {
+            Some(absolute) if absolute.starts_with('/') => Ok(Utf8PathBuf::from(absolute)),
+            Some(relative) if relative.starts_with("./") => Ok(root.join(&relative[2..])?),
+            Some(other) => Err(refuse(format!(
+                "the program `{other}` is neither absolute nor in the exec root"
+            ))),
+            None => Err(refuse("a command without a program".to_owned())),
+        }
+    }
+
+    /// What an observation leaves out, with symbolic links followed: the kernel tells the working directory that way.
+    fn scope(&self, root: &ExecRoot) -> Scope {
+        let trees = self.request.output_trees.iter().map(Utf8Path::new);
+        let own = trees.chain([root.path()]).flat_map(|own| {
+            let real = own.canonicalize_utf8().unwrap_or_else(|_| own.to_owned());
+            [own.to_owned(), real]
+        });
+        Scope { own: own.collect() }
+    }
+
+    /// Passes on what a process prints until it has ended, and kills it when the client goes away.
+    async fn attend(
+        &self,
+        root: &ExecRoot,
+        running: Running,
+        mut permit: Permit,
+    ) -> Result<(Ended, Spool, Spool), Stop> {
+        let Running {
+            process,
+            stdout,
+            stderr,
+            mut ended,
+        } = running;
+        let is_over = CancellationToken::new();
+        let wait = async {
+            let ended = tokio::select! {
+                biased;
+                ended = &mut ended => ended,
+                () = self.events.cancel.cancelled() => {
+                    process.kill();
+                    ended.await
+                }
+            };
+            is_over.cancel();
+            let was_killed = ended
+                .as_ref()
+                .map_or(true, |ended| ended.signal.is_some() || ended.leftovers > 0);
+            if was_killed {
+                permit.set_lossy();
+            }
+            // Before the outputs are taken in: that is the store's work.
+            drop(permit);
+            ended
+        };
+        let spool = || Spool::new(&self.executor.directory);
+        let (ended, stdout, stderr) = tokio::join!(
+            wait,
+            capture(stdout, spool(), StdoutSink { events: self.events }, &is_over),
+            capture(stderr, spool(), self.stderr_sink(root), &is_over),
+        );
+        if self.events.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let broken = |error: &dyn std::error::Error| {
+            let mut wire = WireError::from_error(ErrorKind::Machine, error);
+            let cause = std::mem::replace(
+                &mut wire.message,
+                format!("cannot read what `{}` prints", self.request.label),
+            );
+            wire.causes.insert(0, cause);
+            wire
+        };
+        let ended = ended.map_err(|error| broken(&error))?;
+        let stdout = stdout.map_err(|error| broken(&error))?;
+        let stderr = stderr.map_err(|error| broken(&error))?;
+        Ok((ended, stdout, stderr))
+    }
+
+    fn stderr_sink<'a>(&'a self, root: &'a ExecRoot) -> StderrSink<'a> {
+        StderrSink {
+            events: self.events,
+            store: &self.executor.store,
+            notices_below: self.request.rustc_json.then(|| root.path()),
+        }
+    }
+
+    async fn result(&self, root: &ExecRoot, ended: Ended, stdout: Spool, stderr: Spool) -> Result<ExecuteResult, Stop> {
+        let mut result = ExecuteResult {
+            exit_code: ended.exit_code,
+            signal: ended.signal,
+            files: Vec::new(),
+            trees: Vec::new(),
+            stdout: None,
+            stderr: None,
+            duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
+            observation: ended.observation,
+        };
+        if ended.exit_code == Some(0) {
+            let unreadable = |error: std::io::Error| WireError::from_error(ErrorKind::Machine, &error);
+            result.stdout = self
+                .executor
+                .store
+                .put(stdout.finish().await.map_err(unreadable)?)
+                .await?;
+            result.stderr = self
+                .executor
+                .store
+                .put(stderr.finish().await.map_err(unreadable)?)
+                .await?;
+            result.files = self.files(root).await?;
+            result.trees = self.trees(root).await?;
+        }
+        Ok(result)
+    }
+
+    /// Takes in the regular files directly in the output directories.
+    async fn files(&self, root: &ExecRoot) -> Result<Vec<OutputFile>, Stop> {
+        let mut paths = Vec::new();
+        for directory in &self.request.output_directories {
+            let names = file_names(&root.join(directory)?).map_err(|source| ExecRootError::Read {
+                path: directory.into(),
+                source,
+            })?;
+            paths.extend(
+                names
+                    .into_iter()
+                    .map(|name| Utf8Path::new(directory).join(name).into_string()),
+            );
+        }
+        paths.sort();
+        let mut requests = Vec::new();
+        for path in &paths {
+            requests.push(IngestRequest {
+                path: root.join(path)?.into_string(),
+                consume: true,
+            });
+        }
+        let answers = self.executor.store.ingest(requests).await?;
+        let files = paths
+            .into_iter()
+            .zip(answers)
+            .filter_map(|(path, answer)| as_file(path, &answer));
+        Ok(files.collect())
+    }
+
+    async fn trees(&self, root: &ExecRoot) -> Result<Vec<OutputTree>, Stop> {
+        let requests = self.request.output_trees.iter().map(|path| IngestRequest {
+            path: path.clone(),
+            consume: false,
+        });
+        let answers = self.executor.store.ingest(requests.collect()).await?;
+        let trees = self
+            .request
+            .output_trees
+            .iter()
+            .zip(answers)
+            .filter_map(|(path, answer)| match answer {
+                Ingested::Tree { root: digest } => Some(OutputTree {
+                    path: below(root.path(), path).unwrap_or(path).to_owned(),
+                    root: digest,
+                }),
+                Ingested::File { .. } | Ingested::Absent => None,
+            });
+        let mut trees: Vec<OutputTree> = trees.collect();
+        trees.sort();
+        Ok(trees)
+    }
+}
+
+/// Standard output goes to the client line by line.
+struct StdoutSink<'a> {
+    events: &'a Events,
+}
+
+impl LineSink for StdoutSink<'_> {
+    async fn line(&mut self, line: &Line) -> bool {
+        self.events.send(ExecuteEvent::Stdout(line.bytes.clone())).await;
+        true
+    }
+}
+
+/// So does standard error, but for rustc's notices, which become outputs.
+struct StderrSink<'a> {
+    events: &'a Events,
+    store: &'a Store,
+    /// The exec root, where notices are expected.
+    notices_below: Option<&'a Utf8Path>,
+}
+
+impl LineSink for StderrSink<'_> {
+    async fn line(&mut self, line: &Line) -> bool {
+        if let Some(root) = self.notices_below
+            && let Some(notice) = Notice::parse(&line.bytes)
+        {
+            if notice.is_metadata() {
+                self.deliver(root, &notice).await;
+            }
+            return false;
+        }
+        self.events.send(ExecuteEvent::Stderr(line.bytes.clone())).await;
+        true
+    }
+}
+
+impl StderrSink<'_> {
+    /// Takes a file in although the compiler runs on. Where that fails, dependants wait for the end of the action.
+    async fn deliver(&self, root: &Utf8Path, notice: &Notice) {
+        let Some(path) = below(root, &notice.artifact) else {
+            return;
+        };
+        match self.store.ingest_one(&notice.artifact, false).await {
+            Ok(answer) => {
+                if let Some(file) = as_file(path.to_owned(), &answer) {
+                    self.events.send(ExecuteEvent::Output(file)).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, artifact = notice.artifact, "cannot deliver metadata early"),
+        }
+    }
+}
+
+/// `path` relative to `root`.
+fn below<'a>(root: &Utf8Path, path: &'a str) -> Option<&'a str> {
+    Utf8Path::new(path).strip_prefix(root).ok().map(Utf8Path::as_str)
+}
+
+fn as_file(path: String, answer: &Ingested) -> Option<OutputFile> {
+    match answer {
+        Ingested::File { digest, is_executable } => Some(OutputFile {
+            path,
+            digest: *digest,
+            is_executable: *is_executable,
+        }),
+        Ingested::Tree { .. } | Ingested::Absent => None,
+    }
+}
+
+/// The names of the regular files in a directory.
+fn file_names(directory: &Utf8Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in directory.read_dir_utf8()? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            names.push(entry.file_name().to_owned());
+        }
+    }
+    Ok(names)
+}

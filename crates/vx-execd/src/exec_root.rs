@@ -1,0 +1,260 @@
+//! Exec roots: the directory of one action, made before it, removed after it.
+//!
+//! `tmp` is the action's `TMPDIR`; the rest is what the request says. Inputs are laid down by the store.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use vx_proto::ExecuteRequest;
+
+/// An exec root that has been made.
+#[derive(Debug)]
+pub(crate) struct ExecRoot {
+    path: Utf8PathBuf,
+}
+
+/// Why there is no exec root.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExecRootError {
+    /// The file system refused.
+    #[error("cannot make {path}")]
+    Make {
+        /// What.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An output directory is gone, or not readable.
+    #[error("cannot list the output directory {path}")]
+    Read {
+        /// Which, relative to the exec root.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A path of the request would lead out of the exec root.
+    #[error("`{path}` is not a plain path below the exec root")]
+    Outside {
+        /// As the request has it.
+        path: String,
+    },
+    /// A path of the request must be absolute.
+    #[error("`{path}` is not an absolute path")]
+    NotAbsolute {
+        /// As the request has it.
+        path: String,
+    },
+}
+
+impl ExecRoot {
+    /// Makes the directories that `request` asks for.
+    pub(crate) fn make(request: &ExecuteRequest) -> Result<Self, ExecRootError> {
+        for path in request
+            .output_trees
+            .iter()
+            .chain([&request.exec_root, &request.working_directory])
+        {
+            if !Utf8Path::new(path).is_absolute() {
+                return Err(ExecRootError::NotAbsolute { path: path.clone() });
+            }
+        }
+        let root = Self {
+            path: Utf8PathBuf::from(&request.exec_root),
+        };
+        if let Some(parent) = root.path.parent() {
+            make_all(parent)?;
+        }
+        fs::create_dir(&root.path).map_err(|source| ExecRootError::Make {
+            path: root.path.clone(),
+            source,
+        })?;
+        root.fill(request).inspect_err(|_| root.remove())?;
+        Ok(root)
+    }
+
+    fn fill(&self, request: &ExecuteRequest) -> Result<(), ExecRootError> {
+        make_all(&self.tmp())?;
+        for directory in request.directories.iter().chain(&request.output_directories) {
+            make_all(&self.join(directory)?)?;
+        }
+        request
+            .output_trees
+            .iter()
+            .try_for_each(|tree| make_all(Utf8Path::new(tree)))
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// The action's `TMPDIR`.
+    pub(crate) fn tmp(&self) -> Utf8PathBuf {
+        self.path.join("tmp")
+    }
+
+    /// A path of the request, made absolute.
+    pub(crate) fn join(&self, path: &str) -> Result<Utf8PathBuf, ExecRootError> {
+        let is_plain = |component| matches!(component, Utf8Component::Normal(_) | Utf8Component::CurDir);
+        if Utf8Path::new(path).components().all(is_plain) {
+            Ok(self.path.join(path))
+        } else {
+            Err(ExecRootError::Outside { path: path.to_owned() })
+        }
+    }
+
+    /// The time, in nanoseconds since the Unix epoch, by the clock that stamps the files of this file system.
+    pub(crate) fn stamp_ns(&self) -> Result<u64, ExecRootError> {
+        let path = self.path.join("stamp");
+        let stamp = || {
+            let metadata = fs::File::create_new(&path)?.metadata()?;
+            fs::remove_file(&path)?;
+            let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+            u64::try_from(nanoseconds).map_err(io::Error::other)
+        };
+        stamp().map_err(|source| ExecRootError::Make {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Removes it with everything in it. What cannot be removed is left for the next start of execd.
+    pub(crate) fn remove(&self) {
+        remove(&self.path);
+    }
+}
+
+/// Moves everything in `directory` out of the way, where it does not collide with new exec roots, and answers where to:
+/// the caller removes that when there is time.
+pub(crate) fn set_aside_leftovers(directory: &Utf8Path) -> io::Result<Option<Utf8PathBuf>> {
+    fs::create_dir_all(directory)?;
+    let mut leftovers = directory.read_dir_utf8()?.peekable();
+    if leftovers.peek().is_none() {
+        return Ok(None);
+    }
+    let aside = tempfile::Builder::new()
+        .prefix(".leftovers-")
+        .tempdir_in(directory)?
+        .keep();
+    let aside = Utf8PathBuf::from_path_buf(aside).map_err(|path| io::Error::other(path.display().to_string()))?;
+    for entry in leftovers {
+        let entry = entry?;
+        if entry.path() != aside {
+            fs::rename(entry.path(), aside.join(entry.file_name()))?;
+        }
+    }
+    Ok(Some(aside))
+}
+
+/// Removes a directory, also where an action took away its own right to write there.
+pub(crate) fn remove(directory: &Utf8Path) {
+    let removed = match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(directory);
+            fs::remove_dir_all(directory)
+        }
+        removed => removed,
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, %directory, "cannot remove what an action left");
+        }
+        _ => {}
+    }
+}
+
+/// Lets the owner into and write to all directories from here down. What fails shows when they are removed.
+fn make_writable(directory: &Utf8Path) {
+    let _ = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
+    for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(entry.path());
+        }
+    }
+}
+
+fn make_all(path: &Utf8Path) -> Result<(), ExecRootError> {
+    fs::create_dir_all(path).map_err(|source| ExecRootError::Make {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(root: &Utf8Path) -> ExecuteRequest {
+        ExecuteRequest {
+            label: "test".to_owned(),
+            exec_root: root.to_string(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            working_directory: "/".to_owned(),
+            inputs: Vec::new(),
+            directories: vec!["deps".to_owned()],
+            output_directories: vec!["out/deep".to_owned()],
+            output_trees: Vec::new(),
+            rustc_json: false,
+            observe: false,
+            priority: 0,
+        }
+    }
+
+    fn directory() -> (tempfile::TempDir, Utf8PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn it_has_what_was_asked_for_and_goes_away() {
+        let (_dir, path) = directory();
+        let root = ExecRoot::make(&request(&path.join("exec/1"))).unwrap();
+        for made in ["tmp", "deps", "out/deep"] {
+            assert!(root.path().join(made).is_dir(), "{made}");
+        }
+        let before = root.stamp_ns().unwrap();
+        assert!(before <= root.stamp_ns().unwrap());
+        // Root may do everything, so this shows something for other users only.
+        fs::set_permissions(root.path().join("out"), fs::Permissions::from_mode(0o500)).unwrap();
+        root.remove();
+        assert!(!root.path().exists());
+    }
+
+    #[test]
+    fn it_must_be_new() {
+        let (_dir, path) = directory();
+        fs::write(path.join("precious"), "").unwrap();
+        assert!(ExecRoot::make(&request(&path)).is_err());
+        assert!(path.join("precious").exists());
+    }
+
+    #[test]
+    fn nothing_leads_out_of_it() {
+        let (_dir, path) = directory();
+        let mut request = request(&path.join("root"));
+        request.directories = vec!["../outside".to_owned()];
+        assert!(matches!(ExecRoot::make(&request), Err(ExecRootError::Outside { .. })));
+        assert!(!path.join("root").exists());
+        request.directories = vec!["/outside".to_owned()];
+        assert!(matches!(ExecRoot::make(&request), Err(ExecRootError::Outside { .. })));
+    }
+
+    #[test]
+    fn leftovers_are_set_aside_once() {
+        let (_dir, path) = directory();
+        let exec = path.join("exec");
+        assert_eq!(set_aside_leftovers(&exec).unwrap(), None);
+        fs::create_dir_all(exec.join("old/tree")).unwrap();
+        let aside = set_aside_leftovers(&exec).unwrap().unwrap();
+        assert!(aside.join("old/tree").is_dir());
+        assert!(!exec.join("old").exists());
+        // A second crash before they were removed.
+        let again = set_aside_leftovers(&exec).unwrap().unwrap();
+        remove(&again);
+        assert_eq!(set_aside_leftovers(&exec).unwrap(), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! The few ptrace requests that the tracer makes, with types.
+//!
+//! By `libc`, because `rustix` has no ptrace, and because the wrappers of others cannot deliver real-time signals, which
+//! glibc sends to itself. Every function may answer `ESRCH`: a stopped process can be killed at any moment.
+
+use std::io;
+use std::ptr;
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+/// Stops that are reported with an event number in the upper half of the wait status.
+pub(super) const EVENT_EXEC: i32 = libc::PTRACE_EVENT_EXEC;
+pub(super) const EVENT_SECCOMP: i32 = libc::PTRACE_EVENT_SECCOMP;
+/// A new process's first stop, or a stop of a whole group; not in `libc`.
+pub(super) const EVENT_STOP: i32 = 128;
+
+const OPTIONS: libc::c_int = libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_EXITKILL;
+
+/// `PTRACE_GET_SYSCALL_INFO`, since Linux 5.3.
+const GET_SYSCALL_INFO: libc::c_int = 0x420e;
+const SYSCALL_INFO_SECCOMP: u8 = 3;
+
+type Request = libc::c_int;
+
+/// What a process that stands at the filter is about to call; `ptrace_syscall_info` of the kernel's `ptrace.h`.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Syscall {
+    op: u8,
+    _pad: [u8; 3],
+    /// `AUDIT_ARCH_*`.
+    pub(super) arch: u32,
+    _instruction_pointer: u64,
+    _stack_pointer: u64,
+    pub(super) number: u64,
+    pub(super) arguments: [u64; 6],
+    _filter_data: u32,
+    _reserved: u32,
+}
+
+/// Begins to trace a process that runs, and all that it will start. They die with this thread.
+pub(super) fn seize(pid: Pid) -> io::Result<()> {
+    request(libc::PTRACE_SEIZE as Request, pid, 0, OPTIONS as usize)
+}
+
+/// Lets a stopped process go on, with a signal where `signal` is not zero.
+pub(super) fn resume(pid: Pid, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_CONT as Request, pid, 0, signal as usize)
+}
+
+/// Lets a process stay stopped with its group, until somebody continues that.
+pub(super) fn stay_stopped(pid: Pid) -> io::Result<()> {
+    request(libc::PTRACE_LISTEN as Request, pid, 0, 0)
+}
+
+/// What a process that stands at the filter is about to call.
+pub(super) fn syscall(pid: Pid) -> io::Result<Syscall> {
+    let mut info = Syscall::default();
+    request(GET_SYSCALL_INFO, pid, size_of::<Syscall>(), (&raw mut info) as usize)?;
+    if info.op == SYSCALL_INFO_SECCOMP {
+        Ok(info)
+    } else {
+        Err(Errno::PROTO.into())
+    }
+}
+
+/// Fills `buffer` from the memory of a process; answers how many bytes could be read, fewer where unmapped memory begins.
+pub(super) fn read_memory(pid: Pid, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: ptr::with_exposed_provenance_mut(address as usize),
+        iov_len: buffer.len(),
+    };
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: `local` describes `buffer`; the remote address is checked by the kernel.
+    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
+}
+
+fn request(request: Request, pid: Pid, address: usize, data: usize) -> io::Result<()> {
+    // SAFETY: of the requests made here only `GET_SYSCALL_INFO` writes to our memory: to the structure whose size and
+    // address it is given.
+    let answer = unsafe { libc::ptrace(request as _, pid.as_raw_nonzero().get(), address, data) };
+    if answer == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}

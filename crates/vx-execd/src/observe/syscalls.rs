@@ -1,0 +1,147 @@
+//! The system calls that take paths, and what they do with them. A table; nothing here calls anything.
+
+use libc::c_long;
+
+/// Numbers from here on belong to x86-64's variant with short pointers, or to nobody.
+pub(super) const FOREIGN_FROM: u32 = 0x4000_0000;
+
+cfg_if::cfg_if! {
+    if #[cfg(target_arch = "x86_64")] {
+        /// `AUDIT_ARCH_*` of this machine; none where its calls are not in the table.
+        pub(super) const ARCH: Option<u32> = Some(0xc000_003e);
+    } else if #[cfg(target_arch = "aarch64")] {
+        /// `AUDIT_ARCH_*` of this machine; none where its calls are not in the table.
+        pub(super) const ARCH: Option<u32> = Some(0xc000_00b7);
+    } else {
+        /// `AUDIT_ARCH_*` of this machine; none where its calls are not in the table.
+        pub(super) const ARCH: Option<u32> = None;
+    }
+}
+
+/// The number of an argument.
+type Arg = usize;
+
+/// A path among the arguments.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PathArg {
+    /// The descriptor of the directory that a relative path starts from; the working directory where there is none.
+    pub(super) at: Option<Arg>,
+    /// The pointer to the text.
+    pub(super) text: Arg,
+}
+
+/// Where the flags of an open are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OpenFlags {
+    /// An argument.
+    Arg(Arg),
+    /// The first field of the `open_how` that an argument points to.
+    How(Arg),
+    /// Always these.
+    Always(i32),
+}
+
+/// What a call does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Call {
+    /// Opens.
+    Open(PathArg, OpenFlags),
+    /// Asks what is there.
+    Look(PathArg),
+    /// Executes.
+    Execute(PathArg),
+    /// Makes something new that is not a symbolic link.
+    Make(PathArg),
+    /// Makes a symbolic link.
+    MakeSymlink(PathArg),
+    /// Removes.
+    Remove(PathArg),
+    /// Renames the first to the second; the argument with the flags.
+    Rename(PathArg, PathArg, Option<Arg>),
+    /// Gives the file at the first the name of the second as well.
+    Link(PathArg, PathArg),
+    /// Changes the content of something that must exist.
+    Overwrite(PathArg),
+    /// Leaves what the tracer understands; how, in words that follow "a process".
+    Escape(&'static str),
+}
+
+const fn path(text: Arg) -> PathArg {
+    PathArg { at: None, text }
+}
+
+const fn at(at: Arg, text: Arg) -> PathArg {
+    PathArg { at: Some(at), text }
+}
+
+/// All calls that the filter stops at. Calls on open descriptors are not among them: the open was.
+pub(super) const SYSCALLS: &[(c_long, Call)] = &[
+    (libc::SYS_openat, Call::Open(at(0, 1), OpenFlags::Arg(2))),
+    (libc::SYS_openat2, Call::Open(at(0, 1), OpenFlags::How(2))),
+    (libc::SYS_newfstatat, Call::Look(at(0, 1))),
+    (libc::SYS_statx, Call::Look(at(0, 1))),
+    (libc::SYS_faccessat, Call::Look(at(0, 1))),
+    (libc::SYS_faccessat2, Call::Look(at(0, 1))),
+    (libc::SYS_readlinkat, Call::Look(at(0, 1))),
+    (libc::SYS_statfs, Call::Look(path(0))),
+    (libc::SYS_chdir, Call::Look(path(0))),
+    (libc::SYS_execve, Call::Execute(path(0))),
+    (libc::SYS_execveat, Call::Execute(at(0, 1))),
+    (libc::SYS_mkdirat, Call::Make(at(0, 1))),
+    (libc::SYS_mknodat, Call::Make(at(0, 1))),
+    (libc::SYS_symlinkat, Call::MakeSymlink(at(1, 2))),
+    (libc::SYS_unlinkat, Call::Remove(at(0, 1))),
+    (libc::SYS_renameat, Call::Rename(at(0, 1), at(2, 3), None)),
+    (libc::SYS_renameat2, Call::Rename(at(0, 1), at(2, 3), Some(4))),
+    (libc::SYS_linkat, Call::Link(at(0, 1), at(2, 3))),
+    (libc::SYS_truncate, Call::Overwrite(path(0))),
+    (libc::SYS_chroot, Call::Escape("changed its root directory")),
+    (libc::SYS_pivot_root, Call::Escape("changed its root directory")),
+    (libc::SYS_mount, Call::Escape("mounted a file system")),
+    (libc::SYS_move_mount, Call::Escape("mounted a file system")),
+    (libc::SYS_setns, Call::Escape("changed its namespaces")),
+    (libc::SYS_unshare, Call::Escape("changed its namespaces")),
+    (libc::SYS_io_uring_setup, Call::Escape("used io_uring")),
+    (libc::SYS_open_by_handle_at, Call::Escape("opened a file by its handle")),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Call::Open(path(0), OpenFlags::Arg(1))),
+    #[cfg(target_arch = "x86_64")]
+    (
+        libc::SYS_creat,
+        Call::Open(
+            path(0),
+            OpenFlags::Always(libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC),
+        ),
+    ),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_stat, Call::Look(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_lstat, Call::Look(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_access, Call::Look(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_readlink, Call::Look(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, Call::Make(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, Call::Make(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_symlink, Call::MakeSymlink(path(1))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_unlink, Call::Remove(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_rmdir, Call::Remove(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_rename, Call::Rename(path(0), path(1), None)),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_link, Call::Link(path(0), path(1))),
+];
+
+/// What the call of this number does.
+pub(super) fn lookup(number: u64) -> Option<Call> {
+    let number = c_long::try_from(number).ok()?;
+    SYSCALLS
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map(|(_, call)| *call)
+}

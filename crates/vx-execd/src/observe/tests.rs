@@ -1,0 +1,278 @@
+//! What is seen of real programs.
+
+use camino::Utf8Path;
+use vx_proto::{Access, AccessKind, Observation};
+
+use crate::process::tests::{Done, Place, run};
+
+/// Everything that a run used.
+struct Seen(Vec<Access>);
+
+impl Seen {
+    fn of(done: &Done) -> Self {
+        assert_eq!(done.ended.exit_code, Some(0), "{}{}", done.stdout, done.stderr);
+        match &done.ended.observation {
+            Observation::Complete(accesses) => Self(accesses.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn kinds(&self, path: impl AsRef<Utf8Path>) -> Vec<AccessKind> {
+        let path = path.as_ref();
+        self.0
+            .iter()
+            .filter(|access| access.path == path)
+            .map(|access| access.kind)
+            .collect()
+    }
+
+    fn reads(&self, path: impl AsRef<Utf8Path>) -> bool {
+        self.kinds(path).contains(&AccessKind::Read)
+    }
+
+    fn reads_ending(&self, end: &str) -> bool {
+        self.0
+            .iter()
+            .any(|access| access.kind == AccessKind::Read && access.path.ends_with(end))
+    }
+}
+
+async fn observe(place: &Place, script: &str) -> Seen {
+    Seen::of(&run(place.observed(place.shell(script))).await)
+}
+
+#[tokio::test]
+async fn files_are_read_probed_listed_and_written() {
+    let place = Place::new();
+    place.write("read", "content");
+    place.write("dir/entry", "");
+    let seen = observe(
+        &place,
+        "cat read >written; cat written; test -e absent; ls dir >/dev/null; cd dir; cat ../missing; cat entry; mkdir made; echo >made/x; rm -r made",
+    )
+    .await;
+    let here = place.path();
+    assert_eq!(seen.kinds(here.join("read")), [AccessKind::Read]);
+    assert_eq!(seen.kinds(here.join("written")), [AccessKind::Write]);
+    assert_eq!(seen.kinds(here.join("absent")), [AccessKind::Probe]);
+    assert!(seen.kinds(here.join("dir")).contains(&AccessKind::List));
+    assert_eq!(seen.kinds(here.join("missing")), [AccessKind::Read]);
+    assert_eq!(seen.kinds(here.join("dir/entry")), [AccessKind::Read]);
+    assert!(
+        seen.kinds(here.join("dir/made")).contains(&AccessKind::Write)
+            || seen.kinds(here.join("dir/made")).contains(&AccessKind::Probe)
+    );
+    assert_eq!(seen.kinds(here.join("dir/made/x")), []);
+    assert!(seen.0.is_sorted());
+}
+
+#[tokio::test]
+async fn executing_shows_the_script_its_interpreter_and_the_search() {
+    let place = Place::new();
+    let script = place.write("bin/tool", "#!/bin/sh\nexec true\n");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::create_dir(place.path().join("first")).unwrap();
+    let here = place.path();
+    let seen = observe(&place, &format!("PATH={here}/first:{here}/bin:$PATH; tool")).await;
+    assert!(seen.reads(&script));
+    let interpreter = Utf8Path::new("/bin/sh").canonicalize_utf8().unwrap();
+    assert!(seen.reads(&interpreter), "{interpreter}");
+    // Absent where it was looked for first.
+    assert!(!seen.kinds(here.join("first/tool")).is_empty());
+    // The dynamic linker, which the kernel itself opens.
+    assert!(seen.0.iter().any(|access| access.path.contains("/ld-")));
+    assert!(seen.reads_ending("/libc.so.6"));
+}
+
+#[tokio::test]
+async fn what_belongs_to_the_action_is_left_out() {
+    let place = Place::new();
+    let outside = place.write("outside", "");
+    let seen = observe(
+        &place,
+        "echo >$TMPDIR/a; cat $TMPDIR/a; ln -s ../outside $TMPDIR/link; cat $TMPDIR/link; cat /proc/self/stat; ls /dev",
+    )
+    .await;
+    let own = place.path().join("tmp");
+    let leaks: Vec<&Access> = seen
+        .0
+        .iter()
+        .filter(|access| Utf8Path::new(&access.path).starts_with(&own))
+        .collect();
+    assert!(leaks.is_empty(), "{leaks:?}");
+    assert!(
+        !seen
+            .0
+            .iter()
+            .any(|access| access.path.starts_with("/proc/") || access.path.starts_with("/dev"))
+    );
+    assert!(seen.reads(outside));
+}
+
+#[tokio::test]
+async fn git_is_seen_to_read_the_head() {
+    let place = Place::new();
+    let git = "git -c init.defaultBranch=main -c user.name=a -c user.email=a@b";
+    let prepared = run(place.shell(&format!("{git} init -q . && {git} commit -q --allow-empty -m first"))).await;
+    assert_eq!(prepared.ended.exit_code, Some(0), "{}", prepared.stderr);
+    let seen = observe(&place, "git rev-parse HEAD").await;
+    assert!(seen.reads(place.path().join(".git/HEAD")));
+    assert!(seen.reads(place.path().join(".git/refs/heads/main")));
+}
+
+#[tokio::test]
+async fn a_c_compiler_is_seen_to_read_its_headers() {
+    let place = Place::new();
+    let header = place.write("include/mine.h", "#define ANSWER 42\n");
+    let source = place.write(
+        "x.c",
+        "#include <stdio.h>\n#include <mine.h>\nint answer(void) { return ANSWER; }\n",
+    );
+    let seen = observe(&place, "cc -Iinclude -Imissing -c x.c -o $TMPDIR/x.o").await;
+    assert!(seen.reads(header));
+    assert!(seen.reads(source));
+    assert!(seen.reads_ending("/stdio.h"));
+    // Where it was looked for first.
+    let missing = place.path().join("missing");
+    assert!(
+        seen.0
+            .iter()
+            .any(|access| Utf8Path::new(&access.path).starts_with(&missing))
+    );
+}
+
+const THREADS: &str = r#"
+#include <fcntl.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char **environ;
+static void *work(void *name) {
+    for (int i = 0; i < 100; i++) { int fd = open(name, O_RDONLY); if (fd >= 0) close(fd); }
+    return 0;
+}
+int main(void) {
+    pthread_t threads[8];
+    char names[8][16];
+    for (int i = 0; i < 8; i++) {
+        sprintf(names[i], "thread-%d", i);
+        if (pthread_create(&threads[i], 0, work, names[i])) return 1;
+    }
+    char *arguments[] = {"cat", "spawned", 0};
+    pid_t child; int status;
+    if (posix_spawn(&child, "/bin/cat", 0, 0, arguments, environ)) return 2;
+    if (waitpid(child, &status, 0) != child || status) return 3;
+    if (!(child = vfork())) { execl("/bin/cat", "cat", "vforked", (char *)0); _exit(9); }
+    if (waitpid(child, &status, 0) != child || status) return 4;
+    for (int i = 0; i < 8; i++) pthread_join(threads[i], 0);
+    return 0;
+}
+"#;
+
+#[tokio::test]
+async fn threads_and_vfork_are_followed() {
+    let place = Place::new();
+    let program = place.compile(THREADS, &["-pthread"]).unwrap();
+    place.write("spawned", "");
+    place.write("vforked", "");
+    let seen = Seen::of(&run(place.observed(place.command(&[program.as_str()]))).await);
+    for name in (0..8)
+        .map(|i| format!("thread-{i}"))
+        .chain(["spawned".to_owned(), "vforked".to_owned()])
+    {
+        assert!(seen.reads(place.path().join(&name)), "{name}");
+    }
+}
+
+/// One thread executes another program while seven others run.
+const EXEC_FROM_THREAD: &str = r#"
+#include <pthread.h>
+#include <unistd.h>
+static void *spin(void *unused) { for (;;) getppid(); }
+static void *work(void *unused) { execl("/bin/cat", "cat", "read-by-cat", (char *)0); return 0; }
+int main(void) {
+    pthread_t thread;
+    for (int i = 0; i < 7; i++) pthread_create(&thread, 0, spin, 0);
+    pthread_create(&thread, 0, work, 0);
+    pause();
+}
+"#;
+
+#[tokio::test]
+async fn a_thread_that_executes_becomes_the_process() {
+    let place = Place::new();
+    let program = place.compile(EXEC_FROM_THREAD, &["-pthread"]).unwrap();
+    place.write("read-by-cat", "");
+    let done = run(place.observed(place.command(&[program.as_str()]))).await;
+    assert!(Seen::of(&done).reads(place.path().join("read-by-cat")));
+}
+
+#[tokio::test]
+async fn static_programs_are_seen() {
+    let place = Place::new();
+    let source = "#include <fcntl.h>\nint main(void) { return open(\"input\", O_RDONLY) < 0; }\n";
+    // A machine without a static libc has no static programs to test with.
+    let Some(program) = place.compile(source, &["-static"]) else {
+        return;
+    };
+    place.write("input", "");
+    let done = run(place.observed(place.command(&[program.as_str()]))).await;
+    assert!(Seen::of(&done).reads(place.path().join("input")));
+}
+
+const REALTIME: &str = r"
+#include <signal.h>
+#include <unistd.h>
+static volatile int seen;
+static void note(int signal) { seen = signal; }
+int main(void) { signal(SIGRTMIN + 3, note); kill(getpid(), SIGRTMIN + 3); return seen != SIGRTMIN + 3; }
+";
+
+#[tokio::test]
+async fn realtime_signals_arrive() {
+    let place = Place::new();
+    let program = place.compile(REALTIME, &[]).unwrap();
+    Seen::of(&run(place.observed(place.command(&[program.as_str()]))).await);
+}
+
+#[tokio::test]
+async fn what_escapes_makes_the_observation_incomplete() {
+    let place = Place::new();
+    let source = "#include <sys/syscall.h>\n#include <unistd.h>\nint main(void) { syscall(SYS_io_uring_setup, 0, 0); return 0; }\n";
+    let program = place.compile(source, &[]).unwrap();
+    let done = run(place.observed(place.command(&[program.as_str()]))).await;
+    assert_eq!(done.ended.exit_code, Some(0));
+    assert_eq!(
+        done.ended.observation,
+        Observation::Incomplete("a process used io_uring".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_utf8_makes_the_observation_incomplete() {
+    let place = Place::new();
+    let done = run(place.observed(place.shell(r#"test -e "$(printf 'bad-\377')" ; true"#))).await;
+    assert!(matches!(done.ended.observation, Observation::Incomplete(reason) if reason.contains("UTF-8")));
+}
+
+#[tokio::test]
+async fn another_instruction_set_makes_the_observation_incomplete() {
+    let place = Place::new();
+    // Calls the kernel by the 32-bit gate, which a 64-bit program may do as well.
+    let source =
+        "int main(void) { long r; __asm__ volatile(\"int $0x80\" : \"=a\"(r) : \"a\"(20L) : \"memory\"); return 0; }\n";
+    let Some(program) = place.compile(source, &[]).filter(|_| cfg!(target_arch = "x86_64")) else {
+        return;
+    };
+    let done = run(place.observed(place.command(&[program.as_str()]))).await;
+    // A kernel without that gate kills the program; with it, what it does there is not understood.
+    if done.ended.exit_code == Some(0) {
+        assert!(
+            matches!(done.ended.observation, Observation::Incomplete(_)),
+            "{:?}",
+            done.ended.observation
+        );
+    }
+}

@@ -1,0 +1,328 @@
+//! The loop that lets a traced tree run, notes what it does, and kills what is left when its main process has ended.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::Instant;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use vx_proto::Observation;
+
+use super::log::{AccessLog, Scope, absolute};
+use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
+use super::syscalls::{ARCH, Call, FOREIGN_FROM, OpenFlags, PathArg, lookup};
+
+/// The longest path that the kernel takes, its null byte included.
+const PATH_MAX: usize = 4096;
+/// The smallest page: memory ends at a multiple of it.
+const PAGE: u64 = 4096;
+
+/// Traces one process tree. To be used on one thread, which must have started the tree's main process.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    main: Pid,
+    /// Processes and threads that are alive.
+    tracees: HashSet<Pid>,
+    log: AccessLog,
+    trace: Ended,
+}
+
+/// What is known when the tree is gone.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    /// How the main process ended.
+    pub(crate) status: Option<WaitStatus>,
+    /// When.
+    pub(crate) main_ended: Instant,
+    /// How many processes and threads outlived it, and were killed.
+    pub(crate) leftovers: usize,
+    /// All that ever belonged to the tree; some may be left as zombies.
+    pub(crate) seen: HashSet<Pid>,
+    /// What was seen.
+    pub(crate) observation: Observation,
+}
+
+#[derive(Debug, Default)]
+struct Ended {
+    main: Option<(WaitStatus, Instant)>,
+    leftovers: usize,
+    seen: HashSet<Pid>,
+}
+
+impl Tracer {
+    /// Begins to trace a process that stands at its gate.
+    pub(crate) fn seize(main: Pid, scope: Scope) -> io::Result<Self> {
+        if ARCH.is_none() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        ptrace::seize(main)?;
+        Ok(Self {
+            main,
+            tracees: HashSet::from([main]),
+            log: AccessLog::new(scope),
+            trace: Ended::default(),
+        })
+    }
+
+    /// Lets the tree run until none of it is left. Calls `on_exec` when the main process executes its program; what that
+    /// answers is a reason why nothing can be observed.
+    pub(crate) fn run(mut self, on_exec: impl FnOnce() -> Option<String>) -> Trace {
+        let mut on_exec = Some(on_exec);
+        // Every thread of the process has tracees of its own and must not see those of others.
+        let options = WaitOptions::from_bits_retain((libc::__WALL | libc::__WNOTHREAD).cast_unsigned());
+        loop {
+            match wait(options) {
+                Ok(Some((pid, status))) if status.stopped() => self.stopped(pid, status, &mut on_exec),
+                Ok(Some((pid, status))) => self.ended(pid, status),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(_no_child_is_left) => break,
+            }
+        }
+        let (status, main_ended) = self.trace.main.unzip();
+        Trace {
+            status,
+            main_ended: main_ended.unwrap_or_else(Instant::now),
+            leftovers: self.trace.leftovers,
+            seen: self.trace.seen,
+            observation: self.log.finish(),
+        }
+    }
+
+    fn ended(&mut self, pid: Pid, status: WaitStatus) {
+        self.tracees.remove(&pid);
+        if pid != self.main {
+            return;
+        }
+        self.trace.main = Some((status, Instant::now()));
+        self.trace.leftovers = self.tracees.len();
+        for pid in &self.tracees {
+            // Not reaped yet, so the number is still its own.
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+    }
+
+    fn stopped(&mut self, pid: Pid, status: WaitStatus, on_exec: &mut Option<impl FnOnce() -> Option<String>>) {
+        self.trace.seen.insert(pid);
+        if self.tracees.insert(pid) && self.trace.main.is_some() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        let signal = status.stopping_signal().unwrap_or(0);
+        let resumed = match status.as_raw() >> 16 {
+            // A signal on its way, to be delivered.
+            0 => ptrace::resume(pid, signal),
+            EVENT_STOP if stops_group(signal) => ptrace::stay_stopped(pid),
+            EVENT_SECCOMP => {
+                self.observe_call(pid);
+                ptrace::resume(pid, 0)
+            }
+            EVENT_EXEC => {
+                if pid == self.main
+                    && let Some(refusal) = on_exec.take().and_then(|on_exec| on_exec())
+                {
+                    self.log.set_incomplete(refusal);
+                }
+                self.observe_image(pid);
+                ptrace::resume(pid, 0)
+            }
+            // A new process, or one that begins to be traced.
+            _ => ptrace::resume(pid, 0),
+        };
+        if let Err(error) = resumed
+            && error.raw_os_error() != Some(libc::ESRCH)
+        {
+            // It would stand still for ever.
+            tracing::warn!(%error, %pid, "a traced process cannot go on and is killed");
+            self.log.set_incomplete(format!("the tracer failed: {error}"));
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Notes the files that the kernel itself opened to execute a program: behind symbolic links, the interpreter of a
+    /// script, the dynamic linker.
+    fn observe_image(&mut self, pid: Pid) {
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let files = maps.lines().filter_map(|line| Some(&line[line.find('/')?..]));
+        for file in files.filter(|file| !file.starts_with("/memfd:") && !file.ends_with(" (deleted)")) {
+            self.log.read(Utf8Path::new(file));
+        }
+    }
+
+    fn observe_call(&mut self, pid: Pid) {
+        let call = match ptrace::syscall(pid) {
+            Ok(call) => call,
+            // Killed just now.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return,
+            Err(error) => {
+                return self
+                    .log
+                    .set_incomplete(format!("the kernel does not tell system calls: {error}"));
+            }
+        };
+        if Some(call.arch) != ARCH || call.number >= u64::from(FOREIGN_FROM) {
+            return self.log.set_incomplete("a process of another instruction set ran");
+        }
+        let Some(meaning) = lookup(call.number) else { return };
+        if let Err(reason) = self.note_call(&Caller { pid, call }, meaning) {
+            self.log.set_incomplete(reason);
+        }
+    }
+
+    /// Notes what a call does; an error is a reason why the observation is incomplete.
+    fn note_call(&mut self, caller: &Caller, meaning: Call) -> Result<(), String> {
+        match meaning {
+            Call::Open(path, flags) => {
+                let flags = caller.open_flags(flags)?;
+                self.with(caller, path, |log, path| log.open(path, flags))
+            }
+            Call::Look(path) => self.with(caller, path, AccessLog::look),
+            Call::Execute(path) => self.with(caller, path, AccessLog::read),
+            Call::Make(path) => self.with(caller, path, AccessLog::make),
+            Call::MakeSymlink(path) => self.with(caller, path, AccessLog::make_symlink),
+            Call::Remove(path) | Call::Overwrite(path) => self.with(caller, path, AccessLog::change),
+            Call::Link(from, to) => self.with_both(caller, from, to, AccessLog::link),
+            Call::Rename(from, to, flags) => {
+                let exchanges =
+                    flags.is_some_and(|arg| caller.call.arguments[arg] & u64::from(libc::RENAME_EXCHANGE) != 0);
+                if exchanges {
+                    return Err("a process exchanged two files".to_owned());
+                }
+                self.with_both(caller, from, to, AccessLog::rename)
+            }
+            Call::Escape(how) => Err(format!("a process {how}")),
+        }
+    }
+
+    fn with(
+        &mut self,
+        caller: &Caller,
+        path: PathArg,
+        note: impl FnOnce(&mut AccessLog, &Utf8Path),
+    ) -> Result<(), String> {
+        if let Some(path) = caller.path(path)? {
+            note(&mut self.log, &path);
+        }
+        Ok(())
+    }
+
+    fn with_both(
+        &mut self,
+        caller: &Caller,
+        from: PathArg,
+        to: PathArg,
+        note: impl FnOnce(&mut AccessLog, &Utf8Path, &Utf8Path),
+    ) -> Result<(), String> {
+        if let (Some(from), Some(to)) = (caller.path(from)?, caller.path(to)?) {
+            note(&mut self.log, &from, &to);
+        }
+        Ok(())
+    }
+}
+
+/// A process or thread that stands before a call.
+struct Caller {
+    pid: Pid,
+    call: Syscall,
+}
+
+impl Caller {
+    fn open_flags(&self, flags: OpenFlags) -> Result<i32, String> {
+        match flags {
+            OpenFlags::Always(flags) => Ok(flags),
+            OpenFlags::Arg(arg) => Ok(self.call.arguments[arg] as i32),
+            OpenFlags::How(arg) => {
+                let mut how = [0; size_of::<libc::open_how>()];
+                // Too short a read is a call that fails.
+                let _ = ptrace::read_memory(self.pid, self.call.arguments[arg], &mut how);
+                let field = |index: usize| {
+                    let bytes = how[index * 8..].first_chunk().copied().unwrap_or_default();
+                    u64::from_ne_bytes(bytes)
+                };
+                if field(2) & libc::RESOLVE_IN_ROOT != 0 {
+                    return Err("a process opened a file below a root of its own".to_owned());
+                }
+                Ok(field(0) as i32)
+            }
+        }
+    }
+
+    /// The absolute path that an argument names; none where the call fails or works on a descriptor alone.
+    fn path(&self, path: PathArg) -> Result<Option<Utf8PathBuf>, String> {
+        let Some(text) = self.text(self.call.arguments[path.text])? else {
+            return Ok(None);
+        };
+        let text = self.behind_proc(Utf8PathBuf::from(text));
+        if text.is_absolute() {
+            return Ok(Some(absolute(Utf8Path::new("/"), &text)));
+        }
+        let base = match path.at.map(|arg| self.call.arguments[arg] as i32) {
+            None | Some(libc::AT_FDCWD) => self.link("cwd"),
+            Some(descriptor) => self.link(&format!("fd/{descriptor}")),
+        };
+        match base? {
+            Some(base) if base.is_absolute() => Ok(Some(absolute(&base, &text))),
+            // Not open, or not a directory: the call fails.
+            _ => Ok(None),
+        }
+    }
+
+    /// A path through `/proc/self/fd/N` and its like is one to what is open there.
+    fn behind_proc(&self, path: Utf8PathBuf) -> Utf8PathBuf {
+        let starts = ["/proc/self/", "/proc/thread-self/", "/dev/"];
+        let Some(rest) = starts.iter().find_map(|start| path.as_str().strip_prefix(start)) else {
+            return path;
+        };
+        let mut components = Utf8Path::new(rest).components();
+        let link = match (components.next().map(|first| first.as_str()), rest) {
+            (Some("fd"), _) => components.next().map(|number| format!("fd/{number}")),
+            (Some("cwd"), _) => Some("cwd".to_owned()),
+            (_, "stdin") => Some("fd/0".to_owned()),
+            _ => None,
+        };
+        match link.map(|link| self.link(&link)) {
+            Some(Ok(Some(target))) if target.is_absolute() => target.join(components.as_path()),
+            _ => path,
+        }
+    }
+
+    /// Where a link of the caller's directory in `/proc` leads; none where there is no such link.
+    fn link(&self, name: &str) -> Result<Option<Utf8PathBuf>, String> {
+        let Ok(target) = std::fs::read_link(format!("/proc/{}/{name}", self.pid)) else {
+            return Ok(None);
+        };
+        Utf8PathBuf::from_path_buf(target)
+            .map(Some)
+            .map_err(|path| not_utf8(&path.to_string_lossy()))
+    }
+
+    /// The text at an address; none where it is empty or the call fails for it.
+    fn text(&self, address: u64) -> Result<Option<String>, String> {
+        let mut bytes = Vec::new();
+        while bytes.len() < PATH_MAX {
+            // Not over the end of a page, because the next one may not be there.
+            let from = address.wrapping_add(bytes.len() as u64);
+            let mut piece = [0; 256];
+            let length = piece.len().min((PAGE - from % PAGE) as usize);
+            let Ok(read) = ptrace::read_memory(self.pid, from, &mut piece[..length]) else {
+                return Ok(None);
+            };
+            let text = &piece[..read];
+            if let Some(end) = text.iter().position(|byte| *byte == 0) {
+                bytes.extend_from_slice(&text[..end]);
+                let text =
+                    String::from_utf8(bytes).map_err(|error| not_utf8(&String::from_utf8_lossy(error.as_bytes())))?;
+                return Ok(Some(text).filter(|text| !text.is_empty()));
+            }
+            bytes.extend_from_slice(text);
+        }
+        Ok(None)
+    }
+}
+
+fn not_utf8(path: &str) -> String {
+    format!("a path is not UTF-8: {path}")
+}
+
+fn stops_group(signal: i32) -> bool {
+    matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+}

@@ -1,0 +1,128 @@
+//! One process tree from start to end: started in a session of its own, supervised by a thread of its own, killed whole.
+//!
+//! Not done with `std::process`, which cannot start a process under a tracer without deadlock: the tracer must let the
+//! child's `execve` pass while `spawn` waits for it to have passed.
+
+mod spawn;
+mod supervise;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use rustix::process::{Pid, Signal, pidfd_send_signal};
+use tokio::sync::oneshot;
+use vx_proto::Observation;
+
+use crate::observe::Scope;
+use crate::reap;
+
+pub(crate) use supervise::launch;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    /// For messages.
+    pub(crate) label: String,
+    /// Absolute path of the program.
+    pub(crate) program: Utf8PathBuf,
+    /// All arguments, the zeroth included.
+    pub(crate) arguments: Vec<String>,
+    /// The whole environment.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Where it runs.
+    pub(crate) working_directory: Utf8PathBuf,
+    /// Its `TMPDIR`, which is in the environment as well; no other action has the same.
+    pub(crate) tmpdir: Utf8PathBuf,
+    /// Descriptors that it inherits beside its standard streams.
+    pub(crate) descriptors: Vec<RawFd>,
+    /// What to observe, if anything.
+    pub(crate) observe: Option<Scope>,
+}
+
+/// A process that has started. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// The main process.
+    pub(crate) process: Process,
+    /// The reading end of its standard output; taken by who reads it.
+    pub(crate) stdout: OwnedFd,
+    /// The reading end of its standard error.
+    pub(crate) stderr: OwnedFd,
+    /// Fires when the whole tree is gone.
+    pub(crate) ended: oneshot::Receiver<Ended>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Exit code of the main process.
+    pub(crate) exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub(crate) signal: Option<i32>,
+    /// From the start to the end of the main process.
+    pub(crate) duration: Duration,
+    /// Background processes that were still there when the main process ended, and were killed.
+    pub(crate) leftovers: usize,
+    /// What was seen.
+    pub(crate) observation: Observation,
+}
+
+/// Why a process did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} `{subject}`")]
+pub(crate) struct LaunchError {
+    /// What was being done, as a verb.
+    step: &'static str,
+    /// The program or directory that it was done with.
+    subject: String,
+    source: io::Error,
+}
+
+/// A handle to the main process. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    pidfd: OwnedFd,
+    tree: Arc<Tree>,
+}
+
+/// What the killer tells the supervisor.
+#[derive(Debug, Default)]
+struct Tree {
+    /// Processes seen below the main process when it was killed; they are orphans afterwards.
+    doomed: Mutex<HashSet<Pid>>,
+}
+
+impl Process {
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Kills the whole tree. Who waits for the end hears when it is gone.
+    ///
+    /// What is below the main process is noted before it dies, because afterwards only marks that a process can take off
+    /// tell whose it was. The supervisor kills what is left once the main process has ended, however it ended.
+    pub(crate) fn kill(&self) {
+        let below = reap::descendants(self.pid, &HashSet::new());
+        self.tree
+            .doomed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(below);
+        // By descriptor: the number may belong to another process by now.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

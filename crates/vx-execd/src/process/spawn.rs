@@ -1,0 +1,314 @@
+//! fork and exec.
+//!
+//! Between the two, in the child of a process with many threads, nothing may allocate or take a lock: all that the child
+//! needs is prepared beforehand, and it makes system calls only.
+
+use std::ffi::{CStr, CString, NulError};
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
+
+use super::{Launch, LaunchError};
+use crate::observe::Filter;
+
+/// A program file can be busy for a moment: a process that another thread forks holds our descriptors until it execs,
+/// and one of them may be open for writing to just this file. So does Go's and Cargo's test suite: try again.
+const BUSY_RETRIES: u32 = 100;
+const BUSY_PAUSE_NS: i64 = 5_000_000;
+
+/// A child between fork and exec, or after.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    /// The child writes [`Report`]s here; closed by a successful exec.
+    pub(super) reports: OwnedFd,
+    /// The child goes on when it reads one byte from here, a [`Go`].
+    pub(super) gate: OwnedFd,
+}
+
+/// What the child does when it is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Go {
+    /// Run as any process.
+    Untraced = 0,
+    /// Install the filter that stops it for the tracer.
+    Traced = 1,
+}
+
+/// What the child was doing when a system call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Step {
+    /// Becoming a process of its own kind: session, signals, streams.
+    Setup = 1,
+    /// Changing to the working directory.
+    WorkingDirectory = 2,
+    /// Installing the filter; not fatal.
+    Filter = 3,
+    /// Running the program.
+    Exec = 4,
+}
+
+/// A system call failed in the child.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) step: Step,
+    pub(super) error: io::Error,
+}
+
+/// Everything that the child needs, in the form in which the kernel takes it.
+pub(super) struct Prepared {
+    program: CString,
+    arguments: Strings,
+    environment: Strings,
+    working_directory: CString,
+    descriptors: Vec<RawFd>,
+    filter: Option<Filter>,
+}
+
+/// Strings and the null-terminated array of pointers to them.
+struct Strings {
+    pointers: Vec<*const libc::c_char>,
+    _strings: Vec<CString>,
+}
+
+impl Strings {
+    fn new(strings: impl Iterator<Item = String>) -> Result<Self, NulError> {
+        let strings: Vec<CString> = strings.map(CString::new).collect::<Result<_, _>>()?;
+        let pointers = strings
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([ptr::null()])
+            .collect();
+        Ok(Self {
+            pointers,
+            _strings: strings,
+        })
+    }
+}
+
+impl Prepared {
+    pub(super) fn new(launch: &Launch) -> Result<Self, LaunchError> {
+        let variables = launch.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let prepare = || -> Result<Self, NulError> {
+            Ok(Self {
+                program: CString::new(launch.program.as_str())?,
+                arguments: Strings::new(launch.arguments.iter().cloned())?,
+                environment: Strings::new(variables)?,
+                working_directory: CString::new(launch.working_directory.as_str())?,
+                descriptors: launch.descriptors.clone(),
+                filter: launch.observe.as_ref().and_then(|_| Filter::new()),
+            })
+        };
+        prepare().map_err(|error| LaunchError {
+            step: "pass arguments with a null byte to",
+            subject: launch.program.to_string(),
+            source: error.into(),
+        })
+    }
+
+    /// Starts the child, which waits at its gate.
+    pub(super) fn fork(&self) -> io::Result<Child> {
+        let stdin = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let (stdout, stdout_child) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr, stderr_child) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reports, reports_child) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (gate_child, gate) = pipe_with(PipeFlags::CLOEXEC)?;
+        let ends = ChildEnds {
+            streams: [&stdin, &stdout_child, &stderr_child],
+            reports: &reports_child,
+            gate: &gate_child,
+            parent: getpid(),
+        };
+        // SAFETY: the child makes system calls only, and leaves by exec or `_exit`.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => self.run_child(&ends),
+            pid => Ok(Child {
+                pid: Pid::from_raw(pid).ok_or(Errno::INVAL)?,
+                stdout,
+                stderr,
+                reports,
+                gate,
+            }),
+        }
+    }
+
+    fn run_child(&self, ends: &ChildEnds<'_>) -> ! {
+        if let Err(error) = ends.set_up(&self.descriptors) {
+            ends.fail(Step::Setup, error);
+        }
+        if let Err(error) = rustix::process::chdir(self.working_directory.as_c_str()) {
+            ends.fail(Step::WorkingDirectory, error);
+        }
+        if ends.wait_at_gate() == Go::Traced as u8
+            && let Some(filter) = &self.filter
+            && let Err(error) = filter.install()
+        {
+            ends.report(Step::Filter, error);
+        }
+        let error = self.exec();
+        ends.fail(Step::Exec, error)
+    }
+
+    /// Returns only where the program cannot be run.
+    fn exec(&self) -> Errno {
+        for _ in 0..BUSY_RETRIES {
+            let (arguments, environment) = (self.arguments.pointers.as_ptr(), self.environment.pointers.as_ptr());
+            // SAFETY: both arrays end with a null pointer and point to strings that live as long as `self`.
+            unsafe { libc::execve(self.program.as_ptr(), arguments, environment) };
+            let error = last_errno();
+            if error != Errno::TXTBSY {
+                return error;
+            }
+            let pause = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: BUSY_PAUSE_NS,
+            };
+            // SAFETY: `pause` outlives the call.
+            unsafe { libc::nanosleep(&raw const pause, ptr::null_mut()) };
+        }
+        Errno::TXTBSY
+    }
+}
+
+/// The child's ends of all pipes.
+struct ChildEnds<'a> {
+    streams: [&'a OwnedFd; 3],
+    reports: &'a OwnedFd,
+    gate: &'a OwnedFd,
+    parent: Pid,
+}
+
+impl ChildEnds<'_> {
+    fn set_up(&self, descriptors: &[RawFd]) -> Result<(), Errno> {
+        setsid()?;
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        if getppid() != Some(self.parent) {
+            // The parent died before the line above: nobody is left to report to.
+            exit_child();
+        }
+        reset_signals();
+        let [stdin, stdout, stderr] = self.streams;
+        rustix::stdio::dup2_stdin(stdin)?;
+        rustix::stdio::dup2_stdout(stdout)?;
+        rustix::stdio::dup2_stderr(stderr)?;
+        keep_only(descriptors)
+    }
+
+    fn wait_at_gate(&self) -> u8 {
+        let mut byte = [Go::Untraced as u8];
+        loop {
+            match rustix::io::read(self.gate, &mut byte) {
+                Err(Errno::INTR) => {}
+                Ok(1) => return byte[0],
+                // The supervisor gave up.
+                _ => exit_child(),
+            }
+        }
+    }
+
+    fn report(&self, step: Step, error: Errno) {
+        let [a, b, c, d] = error.raw_os_error().to_ne_bytes();
+        // Small enough to be written whole; if the parent is gone, there is nobody to tell.
+        let _ = rustix::io::write(self.reports, &[step as u8, a, b, c, d]);
+    }
+
+    fn fail(&self, step: Step, error: Errno) -> ! {
+        self.report(step, error);
+        exit_child()
+    }
+}
+
+impl Report {
+    /// Reads the next report; none where the program was executed, or the child is gone.
+    pub(super) fn read(reports: &OwnedFd) -> Option<Self> {
+        let mut bytes = [0; 5];
+        loop {
+            match rustix::io::read(reports, &mut bytes) {
+                Err(Errno::INTR) => {}
+                Ok(5) => break,
+                _ => return None,
+            }
+        }
+        let [step, errno @ ..] = bytes;
+        let steps = [Step::Setup, Step::WorkingDirectory, Step::Filter, Step::Exec];
+        Some(Self {
+            step: steps.into_iter().find(|known| *known as u8 == step)?,
+            error: io::Error::from_raw_os_error(i32::from_ne_bytes(errno)),
+        })
+    }
+
+    /// As an error about `launch`.
+    pub(super) fn into_error(self, launch: &Launch) -> LaunchError {
+        let (step, subject) = match self.step {
+            Step::Setup | Step::Filter => ("prepare a process for", &launch.program),
+            Step::WorkingDirectory => ("change to the directory", &launch.working_directory),
+            Step::Exec => ("run", &launch.program),
+        };
+        LaunchError {
+            step,
+            subject: subject.to_string(),
+            source: self.error,
+        }
+    }
+}
+
+/// Handlers go away by themselves; ignored and blocked signals would stay so.
+fn reset_signals() {
+    for signal in [
+        libc::SIGPIPE,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGHUP,
+        libc::SIGTERM,
+        libc::SIGCHLD,
+    ] {
+        // SAFETY: the default disposition is valid for all of these.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is initialised by `sigemptyset` before it is used.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+}
+
+/// Has exec close every descriptor but the standard streams and `descriptors`, whoever opened it and how.
+fn keep_only(descriptors: &[RawFd]) -> Result<(), Errno> {
+    // SAFETY: takes numbers only. A kernel without it (before 5.11) closes what was opened with `O_CLOEXEC`.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    for descriptor in descriptors {
+        // SAFETY: the jobserver's pipe is open for as long as the action's permit lives.
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(*descriptor) };
+        fcntl_setfd(descriptor, FdFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL)
+}
+
+fn exit_child() -> ! {
+    // SAFETY: always safe.
+    unsafe { libc::_exit(127) }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let program: &CStr = &self.program;
+        f.debug_struct("Prepared")
+            .field("program", &program)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! The thread of one action: starts the process, traces it where asked, waits for it, kills what it leaves behind.
+//!
+//! A thread of its own, because the kernel ties two things to the *thread* that forks: the signal that kills the child
+//! when its parent dies, and the right to trace it.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, pidfd_open, waitid, waitpid,
+};
+use tokio::sync::oneshot;
+use vx_proto::Observation;
+
+use super::spawn::{Child, Go, Prepared, Report, Step};
+use super::{Ended, Launch, LaunchError, Process, Running, Tree};
+use crate::observe::Tracer;
+use crate::reap::{self, Mark, with_mains};
+
+/// Starts a process; answers when its program runs.
+pub(crate) async fn launch(launch: Launch) -> Result<Running, LaunchError> {
+    let failed = |subject: &str, source: io::Error| LaunchError {
+        step: "start a thread for",
+        subject: subject.to_owned(),
+        source,
+    };
+    let label = launch.label.clone();
+    let (started, answer) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("run {label}"))
+        .spawn(move || supervise(&launch, started))
+        .map_err(|error| failed(&label, error))?;
+    match answer.await {
+        Ok(answer) => answer,
+        Err(gone) => Err(failed(&label, io::Error::other(gone))),
+    }
+}
+
+/// The main process has ended, and been reaped.
+struct Death {
+    status: Option<WaitStatus>,
+    at: Instant,
+    leftovers: usize,
+    observation: Observation,
+}
+
+fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchError>>) {
+    let (child, process) = match start(launch) {
+        Ok(child) => child,
+        Err(error) => {
+            // Nobody listens where the action was cancelled.
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
+    let since = Instant::now();
+    let tree = process.tree.clone();
+    let (end, ended) = oneshot::channel();
+    let Child {
+        pid,
+        stdout,
+        stderr,
+        reports,
+        gate,
+    } = child;
+    let mut unannounced = Some((
+        started,
+        Running {
+            process,
+            stdout,
+            stderr,
+            ended,
+        },
+    ));
+    let announce = || {
+        if let Some((started, running)) = unannounced.take() {
+            // Where nobody listens any more, dropping `running` kills the process.
+            let _ = started.send(Ok(running));
+        }
+    };
+    let supervised = Supervised {
+        launch,
+        pid,
+        reports: &reports,
+        gate: &gate,
+        tree: &tree,
+    };
+    let result = supervised.run(announce);
+    match (result, unannounced) {
+        (Ok(death), None) => {
+            let _ = end.send(Ended {
+                exit_code: death.status.and_then(WaitStatus::exit_status),
+                signal: death.status.and_then(WaitStatus::terminating_signal),
+                duration: death.at.duration_since(since),
+                leftovers: death.leftovers,
+                observation: death.observation,
+            });
+        }
+        (Ok(_), Some((started, _))) => {
+            let gone = LaunchError {
+                step: "start",
+                subject: launch.program.to_string(),
+                source: io::Error::other("it was killed before its program ran"),
+            };
+            let _ = started.send(Err(gone));
+        }
+        (Err(report), Some((started, _))) => {
+            let _ = started.send(Err(report.into_error(launch)));
+        }
+        (Err(_), None) => unreachable!("a program that runs reports nothing"),
+    }
+}
+
+/// Forks; the child waits at its gate.
+fn start(launch: &Launch) -> Result<(Child, Process), LaunchError> {
+    let prepared = Prepared::new(launch)?;
+    let failed = |source: io::Error| LaunchError {
+        step: "start a process for",
+        subject: launch.program.to_string(),
+        source,
+    };
+    let child = with_mains(|mains| {
+        let child = prepared.fork()?;
+        mains.insert(child.pid);
+        Ok(child)
+    })
+    .map_err(failed)?;
+    match pidfd_open(child.pid, PidfdFlags::empty()) {
+        Ok(pidfd) => {
+            let process = Process {
+                pid: child.pid,
+                pidfd,
+                tree: Arc::default(),
+            };
+            Ok((child, process))
+        }
+        Err(error) => {
+            // It is a child that was not waited for: the number is still its own.
+            let _ = kill_process(child.pid, Signal::KILL);
+            reap_main(child.pid);
+            Err(failed(error.into()))
+        }
+    }
+}
+
+struct Supervised<'a> {
+    launch: &'a Launch,
+    pid: Pid,
+    reports: &'a OwnedFd,
+    gate: &'a OwnedFd,
+    tree: &'a Tree,
+}
+
+impl Supervised<'_> {
+    /// Runs the process to its end; calls `announce` when its program runs, and answers the child's report where it never
+    /// does.
+    fn run(&self, announce: impl FnMut()) -> Result<Death, Report> {
+        let tracer = match &self.launch.observe {
+            None => Err(Observation::NotAsked),
+            Some(scope) => Tracer::seize(self.pid, scope.clone())
+                .map_err(|error| Observation::Incomplete(format!("the kernel refuses to trace: {error}"))),
+        };
+        match tracer {
+            Ok(tracer) => self.run_traced(tracer, announce),
+            Err(observation) => self.run_untraced(observation, announce),
+        }
+    }
+
+    fn run_untraced(&self, observation: Observation, mut announce: impl FnMut()) -> Result<Death, Report> {
+        self.open_gate(Go::Untraced);
+        let report = Report::read(self.reports);
+        if report.is_none() {
+            announce();
+        }
+        wait_without_reaping(self.pid);
+        let at = Instant::now();
+        // The number of the main process, and so of its session, is not given to anybody else until it is reaped.
+        let leftovers = self.kill_leftovers(&HashSet::new());
+        let status = reap_main(self.pid);
+        match report {
+            Some(report) => Err(report),
+            None => Ok(Death {
+                status,
+                at,
+                leftovers,
+                observation,
+            }),
+        }
+    }
+
+    fn run_traced(&self, tracer: Tracer, mut announce: impl FnMut()) -> Result<Death, Report> {
+        self.open_gate(Go::Traced);
+        let mut executed = false;
+        let trace = tracer.run(|| {
+            executed = true;
+            // The child's end is closed by now, so this does not wait.
+            let refusal =
+                Report::read(self.reports).map(|report| format!("the kernel refuses a filter: {}", report.error));
+            announce();
+            refusal
+        });
+        with_mains(|mains| mains.remove(&self.pid));
+        self.kill_leftovers(&trace.seen);
+        let report = std::iter::from_fn(|| Report::read(self.reports)).find(|report| report.step != Step::Filter);
+        match report {
+            Some(report) if !executed => Err(report),
+            _ => Ok(Death {
+                status: trace.status,
+                at: trace.main_ended,
+                leftovers: trace.leftovers,
+                observation: trace.observation,
+            }),
+        }
+    }
+
+    fn open_gate(&self, go: Go) {
+        // Fails where the child was killed meanwhile; then its end is all that there is to wait for.
+        let _ = rustix::io::write(self.gate, &[go as u8]);
+    }
+
+    fn kill_leftovers(&self, seen: &HashSet<Pid>) -> usize {
+        let mut doomed = self.tree.doomed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        doomed.extend(seen);
+        let mark = Mark {
+            leader: self.pid,
+            tmpdir: &self.launch.tmpdir,
+        };
+        reap::kill_leftovers(mark, &doomed)
+    }
+}
+
+fn wait_without_reaping(pid: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+}
+
+/// Takes the exit status of a main process and strikes it off the list.
+fn reap_main(pid: Pid) -> Option<WaitStatus> {
+    wait_without_reaping(pid);
+    with_mains(|mains| {
+        let waited = waitpid(Some(pid), WaitOptions::NOHANG);
+        mains.remove(&pid);
+        waited.ok().flatten().map(|(_, status)| status)
+    })
+}

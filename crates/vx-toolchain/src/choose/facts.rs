@@ -1,0 +1,221 @@
+//! What is known of a toolchain, remembered in a file until one of the toolchain's own files changes.
+//!
+//! A memory that is missing, damaged, of another format or not writable means that everything is found out again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::Command;
+use std::time::SystemTime;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use vx_model::Digest;
+
+use super::identity::{self, Files, Stamp};
+use super::{Found, Toolchain, ToolchainError};
+use crate::Checksum;
+use crate::lock::FileLock;
+
+/// What is known of a toolchain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    sysroot: Utf8PathBuf,
+    verbose_version: String,
+    release: String,
+    host: String,
+    identity: Digest,
+}
+
+/// The form on disk.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    format: u32,
+    rustc: Utf8PathBuf,
+    cargo: Utf8PathBuf,
+    sysroot: Utf8PathBuf,
+    verbose_version: String,
+    has_sources: bool,
+    files: BTreeMap<String, KnownFile>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct KnownFile {
+    stamp: Stamp,
+    /// Hexadecimal.
+    sha256: String,
+}
+
+impl Facts {
+    /// Remembered, or found out.
+    pub(super) fn of(
+        rustc: &Utf8Path,
+        cargo: &Utf8Path,
+        environment: &BTreeMap<String, String>,
+        memory: &Utf8Path,
+    ) -> Result<Self, ToolchainError> {
+        let name = Checksum::of(format!("{rustc}\0{cargo}").as_bytes());
+        let path = memory.join("toolchains").join(format!("{name}.json"));
+        let remembered = || Memory::read(&path, rustc, cargo).filter(Memory::is_current);
+        if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
+            return Ok(facts);
+        }
+        // Whoever comes second finds what the first has written.
+        let _lock = FileLock::acquire(&path.with_extension("lock"))
+            .inspect_err(|error| tracing::debug!(%path, %error, "what is learned of a toolchain cannot be remembered"))
+            .ok();
+        if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
+            return Ok(facts);
+        }
+        let known = Memory::read(&path, rustc, cargo).map(|memory| memory.files).unwrap_or_default();
+        let (memory, is_settled) = Memory::find_out(rustc, cargo, environment, &known)?;
+        if is_settled && let Err(error) = memory.write(&path) {
+            tracing::debug!(%path, %error, "what was learned of a toolchain is not remembered");
+        }
+        memory.facts().ok_or_else(|| ToolchainError::Rustc {
+            command: format!("{rustc} -vV"),
+            reason: format!("it named no release and host: {:?}", memory.verbose_version),
+        })
+    }
+
+    pub(super) fn into_toolchain(self, found: Found) -> Toolchain {
+        Toolchain {
+            name: found.name,
+            sysroot: self.sysroot,
+            rustc: found.rustc,
+            cargo: found.cargo,
+            identity: self.identity,
+            release: self.release,
+            verbose_version: self.verbose_version,
+            host: self.host,
+        }
+    }
+}
+
+impl Memory {
+    const FORMAT: u32 = 1;
+
+    fn read(path: &Utf8Path, rustc: &Utf8Path, cargo: &Utf8Path) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        let memory: Self = serde_json::from_slice(&text).ok()?;
+        let is_ours = memory.format == Self::FORMAT && memory.rustc == rustc && memory.cargo == cargo;
+        is_ours.then_some(memory)
+    }
+
+    fn write(&self, path: &Utf8Path) -> io::Result<()> {
+        // The lock makes this name ours alone.
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, serde_json::to_vec(self)?)?;
+        std::fs::rename(&partial, path)
+    }
+
+    /// Whether the toolchain still has these files and no other.
+    fn is_current(&self) -> bool {
+        let Ok(files) = identity::files(&self.rustc, &self.cargo, &self.sysroot) else {
+            return false;
+        };
+        let is_same = |(label, path): (&String, &Utf8PathBuf)| {
+            let known = self.files.get(label);
+            known.is_some_and(|known| Stamp::of(path).is_ok_and(|stamp| stamp == known.stamp))
+        };
+        files.len() == self.files.len()
+            && files.iter().all(is_same)
+            && identity::has_sources(&self.sysroot) == self.has_sources
+    }
+
+    /// None where the texts are not what they should be.
+    fn facts(&self) -> Option<Facts> {
+        let mut checksums = Vec::new();
+        for (label, file) in &self.files {
+            checksums.push((label.as_str(), file.sha256.parse::<Checksum>().ok()?));
+        }
+        let files = checksums.iter().map(|(label, checksum)| (*label, checksum));
+        let line = |name: &str| {
+            let value = self.verbose_version.lines().find_map(|line| line.strip_prefix(name));
+            value.map(|value| value.trim().to_owned())
+        };
+        Some(Facts {
+            identity: identity::identity(&self.verbose_version, self.has_sources, files),
+            sysroot: self.sysroot.clone(),
+            release: line("release:")?,
+            host: line("host:")?,
+            verbose_version: self.verbose_version.clone(),
+        })
+    }
+
+    /// Asks rustc, and hashes what is not among `known`. The second value says whether the result may be remembered.
+    fn find_out(
+        rustc: &Utf8Path,
+        cargo: &Utf8Path,
+        environment: &BTreeMap<String, String>,
+        known: &BTreeMap<String, KnownFile>,
+    ) -> Result<(Self, bool), ToolchainError> {
+        let started = SystemTime::now();
+        let sysroot = Utf8PathBuf::from(ask(rustc, &["--print", "sysroot"], environment)?.trim_end());
+        let sysroot = sysroot.canonicalize_utf8().map_err(|source| ToolchainError::Io {
+            path: sysroot.clone(),
+            source,
+        })?;
+        let verbose_version = ask(rustc, &["-vV"], environment)?;
+        let files = identity::files(rustc, cargo, &sysroot)?;
+        let stamps = stamps(&files)?;
+        let checksums = checksums(files.clone(), &stamps, known)?;
+        let is_settled = stamps.values().all(|stamp| stamp.is_settled(started)) && self::stamps(&files)? == stamps;
+        let known_file = |(label, stamp): (String, Stamp)| {
+            let sha256 = checksums.get(&label).map(ToString::to_string).unwrap_or_default();
+            (label, KnownFile { stamp, sha256 })
+        };
+        let memory = Self {
+            format: Self::FORMAT,
+            rustc: rustc.to_owned(),
+            cargo: cargo.to_owned(),
+            has_sources: identity::has_sources(&sysroot),
+            sysroot,
+            verbose_version,
+            files: stamps.into_iter().map(known_file).collect(),
+        };
+        Ok((memory, is_settled))
+    }
+}
+
+fn stamps(files: &Files) -> Result<BTreeMap<String, Stamp>, ToolchainError> {
+    let stamp = |(label, path): (&String, &Utf8PathBuf)| Ok((label.clone(), Stamp::of(path)?));
+    files.iter().map(stamp).collect()
+}
+
+fn checksums(
+    files: Files,
+    stamps: &BTreeMap<String, Stamp>,
+    known: &BTreeMap<String, KnownFile>,
+) -> Result<BTreeMap<String, Checksum>, ToolchainError> {
+    let mut checksums = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for (label, path) in files {
+        let known = known.get(&label).filter(|known| Some(&known.stamp) == stamps.get(&label));
+        match known.and_then(|known| known.sha256.parse().ok()) {
+            Some(checksum) => _ = checksums.insert(label, checksum),
+            None => unknown.push((label, path)),
+        }
+    }
+    checksums.extend(identity::hash(unknown)?);
+    Ok(checksums)
+}
+
+/// What rustc prints. It sees the user's environment: one outside rustup may need its `LD_LIBRARY_PATH`.
+fn ask(
+    rustc: &Utf8Path,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> Result<String, ToolchainError> {
+    let failed = |reason: String| ToolchainError::Rustc {
+        command: format!("{rustc} {}", arguments.join(" ")),
+        reason,
+    };
+    let mut command = Command::new(rustc);
+    command.args(arguments).env_clear().envs(environment);
+    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(format!("{}: {}", output.status, errors.trim())));
+    }
+    String::from_utf8(output.stdout).map_err(|_| failed("it did not answer in UTF-8".to_owned()))
+}

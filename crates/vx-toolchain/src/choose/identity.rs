@@ -1,0 +1,207 @@
+//! The identity of a toolchain: a digest of every file that decides what it produces, wherever it lies.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use vx_model::Digest;
+use walkdir::WalkDir;
+
+use super::ToolchainError;
+use crate::Checksum;
+
+/// Changes whenever the meaning of an identity does.
+const FORMAT: &str = "vx-toolchain-1";
+
+/// A file is known by its metadata only when it was this old when it was read: a younger one can change again without
+/// its modification time showing it.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// Files of a toolchain by what they are to it: `rustc`, `cargo`, or the path below the sysroot.
+pub(super) type Files = BTreeMap<String, Utf8PathBuf>;
+
+/// What is known of a file without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    size: u64,
+    /// Nanoseconds since 1970.
+    modified: u128,
+    /// Zero where files have no such number.
+    inode: u64,
+}
+
+/// The files that decide what the toolchain produces.
+///
+/// These are the compiler and cargo, the compiler's own libraries, and all of `lib/rustlib/TARGET` (the standard library,
+/// linkers, code generation backends). Documentation and other tools are left out. Of the standard library's sources
+/// only their presence counts (`sources`): with them, rustc names other paths in diagnostics.
+pub(super) fn files(rustc: &Utf8Path, cargo: &Utf8Path, sysroot: &Utf8Path) -> Result<Files, ToolchainError> {
+    let mut files = Files::new();
+    files.insert("rustc".to_owned(), rustc.to_owned());
+    files.insert("cargo".to_owned(), cargo.to_owned());
+    // A distribution's sysroot is `/usr`, full of strangers; hence the filter.
+    for directory in ["lib", "lib64"] {
+        add_tree(&mut files, sysroot, directory, 1, is_compiler_library)?;
+    }
+    for target in targets(sysroot)? {
+        add_tree(&mut files, sysroot, &format!("lib/rustlib/{target}"), usize::MAX, |_| true)?;
+    }
+    Ok(files)
+}
+
+/// Whether the standard library's sources are installed.
+pub(super) fn has_sources(sysroot: &Utf8Path) -> bool {
+    sysroot.join("lib/rustlib/src/rust/library").is_dir()
+}
+
+/// Dynamic libraries that rustc loads: `librustc_driver-*.so`, `libLLVM*`, and the standard library where they use it.
+fn is_compiler_library(name: &str) -> bool {
+    let is_dynamic = [".so", ".dylib", ".dll"].iter().any(|suffix| name.contains(suffix));
+    let name = name.strip_prefix("lib").unwrap_or(name);
+    is_dynamic && ["rustc_driver", "LLVM", "std-", "test-"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn targets(sysroot: &Utf8Path) -> Result<Vec<String>, ToolchainError> {
+    let path = sysroot.join("lib/rustlib");
+    let list = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in path.read_dir_utf8()? {
+            let entry = entry?;
+            if entry.path().join("lib").is_dir() {
+                names.push(entry.file_name().to_owned());
+            }
+        }
+        Ok(names)
+    };
+    list().map_err(|source| ToolchainError::Io { path: path.clone(), source })
+}
+
+fn add_tree(
+    files: &mut Files,
+    sysroot: &Utf8Path,
+    directory: &str,
+    depth: usize,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(), ToolchainError> {
+    let root = sysroot.join(directory);
+    if !root.is_dir() {
+        return Ok(());
+    }
+    let io_error = |source| ToolchainError::Io {
+        path: root.clone(),
+        source,
+    };
+    for entry in WalkDir::new(&root).max_depth(depth).follow_links(true) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link in `/usr/lib` that leads nowhere is no part of a compiler; in a target's own tree it would be missed
+            // by rustc, not by us.
+            Err(error) if error.path().is_some_and(|path| path.is_symlink()) => continue,
+            Err(error) => return Err(io_error(error.into())),
+        };
+        let Some(path) = Utf8Path::from_path(entry.path()) else {
+            continue;
+        };
+        if entry.file_type().is_file() && path.file_name().is_some_and(&is_wanted) {
+            let label = path.strip_prefix(sysroot).unwrap_or(path);
+            files.insert(label.to_string(), path.to_owned());
+        }
+    }
+    Ok(())
+}
+
+impl Stamp {
+    pub(super) fn of(path: &Utf8Path) -> Result<Self, ToolchainError> {
+        let read = || {
+            let metadata = path.metadata()?;
+            let modified = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH);
+            Ok(Self {
+                size: metadata.len(),
+                modified: modified.unwrap_or_default().as_nanos(),
+                inode: inode(&metadata),
+            })
+        };
+        read().map_err(|source| ToolchainError::Io {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Whether a change after `now` is sure to change the stamp.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.modified + SETTLED_AFTER.as_nanos() < now.as_nanos()
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        fn inode(metadata: &std::fs::Metadata) -> u64 {
+            std::os::unix::fs::MetadataExt::ino(metadata)
+        }
+    } else {
+        fn inode(_: &std::fs::Metadata) -> u64 {
+            0
+        }
+    }
+}
+
+/// The identity made of a version text and the checksums of files by label.
+pub(super) fn identity<'a>(
+    verbose_version: &str,
+    has_sources: bool,
+    files: impl IntoIterator<Item = (&'a str, &'a Checksum)>,
+) -> Digest {
+    let mut encoded = Vec::new();
+    let mut field = |bytes: &[u8]| {
+        encoded.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        encoded.extend_from_slice(bytes);
+    };
+    field(FORMAT.as_bytes());
+    field(verbose_version.as_bytes());
+    field(&[u8::from(has_sources)]);
+    for (label, checksum) in files {
+        field(label.as_bytes());
+        field(&checksum.0);
+    }
+    Digest::of(&encoded)
+}
+
+/// Checksums of files, a file per thread at a time, the largest first.
+pub(super) fn hash(mut files: Vec<(String, Utf8PathBuf)>) -> Result<BTreeMap<String, Checksum>, ToolchainError> {
+    files.sort_by_key(|(_, path)| path.metadata().map_or(0, |metadata| metadata.len()));
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
+    let waiting = Mutex::new(files);
+    let next = || match waiting.lock() {
+        Ok(mut waiting) => waiting.pop(),
+        Err(_) => None,
+    };
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((label, path)) = next() {
+            done.push((label, hash_file(&path)?));
+        }
+        Ok(done)
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut checksums = BTreeMap::new();
+        for worker in workers {
+            checksums.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(checksums)
+    })
+}
+
+fn hash_file(path: &Utf8Path) -> Result<Checksum, ToolchainError> {
+    let read = || Ok(Checksum::of_reader(File::open(path)?)?.0);
+    read().map_err(|source| ToolchainError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}

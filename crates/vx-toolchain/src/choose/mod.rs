@@ -1,0 +1,95 @@
+//! Choosing an installed toolchain, as rustup would, and knowing it by content.
+//!
+//! `+NAME`, then `RUSTUP_TOOLCHAIN`, then the nearest directory override or toolchain file, then rustup's default; the
+//! `rustc` and `cargo` on `PATH` where there is no rustup, or nothing asks for a toolchain. Nothing is installed here.
+
+mod error;
+mod facts;
+mod identity;
+mod name;
+mod path;
+mod request;
+mod rustup;
+mod toolchain_file;
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_model::Digest;
+
+pub use error::ToolchainError;
+pub use request::AskedBy;
+pub use toolchain_file::ToolchainFileError;
+
+use request::{Request, Wanted};
+use rustup::Rustup;
+
+/// A toolchain on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toolchain {
+    /// Its name for people: `stable-x86_64-unknown-linux-gnu`, or `rustc on PATH`.
+    pub name: String,
+    /// The sysroot, absolute, symbolic links resolved.
+    pub sysroot: Utf8PathBuf,
+    /// rustc, absolute; below the sysroot where it can be.
+    pub rustc: Utf8PathBuf,
+    /// cargo, absolute.
+    pub cargo: Utf8PathBuf,
+    /// Digest of what it is made of: version, and every file that decides what it produces. The same wherever the
+    /// toolchain lies.
+    pub identity: Digest,
+    /// `1.95.0`.
+    pub release: String,
+    /// The whole of `rustc -vV`.
+    pub verbose_version: String,
+    /// Host triple.
+    pub host: String,
+}
+
+/// Chooses the toolchain for a user in `directory` (absolute) with `environment`; `plus` is the `NAME` of a `+NAME` argument.
+///
+/// What was learned of a toolchain is remembered in files below `memory`, which several homes may share; while the
+/// toolchain's files are unchanged, no process is started and nothing but their metadata is read. A `memory` that
+/// cannot be written costs time, and nothing else. Blocks: file system, and at first a process and hashing.
+pub fn select(
+    directory: &Utf8Path,
+    environment: &BTreeMap<String, String>,
+    plus: Option<&str>,
+    memory: &Utf8Path,
+) -> Result<Toolchain, ToolchainError> {
+    let rustup = Rustup::find(environment)?;
+    let request = Request::find(directory, environment, plus, rustup.as_ref())?;
+    let found = find(&request, rustup.as_ref(), environment)?;
+    request.check(&found)?;
+    let facts = facts::Facts::of(&found.rustc, &found.cargo, environment, memory)?;
+    Ok(facts.into_toolchain(found))
+}
+
+/// Where a toolchain is, before anything is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    name: String,
+    rustc: Utf8PathBuf,
+    cargo: Utf8PathBuf,
+    /// The directory of an installed toolchain; none for programs on `PATH`.
+    directory: Option<Utf8PathBuf>,
+}
+
+fn find(
+    request: &Request,
+    rustup: Option<&Rustup>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Found, ToolchainError> {
+    match (&request.wanted, rustup) {
+        (Wanted::Path(path), _) => Rustup::at_path(path, &request.asked_by),
+        (Wanted::Name(name), Some(rustup)) => rustup.find_named(name, &request.asked_by),
+        (Wanted::Name(name), None) => Err(ToolchainError::NoRustup {
+            name: name.clone(),
+            asked_by: request.asked_by.clone(),
+        }),
+        (Wanted::Anything, _) => path::find(environment),
+    }
+}
+
+#[cfg(test)]
+mod tests;

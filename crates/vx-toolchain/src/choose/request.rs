@@ -1,0 +1,253 @@
+//! What toolchain is asked for, and by whom: command line, environment, directory overrides, toolchain files, default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::rustup::Rustup;
+use super::toolchain_file::{self, ToolchainFile};
+use super::{Found, ToolchainError};
+
+/// The variable in which rustup takes the name of a toolchain.
+const RUSTUP_TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
+
+/// Who asks for a toolchain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedBy {
+    /// A `+NAME` argument.
+    CommandLine,
+    /// `RUSTUP_TOOLCHAIN`.
+    Environment,
+    /// rustup's override for a directory.
+    DirectoryOverride(Utf8PathBuf),
+    /// A toolchain file.
+    File(Utf8PathBuf),
+    /// rustup's default.
+    Default,
+    /// Nobody.
+    Nobody,
+}
+
+impl fmt::Display for AskedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine => f.write_str("the command line (`+NAME`)"),
+            Self::Environment => write!(f, "the environment variable {RUSTUP_TOOLCHAIN}"),
+            Self::DirectoryOverride(directory) => write!(f, "rustup's override for {directory}"),
+            Self::File(path) => write!(f, "{path}"),
+            Self::Default => f.write_str("rustup's default"),
+            Self::Nobody => f.write_str("nobody"),
+        }
+    }
+}
+
+/// Which toolchain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// One of rustup's, by a name or a part of it.
+    Name(String),
+    /// The directory of a toolchain.
+    Path(Utf8PathBuf),
+    /// What is on `PATH`.
+    Anything,
+}
+
+/// A toolchain that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) wanted: Wanted,
+    pub(super) asked_by: AskedBy,
+    /// Components and targets that it must have, and the file that says so.
+    additions: Option<(Additions, AskedBy)>,
+}
+
+/// What a toolchain file wants beside the toolchain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Additions {
+    pub(super) components: Vec<String>,
+    pub(super) targets: Vec<String>,
+}
+
+impl Request {
+    /// The first that asks. Without rustup only the command line counts: everything else speaks to rustup.
+    pub(super) fn find(
+        directory: &Utf8Path,
+        environment: &BTreeMap<String, String>,
+        plus: Option<&str>,
+        rustup: Option<&Rustup>,
+    ) -> Result<Self, ToolchainError> {
+        if let Some(name) = plus {
+            return Self::named(name, AskedBy::CommandLine);
+        }
+        let Some(rustup) = rustup else {
+            return Ok(Self::anything());
+        };
+        if let Some(name) = environment.get(RUSTUP_TOOLCHAIN).filter(|name| !name.is_empty()) {
+            return Self::named(name, AskedBy::Environment);
+        }
+        // rustup compares overrides with resolved paths.
+        let directory = directory.canonicalize_utf8().unwrap_or_else(|_| directory.to_owned());
+        for directory in directory.ancestors() {
+            if let Some(name) = rustup.directory_override(directory) {
+                return Self::named(name, AskedBy::DirectoryOverride(directory.to_owned()));
+            }
+            if let Some((path, file)) = toolchain_file::read_in(directory)? {
+                return Self::by_file(path, file, rustup);
+            }
+        }
+        Self::default(rustup)
+    }
+
+    fn by_file(path: Utf8PathBuf, file: ToolchainFile, rustup: &Rustup) -> Result<Self, ToolchainError> {
+        let asked_by = AskedBy::File(path);
+        let request = match file.wanted {
+            Some(Wanted::Name(name)) => Self::named(&name, asked_by.clone())?,
+            Some(wanted) => Self {
+                wanted,
+                asked_by: asked_by.clone(),
+                additions: None,
+            },
+            None => Self::default(rustup)?,
+        };
+        Ok(Self {
+            additions: Some((file.additions, asked_by)),
+            ..request
+        })
+    }
+
+    fn default(rustup: &Rustup) -> Result<Self, ToolchainError> {
+        match rustup.default_toolchain() {
+            Some(name) => Self::named(name, AskedBy::Default),
+            None => Ok(Self::anything()),
+        }
+    }
+
+    fn named(name: &str, asked_by: AskedBy) -> Result<Self, ToolchainError> {
+        let path = Utf8Path::new(name);
+        let wanted = if path.is_absolute() {
+            Wanted::Path(path.to_owned())
+        } else if is_name(name) {
+            Wanted::Name(name.to_owned())
+        } else {
+            let name = name.to_owned();
+            return Err(ToolchainError::InvalidName { name, asked_by });
+        };
+        Ok(Self {
+            wanted,
+            asked_by,
+            additions: None,
+        })
+    }
+
+    fn anything() -> Self {
+        Self {
+            wanted: Wanted::Anything,
+            asked_by: AskedBy::Nobody,
+            additions: None,
+        }
+    }
+
+    /// Refuses a toolchain that lacks components or targets which the toolchain file names.
+    pub(super) fn check(&self, found: &Found) -> Result<(), ToolchainError> {
+        let (Some((additions, asked_by)), Some(directory)) = (&self.additions, &found.directory) else {
+            return Ok(());
+        };
+        let missing = additions.missing_in(directory)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ToolchainError::Incomplete {
+            name: found.name.clone(),
+            asked_by: asked_by.clone(),
+            remedy: missing.remedy(&found.name),
+            missing: missing.describe(),
+        })
+    }
+}
+
+impl Additions {
+    fn is_empty(&self) -> bool {
+        self.components.is_empty() && self.targets.is_empty()
+    }
+
+    fn missing_in(&self, directory: &Utf8Path) -> Result<Self, ToolchainError> {
+        if self.is_empty() {
+            return Ok(Self::default());
+        }
+        let list = directory.join("lib/rustlib/components");
+        let installed = match std::fs::read_to_string(&list) {
+            Ok(text) => Some(text),
+            // A linked toolchain: rustup knows nothing of its components either.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(ToolchainError::Io { path: list, source }),
+        };
+        let has_component = |name: &String| installed.as_ref().is_none_or(|list| list_has(list, name));
+        let has_target = |target: &String| directory.join("lib/rustlib").join(target).join("lib").is_dir();
+        Ok(Self {
+            components: self.components.iter().filter(|name| !has_component(name)).cloned().collect(),
+            targets: self.targets.iter().filter(|target| !has_target(target)).cloned().collect(),
+        })
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let components = self.components.iter().map(|name| format!("component {name}"));
+        let targets = self.targets.iter().map(|name| format!("target {name}"));
+        components.chain(targets).collect()
+    }
+
+    fn remedy(&self, toolchain: &str) -> String {
+        let add = |what: &str, names: &[String]| match names {
+            [] => None,
+            names => Some(format!("rustup {what} add --toolchain {toolchain} {}", names.join(" "))),
+        };
+        let commands = [add("component", &self.components), add("target", &self.targets)];
+        commands.into_iter().flatten().collect::<Vec<_>>().join(" && ")
+    }
+}
+
+/// Whether a toolchain's list of components (`clippy-preview-HOST`, one a line) has the component that users call `name`.
+///
+/// Users leave out the host and often `-preview`; some write them.
+fn list_has(list: &str, name: &str) -> bool {
+    let name = name.strip_suffix("-preview").unwrap_or(name);
+    list.lines().any(|line| {
+        let Some(rest) = line.strip_prefix(name) else {
+            return false;
+        };
+        let rest = rest.strip_prefix("-preview").unwrap_or(rest);
+        // What is left is nothing (`rust-src`, or a name with its host) or a host triple, which starts with an architecture.
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(super::name::is_triple)
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+    name.chars().all(is_allowed) && name.starts_with(char::is_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_under_all_their_names() {
+        let list = "clippy-preview-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\nrust-src\n";
+        for name in ["clippy", "clippy-preview", "rustc", "rust-src", "rustc-x86_64-unknown-linux-gnu"] {
+            assert!(list_has(list, name), "{name}");
+        }
+        for name in ["rust", "rustc-dev", "rustfmt", "clip"] {
+            assert!(!list_has(list, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for name in ["stable", "1.95.0", "nightly-2026-05-20-x86_64-unknown-linux-gnu", "my_own+x"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "../stable", "a/b", "-x", ".", "a b"] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A connected socket of either sort, and the means to end it at once.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+
+use socket2::{SockRef, Socket};
+use tokio::io::{AsyncRead, AsyncWrite, BufStream};
+use tokio::net::TcpStream;
+
+/// What bytes travel over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static> Stream for S {}
+
+/// A connected socket. Buffered: rapace writes a frame in three pieces and reads it in as many.
+pub(crate) struct Link {
+    pub(crate) stream: BufStream<Box<dyn Stream>>,
+    pub(crate) closer: Closer,
+}
+
+impl Link {
+    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        // Otherwise the kernel holds a small frame back until the peer has acknowledged the one before.
+        stream.set_nodelay(true)?;
+        let closer = Closer::of(&SockRef::from(&stream))?;
+        Ok(Self::new(stream, closer))
+    }
+
+    pub(crate) async fn connect_tcp(address: SocketAddr) -> io::Result<Self> {
+        Self::tcp(TcpStream::connect(address).await?)
+    }
+
+    fn new(stream: impl Stream, closer: Closer) -> Self {
+        Self {
+            stream: BufStream::new(Box::new(stream)),
+            closer,
+        }
+    }
+}
+
+/// Ends a connection at once for both sides, whoever still holds the stream and waits on it.
+#[derive(Debug)]
+pub(crate) struct Closer(Socket);
+
+impl Closer {
+    fn of(socket: &SockRef<'_>) -> io::Result<Self> {
+        socket.try_clone().map(Self)
+    }
+
+    pub(crate) fn close(&self) {
+        // It fails only where the peer has ended the connection already.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        use tokio::net::UnixStream;
+
+        impl Link {
+            pub(crate) fn unix(stream: UnixStream) -> io::Result<Self> {
+                let closer = Closer::of(&SockRef::from(&stream))?;
+                Ok(Self::new(stream, closer))
+            }
+        }
+
+        /// The user at the other end, where it is not the user of this process.
+        pub(crate) fn other_user(stream: &UnixStream) -> io::Result<Option<u32>> {
+            let peer = stream.peer_cred()?.uid();
+            Ok((peer != rustix::process::geteuid().as_raw()).then_some(peer))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The file of a Unix socket: made in a directory of its owner alone, recovered when stale, removed when still ours.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::UnixListener;
+
+use crate::token::create_private_directory;
+use crate::{BindError, Endpoint, endpoint};
+
+/// The file of a socket that this process listens on. Dropped, it is removed, unless another has taken its place.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: Utf8PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// Listens at `path`.
+pub(crate) fn bind(path: &Utf8Path) -> Result<(UnixListener, SocketFile), BindError> {
+    let endpoint = || Endpoint::Unix(path.to_owned());
+    endpoint::check_socket_path(path).map_err(|kind| BindError::Refused {
+        endpoint: endpoint(),
+        kind,
+    })?;
+    let failed = |source| BindError::Io {
+        endpoint: endpoint(),
+        source,
+    };
+    // A path that was checked has a parent.
+    let directory = path.parent().unwrap_or(Utf8Path::new("/"));
+    create_private_directory(directory).map_err(failed)?;
+    check_private(directory, &fs::metadata(directory).map_err(failed)?)?;
+    let _lock = lock(directory).map_err(failed)?;
+    match find(path).map_err(failed)? {
+        Found::Nothing => {}
+        Found::Stale => fs::remove_file(path).map_err(failed)?,
+        Found::Answering => return Err(BindError::InUse { endpoint: endpoint() }),
+        Found::Other => return Err(BindError::NotASocket { path: path.to_owned() }),
+    }
+    listen(path).map_err(failed)
+}
+
+fn listen(path: &Utf8Path) -> io::Result<(UnixListener, SocketFile)> {
+    let listener = UnixListener::bind(path)?;
+    let metadata = fs::symlink_metadata(path)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok((listener, file))
+}
+
+fn check_private(directory: &Utf8Path, metadata: &fs::Metadata) -> Result<(), BindError> {
+    let mode = metadata.mode() & 0o7777;
+    if metadata.uid() == rustix::process::geteuid().as_raw() && mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(BindError::DirectoryExposed {
+        directory: directory.to_owned(),
+        owner: metadata.uid(),
+        mode,
+    })
+}
+
+/// Held while a socket is looked at and replaced or removed: two processes must not both find the same one stale.
+fn lock(directory: &Utf8Path) -> io::Result<File> {
+    let directory = File::open(directory)?;
+    directory.lock()?;
+    Ok(directory)
+}
+
+/// What is at the path of a socket.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// A socket that nobody listens on.
+    Stale,
+    /// A socket that somebody listens on.
+    Answering,
+    /// Something else.
+    Other,
+}
+
+fn find(path: &Utf8Path) -> io::Result<Found> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.file_type().is_socket() => return Ok(Found::Other),
+        Ok(_) => {}
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A listener whose queue is full would let the probe wait.
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(Found::Answering),
+        Err(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => Ok(Found::Stale),
+            ErrorKind::NotFound => Ok(Found::Nothing),
+            ErrorKind::WouldBlock => Ok(Found::Answering),
+            _ => Err(error),
+        },
+    }
+}
+
+impl SocketFile {
+    fn is_still_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode)
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _lock = self.path.parent().and_then(|directory| lock(directory).ok());
+        if self.is_still_there()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path, %error, "cannot remove a socket");
+        }
+    }
+}

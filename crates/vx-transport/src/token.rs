@@ -1,0 +1,167 @@
+//! The secret of one `VX_HOME`: a file that only its owner can read.
+
+use std::fmt::{self, Debug, Formatter};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+/// Bytes of a token, and of a proof made with it.
+pub(crate) const SIZE: usize = 32;
+
+/// The secret that the processes of one `VX_HOME` share. It is never sent.
+#[derive(Clone)]
+pub struct Token([u8; SIZE]);
+
+/// A token could not be read or made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// There is no token: no service of this home has run yet.
+    #[error("there is no token at {path}")]
+    Absent {
+        /// Where it would be.
+        path: Utf8PathBuf,
+    },
+    /// The disk failed or refused.
+    #[error("cannot read or make the token {path}")]
+    Io {
+        /// Where it is.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others than its owner may use it, so it proves nothing.
+    #[error("the token {path} can be used by others (owner {owner}, mode {mode:o}); remove it, and a new one is made")]
+    Exposed {
+        /// Where it is.
+        path: Utf8PathBuf,
+        /// User id of its owner.
+        owner: u32,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It has not the size of a token.
+    #[error("{path} is not a token: it does not have {SIZE} bytes; remove it, and a new one is made")]
+    Malformed {
+        /// Where it is.
+        path: Utf8PathBuf,
+    },
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+impl Token {
+    /// Takes the token from the file at `path`.
+    pub fn load(path: &Utf8Path) -> Result<Self, TokenError> {
+        let failed = |source: io::Error| match source.kind() {
+            ErrorKind::NotFound => TokenError::Absent { path: path.to_owned() },
+            _ => TokenError::Io {
+                path: path.to_owned(),
+                source,
+            },
+        };
+        let file = File::open(path).map_err(failed)?;
+        check_private(path, &file.metadata().map_err(failed)?)?;
+        let mut bytes = Vec::new();
+        file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let bytes = bytes.try_into().map_err(|_bytes| TokenError::Malformed { path: path.to_owned() })?;
+        Ok(Self(bytes))
+    }
+
+    /// Takes the token from the file at `path`; where there is none, makes it, and its directory with mode 0700. Of
+    /// any number of processes that do this at once, all get the same token.
+    pub fn load_or_create(path: &Utf8Path) -> Result<Self, TokenError> {
+        match Self::load(path) {
+            Err(TokenError::Absent { .. }) => {}
+            loaded => return loaded,
+        }
+        let token = Self::random()?;
+        match token.publish(path) {
+            Ok(()) => Ok(token),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::load(path),
+            Err(source) => Err(TokenError::Io {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn random() -> Result<Self, TokenError> {
+        let mut bytes = [0; SIZE];
+        getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
+        Ok(Self(bytes))
+    }
+
+    /// The file appears whole or not at all, and never replaces another.
+    fn publish(&self, path: &Utf8Path) -> io::Result<()> {
+        let directory = path.parent().unwrap_or(Utf8Path::new("."));
+        create_private_directory(directory)?;
+        // Such files have mode 0600 from the start.
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(&self.0)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        Ok(())
+    }
+
+    /// A code over the parts, which are told apart by their lengths.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; SIZE] {
+        self.hash(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether `code` is the one over the parts; takes the same time wherever it differs.
+    pub(crate) fn verify(&self, parts: &[&[u8]], code: &[u8; SIZE]) -> bool {
+        self.hash(parts).verify_slice(code).is_ok()
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut hash = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash
+    }
+}
+
+impl Debug for Token {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+
+        fn check_private(path: &Utf8Path, metadata: &fs::Metadata) -> Result<(), TokenError> {
+            let mode = metadata.mode() & 0o7777;
+            if metadata.uid() == rustix::process::geteuid().as_raw() && mode & 0o077 == 0 {
+                return Ok(());
+            }
+            Err(TokenError::Exposed { path: path.to_owned(), owner: metadata.uid(), mode })
+        }
+
+        /// Makes the directory where there is none; its parents as the user's umask says, itself for its owner alone.
+        pub(crate) fn create_private_directory(directory: &Utf8Path) -> io::Result<()> {
+            if let Some(parent) = directory.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            match fs::DirBuilder::new().mode(0o700).create(directory) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                created => created,
+            }
+        }
+    } else {
+        fn check_private(_path: &Utf8Path, _metadata: &fs::Metadata) -> Result<(), TokenError> {
+            Ok(())
+        }
+
+        pub(crate) fn create_private_directory(directory: &Utf8Path) -> io::Result<()> {
+            fs::create_dir_all(directory)
+        }
+    }
+}
