@@ -1,0 +1,269 @@
+//! The arguments of vx, as clap derives them; names, short forms and meanings are Cargo's.
+//!
+//! Nothing here acts. `+TOOLCHAIN` is taken off before clap sees the arguments, as rustup does it for cargo.
+
+use std::num::NonZeroU32;
+
+use camino::Utf8PathBuf;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Shown below `vx --help`; the same table is in the README.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    2  the command or the configuration asks for something wrong
+    3  the project asks for something that vx does not support
+    4  the daemon is busy
+    5  a download failed
+    6  the machine or a service of vx failed
+   70  a defect of vx
+  101  the build failed
+  130  interrupted or cancelled
+`vx run` answers with the exit code of the program that it ran.";
+
+/// A build engine for Cargo projects that never runs the same step twice
+#[derive(Debug, Parser)]
+#[command(
+    name = "vx",
+    version,
+    override_usage = "vx [+TOOLCHAIN] [OPTIONS] <COMMAND>",
+    after_help = EXIT_CODES,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) terminal: TerminalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What vx is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile the current package
+    #[command(visible_alias = "b", override_usage = "vx [+TOOLCHAIN] build [OPTIONS]")]
+    Build(Box<BuildArguments>),
+    /// Compile and run a program of the current package
+    #[command(
+        visible_alias = "r",
+        override_usage = "vx [+TOOLCHAIN] run [OPTIONS] [-- ARGUMENTS...]"
+    )]
+    Run(Box<RunArguments>),
+    /// Remove what was built for this workspace (`.vx`); the store is kept
+    Clean(CleanArguments),
+    /// Tell for the last build in this workspace what ran, and which input made it run
+    Explain(ExplainArguments),
+    /// Show the daemon, its services, builds under way and the store
+    Status(StatusArguments),
+    /// Stop the daemon: builds, compilers and services
+    Kill,
+}
+
+/// How much is shown, and in which colours.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Terminal Options")]
+pub(crate) struct TerminalArguments {
+    /// List units that did not run too, and show commands
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Show diagnostics and errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Coloring
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub(crate) color: Option<Color>,
+}
+
+// Variants have no documentation: it would turn the help of every command into a long one.
+
+/// When to use colours; `auto` on a terminal that has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// `vx build`.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    #[command(flatten)]
+    pub(crate) packages: PackageArguments,
+    #[command(flatten)]
+    pub(crate) targets: TargetArguments,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+/// `vx run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Package with the program to run
+    #[arg(short, long, value_name = "SPEC", help_heading = "Package Selection")]
+    pub(crate) package: Option<String>,
+    /// Name of the program to run
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Target Selection",
+        conflicts_with = "example"
+    )]
+    pub(crate) bin: Option<String>,
+    /// Name of the example to run
+    #[arg(long, value_name = "NAME", help_heading = "Target Selection")]
+    pub(crate) example: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+    /// Arguments for the program
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, help_heading = "Arguments")]
+    pub(crate) arguments: Vec<std::ffi::OsString>,
+}
+
+/// Which packages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Package Selection")]
+pub(crate) struct PackageArguments {
+    /// Package to build (see `cargo help pkgid`)
+    #[arg(short, long, value_name = "SPEC")]
+    pub(crate) package: Vec<String>,
+    /// Build all packages in the workspace
+    #[arg(long, alias = "all")]
+    pub(crate) workspace: bool,
+    /// Exclude packages from the build
+    #[arg(long, value_name = "SPEC", requires = "workspace")]
+    pub(crate) exclude: Vec<String>,
+}
+
+/// Which targets of these packages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Target Selection")]
+pub(crate) struct TargetArguments {
+    /// Build only this package's library
+    #[arg(long)]
+    pub(crate) lib: bool,
+    /// Build all binaries
+    #[arg(long)]
+    pub(crate) bins: bool,
+    /// Build only the specified binary
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bin: Vec<String>,
+    /// Build all examples
+    #[arg(long)]
+    pub(crate) examples: bool,
+    /// Build only the specified example
+    #[arg(long, value_name = "NAME")]
+    pub(crate) example: Vec<String>,
+}
+
+/// What `build` and `run` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArguments {
+    #[command(flatten)]
+    pub(crate) features: FeatureArguments,
+    #[command(flatten)]
+    pub(crate) compilation: CompilationArguments,
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArguments,
+    /// Form of diagnostics and artifacts
+    #[arg(long, value_name = "FMT", default_value = "human", help_heading = "Terminal Options")]
+    pub(crate) message_format: Format,
+}
+
+/// For whom something is printed: people or programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Human,
+    Json,
+}
+
+/// Which features.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Feature Selection")]
+pub(crate) struct FeatureArguments {
+    /// Space or comma separated list of features to activate
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    pub(crate) features: Vec<String>,
+    /// Activate all available features
+    #[arg(long)]
+    pub(crate) all_features: bool,
+    /// Do not activate the `default` feature
+    #[arg(long)]
+    pub(crate) no_default_features: bool,
+}
+
+/// How to compile.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Compilation Options")]
+pub(crate) struct CompilationArguments {
+    /// Build artifacts in release mode, with optimizations
+    #[arg(short, long, conflicts_with = "profile")]
+    pub(crate) release: bool,
+    /// Build artifacts with the specified profile
+    #[arg(long, value_name = "PROFILE-NAME")]
+    pub(crate) profile: Option<String>,
+    /// Number of parallel jobs of this build; at most what the daemon has for all builds
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroU32>,
+    /// Do not abort the build as soon as there is an error
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Build for the target triple
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Vec<String>,
+}
+
+/// Which project, and how its dependencies are found.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Manifest Options")]
+pub(crate) struct ManifestArguments {
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifest_path: Option<Utf8PathBuf>,
+    /// Override a configuration value
+    #[arg(long, value_name = "KEY=VALUE|PATH")]
+    pub(crate) config: Vec<String>,
+    /// Assert that `Cargo.lock` will remain unchanged
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Run without accessing the network
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Equivalent to specifying both --locked and --offline
+    #[arg(long)]
+    pub(crate) frozen: bool,
+}
+
+/// `vx clean`.
+#[derive(Debug, Args)]
+pub(crate) struct CleanArguments {
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
+    pub(crate) manifest_path: Option<Utf8PathBuf>,
+}
+
+/// `vx explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
+    pub(crate) manifest_path: Option<Utf8PathBuf>,
+}
+
+/// `vx status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Form of the answer
+    #[arg(long, value_name = "FMT", default_value = "human")]
+    pub(crate) message_format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

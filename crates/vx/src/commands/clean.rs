@@ -1,0 +1,63 @@
+//! `vx clean`: removes what was built for a workspace. Needs no daemon, and leaves the store alone.
+
+use std::io;
+use std::process::ExitCode;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_proto::{ErrorKind, WireError};
+
+use crate::Invocation;
+use crate::cli::CleanArguments;
+use crate::{request, workspace};
+
+/// Removes `.vx` of the workspace; nothing to remove is fine.
+pub(crate) fn run(arguments: &CleanArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+    let directory = request::current_directory()?;
+    let manifest = workspace::manifest(arguments.manifest_path.as_deref(), &directory)?;
+    let place = outputs(&workspace::root(&manifest)?, invocation.environment.home.root());
+    match remove(&place) {
+        Ok(()) => invocation.screen.status("Removed", &place),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(WireError {
+                causes: vec![error.to_string()],
+                ..WireError::new(ErrorKind::Machine, format!("could not remove `{place}`"))
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What there is to remove. A project in the user's home directory has its outputs beside the state of vx, which stays.
+fn outputs(workspace: &Utf8Path, home: &Utf8Path) -> Utf8PathBuf {
+    let place = workspace.join(".vx");
+    let is_home = match (place.canonicalize(), home.canonicalize()) {
+        (Ok(place), Ok(home)) => place == home,
+        _ => place == home,
+    };
+    if is_home { place.join("build") } else { place }
+}
+
+/// Removes a directory and what is in it; of a symbolic link, the link.
+fn remove(place: &Utf8Path) -> io::Result<()> {
+    if place.symlink_metadata()?.is_dir() {
+        std::fs::remove_dir_all(place)
+    } else {
+        std::fs::remove_file(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_vx_is_never_what_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Utf8Path::from_path(directory.path()).unwrap().join(".vx");
+        assert_eq!(outputs(home.parent().unwrap(), &home), home.join("build"));
+        std::fs::create_dir(&home).unwrap();
+        assert_eq!(outputs(&home.join(".."), &home), home.join("../.vx/build"));
+        assert_eq!(outputs(&home.join("project"), &home), home.join("project/.vx"));
+    }
+}

@@ -1,0 +1,8 @@
+//! The subcommands, one file each: arguments in, an exit code or an error out.
+
+pub(crate) mod build;
+pub(crate) mod clean;
+pub(crate) mod explain;
+pub(crate) mod kill;
+pub(crate) mod run;
+pub(crate) mod status;

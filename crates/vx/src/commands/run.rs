@@ -1,0 +1,66 @@
+//! `vx run`: builds one program, then becomes it.
+
+use std::io;
+use std::process::{Command, ExitCode};
+
+use vx_proto::{Artifact, BuildSummary, ErrorKind, WireError};
+
+use crate::Invocation;
+use crate::cli::RunArguments;
+use crate::{client, request};
+
+/// Builds the one program that the arguments select and runs it in the user's directory, with Cargo's variables.
+pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+    let request = request::run(arguments, invocation.toolchain.take())?;
+    let summary = client::build(invocation, request)?;
+    let program = the_program(&summary)?;
+    invocation.screen.status("Running", command_line(program, arguments));
+
+    let mut command = Command::new(&program.path);
+    command.args(&arguments.arguments);
+    command.envs(
+        program
+            .environment
+            .iter()
+            .map(|variable| (&variable.name, &variable.value)),
+    );
+    become_program(&mut command).map_err(|error| WireError {
+        causes: vec![error.to_string()],
+        ..WireError::new(ErrorKind::Machine, format!("could not run `{}`", program.path))
+    })
+}
+
+fn the_program(summary: &BuildSummary) -> Result<&Artifact, WireError> {
+    let mut programs = summary.artifacts.iter().filter(|artifact| artifact.is_executable);
+    match (programs.next(), programs.next()) {
+        (Some(program), None) => Ok(program),
+        _ => Err(WireError::new(
+            ErrorKind::Internal,
+            "the daemon did not build exactly one program",
+        )),
+    }
+}
+
+/// `` `/project/.vx/build/debug/app --flag` ``, as Cargo shows it.
+fn command_line(program: &Artifact, arguments: &RunArguments) -> String {
+    let words = arguments.arguments.iter().map(|word| word.to_string_lossy());
+    let words: Vec<_> = std::iter::once(program.path.as_str().into()).chain(words).collect();
+    format!("`{}`", words.join(" "))
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        /// Replaces this process: exit code, signals and the terminal are the program's own from here on.
+        fn become_program(command: &mut Command) -> io::Result<ExitCode> {
+            use std::os::unix::process::CommandExt as _;
+            Err(command.exec())
+        }
+    } else {
+        /// Runs the program and answers with its exit code.
+        fn become_program(command: &mut Command) -> io::Result<ExitCode> {
+            let status = command.status()?;
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One build on the screen: each event of the daemon becomes the lines that Cargo would print.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use vx_proto::{BuildEvent, BuildSummary, Outcome, UnitLabel};
+
+use super::progress::Progress;
+use super::{Screen, Verbosity};
+
+/// Shows a build.
+pub(crate) struct BuildView<'a> {
+    screen: &'a mut Screen,
+    progress: Progress,
+    shown: HashSet<String>,
+    started: Instant,
+}
+
+impl<'a> BuildView<'a> {
+    /// The view of a build that the user began at `started`.
+    pub(crate) fn new(screen: &'a mut Screen, started: Instant) -> Self {
+        let visible = screen.verbosity() > Verbosity::Quiet && screen.is_terminal();
+        Self {
+            progress: Progress::new(visible, screen.has_colors()),
+            shown: HashSet::new(),
+            screen,
+            started,
+        }
+    }
+
+    /// Shows what happened; how a build ended is told by [`BuildView::finished`].
+    pub(crate) fn event(&mut self, event: &BuildEvent) {
+        match event {
+            BuildEvent::Status { verb, text } => self.status(verb, text),
+            BuildEvent::Planned { units } => self.progress.planned(*units),
+            BuildEvent::UnitStarted { unit, label, command } => {
+                self.once_per_package("Compiling", label);
+                if self.screen.verbosity() == Verbosity::Verbose {
+                    self.status("Running", &format!("`{command}`"));
+                }
+                self.progress.started(*unit, &label.target);
+            }
+            BuildEvent::UnitFinished { unit, label, outcome } => {
+                self.progress.finished(*unit);
+                self.list_if_not_run(label, *outcome);
+            }
+            BuildEvent::Warning(text) => self.progress.above(|| self.screen.warning(text)),
+            BuildEvent::Diagnostic { rendered } => self.progress.above(|| self.screen.diagnostic(rendered)),
+            BuildEvent::Json(line) => self.progress.above(|| self.screen.answer(line)),
+            BuildEvent::Finished(_) | BuildEvent::Failed(_) => {}
+        }
+    }
+
+    /// The last line of a build that is good.
+    pub(crate) fn finished(self, summary: &BuildSummary) {
+        let text = last_line(summary, self.started.elapsed());
+        let Self { screen, progress, .. } = self;
+        drop(progress);
+        screen.status("Finished", text);
+    }
+
+    fn list_if_not_run(&mut self, label: &UnitLabel, outcome: Outcome) {
+        if self.screen.verbosity() == Verbosity::Verbose {
+            match outcome {
+                Outcome::Ran => {}
+                Outcome::Cached => self.once_per_package("Cached", label),
+                Outcome::Fresh => self.once_per_package("Fresh", label),
+            }
+        }
+    }
+
+    fn once_per_package(&mut self, verb: &str, label: &UnitLabel) {
+        let text = package(label);
+        if self.shown.insert(format!("{verb} {text}")) {
+            self.status(verb, &text);
+        }
+    }
+
+    fn status(&mut self, verb: &str, text: &str) {
+        self.progress.above(|| self.screen.status(verb, text));
+    }
+}
+
+/// `serde v1.0.228`, `app v0.1.0 (/home/ada/app)`.
+pub(crate) fn package(label: &UnitLabel) -> String {
+    let UnitLabel {
+        package,
+        version,
+        directory,
+        ..
+    } = label;
+    match directory {
+        Some(directory) => format!("{package} v{version} ({directory})"),
+        None => format!("{package} v{version}"),
+    }
+}
+
+fn last_line(summary: &BuildSummary, elapsed: Duration) -> String {
+    let BuildSummary {
+        profile,
+        ran,
+        cached,
+        fresh,
+        ..
+    } = summary;
+    format!(
+        "{profile} target(s) in {} ({ran} ran, {cached} cached, {fresh} fresh)",
+        seconds(elapsed)
+    )
+}
+
+/// `0.42s`, `1m 05s`, as Cargo writes it.
+fn seconds(elapsed: Duration) -> String {
+    match elapsed.as_secs() {
+        total @ 60.. => format!("{}m {:02}s", total / 60, total % 60),
+        total => format!("{total}.{:02}s", elapsed.subsec_millis() / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_cargos_with_the_count() {
+        let summary = BuildSummary {
+            profile: "`dev` profile [unoptimized + debuginfo]".to_owned(),
+            duration_ms: 400,
+            ran: 3,
+            cached: 51,
+            fresh: 0,
+            artifacts: Vec::new(),
+        };
+        assert_eq!(
+            last_line(&summary, Duration::from_millis(425)),
+            "`dev` profile [unoptimized + debuginfo] target(s) in 0.42s (3 ran, 51 cached, 0 fresh)"
+        );
+    }
+
+    #[test]
+    fn long_builds_are_told_in_minutes() {
+        assert_eq!(seconds(Duration::from_millis(59_999)), "59.99s");
+        assert_eq!(seconds(Duration::from_secs(65)), "1m 05s");
+    }
+
+    #[test]
+    fn path_packages_are_shown_with_their_place() {
+        let mut label = UnitLabel {
+            package: "app".to_owned(),
+            version: "0.1.0".to_owned(),
+            directory: None,
+            target: "app(bin)".to_owned(),
+        };
+        assert_eq!(package(&label), "app v0.1.0");
+        label.directory = Some("/home/ada/app".to_owned());
+        assert_eq!(package(&label), "app v0.1.0 (/home/ada/app)");
+    }
+}

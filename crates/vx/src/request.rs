@@ -1,0 +1,226 @@
+//! From the arguments to what the daemon is asked. Paths become absolute here, because the daemon is elsewhere.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_proto::{BuildRequest, EnvVar, ErrorKind, MessageFormat, Selection, WireError};
+
+use crate::cli::{BuildArguments, CommonArguments, Format, RunArguments};
+
+/// The request of `vx build`.
+pub(crate) fn build(arguments: &BuildArguments, toolchain: Option<String>) -> Result<BuildRequest, WireError> {
+    let BuildArguments {
+        packages,
+        targets,
+        common,
+    } = arguments;
+    let selection = Selection {
+        packages: packages.package.clone(),
+        workspace: packages.workspace,
+        exclude: packages.exclude.clone(),
+        lib: targets.lib,
+        bin: targets.bin.clone(),
+        bins: targets.bins,
+        example: targets.example.clone(),
+        examples: targets.examples,
+        ..selection(common)?
+    };
+    request(selection, common, toolchain)
+}
+
+/// The request of `vx run`: the same, but for exactly one program.
+pub(crate) fn run(arguments: &RunArguments, toolchain: Option<String>) -> Result<BuildRequest, WireError> {
+    let RunArguments {
+        package,
+        bin,
+        example,
+        common,
+        ..
+    } = arguments;
+    let selection = Selection {
+        packages: package.iter().cloned().collect(),
+        bin: bin.iter().cloned().collect(),
+        example: example.iter().cloned().collect(),
+        run: true,
+        ..selection(common)?
+    };
+    request(selection, common, toolchain)
+}
+
+/// The directory that the user is in.
+pub(crate) fn current_directory() -> Result<Utf8PathBuf, WireError> {
+    let directory = std::env::current_dir().map_err(|error| {
+        let error = WireError::from_error(ErrorKind::Machine, &error);
+        WireError {
+            causes: vec![error.message.clone()],
+            message: "cannot read the current directory".to_owned(),
+            ..error
+        }
+    })?;
+    Utf8PathBuf::from_path_buf(directory).map_err(|directory| {
+        WireError::new(
+            ErrorKind::Unsupported,
+            format!("the path {} is not valid UTF-8", directory.display()),
+        )
+    })
+}
+
+fn selection(common: &CommonArguments) -> Result<Selection, WireError> {
+    let CommonArguments {
+        features,
+        compilation,
+        manifest,
+        ..
+    } = common;
+    let profile = match compilation.release {
+        true => Some("release".to_owned()),
+        false => compilation.profile.clone(),
+    };
+    Ok(Selection {
+        features: features.features.clone(),
+        all_features: features.all_features,
+        no_default_features: features.no_default_features,
+        profile,
+        target: compilation.target.clone(),
+        manifest_path: manifest.manifest_path.as_deref().map(absolute).transpose()?,
+        config: manifest.config.clone(),
+        locked: manifest.locked,
+        offline: manifest.offline,
+        frozen: manifest.frozen,
+        ..Selection::default()
+    })
+}
+
+fn request(
+    selection: Selection,
+    common: &CommonArguments,
+    toolchain: Option<String>,
+) -> Result<BuildRequest, WireError> {
+    Ok(BuildRequest {
+        directory: current_directory()?.into_string(),
+        environment: environment(),
+        toolchain,
+        selection,
+        jobs: common.compilation.jobs.map(Into::into),
+        keep_going: common.compilation.keep_going,
+        message_format: match common.message_format {
+            Format::Human => MessageFormat::Human,
+            Format::Json => MessageFormat::Json,
+        },
+    })
+}
+
+fn absolute(path: &Utf8Path) -> Result<String, WireError> {
+    Ok(current_directory()?.join(path).into_string())
+}
+
+/// The user's environment. Variables that are not UTF-8 are left out: rustc refuses to look at them too.
+fn environment() -> Vec<EnvVar> {
+    let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some(EnvVar {
+            name: name.into_string().ok()?,
+            value: value.into_string().ok()?,
+        })
+    };
+    let mut environment: Vec<EnvVar> = std::env::vars_os().filter_map(utf8).collect();
+    environment.sort();
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+
+    fn selection_of(arguments: &[&str]) -> Selection {
+        let cli = Cli::try_parse_from([&["vx"], arguments].concat()).unwrap();
+        let request = match cli.command {
+            Command::Build(arguments) => build(&arguments, None),
+            Command::Run(arguments) => run(&arguments, None),
+            other => panic!("{other:?}"),
+        };
+        request.unwrap().selection
+    }
+
+    #[test]
+    fn every_flag_of_build_reaches_the_selection() {
+        let selection = selection_of(&[
+            "build",
+            "-p",
+            "a",
+            "-pb",
+            "--workspace",
+            "--exclude",
+            "c",
+            "--lib",
+            "--bin",
+            "d",
+            "--bins",
+            "--example",
+            "e",
+            "--examples",
+            "-F",
+            "f g",
+            "--features=h",
+            "--all-features",
+            "--no-default-features",
+            "--profile",
+            "bench",
+            "--target",
+            "t",
+            "--manifest-path",
+            "/m/Cargo.toml",
+            "--config",
+            "k=1",
+            "--locked",
+            "--offline",
+            "--frozen",
+        ]);
+        let expected = Selection {
+            packages: vec!["a".to_owned(), "b".to_owned()],
+            workspace: true,
+            exclude: vec!["c".to_owned()],
+            lib: true,
+            bin: vec!["d".to_owned()],
+            bins: true,
+            example: vec!["e".to_owned()],
+            examples: true,
+            features: vec!["f g".to_owned(), "h".to_owned()],
+            all_features: true,
+            no_default_features: true,
+            profile: Some("bench".to_owned()),
+            target: vec!["t".to_owned()],
+            manifest_path: Some("/m/Cargo.toml".to_owned()),
+            config: vec!["k=1".to_owned()],
+            locked: true,
+            offline: true,
+            frozen: true,
+            run: false,
+        };
+        assert_eq!(selection, expected);
+    }
+
+    #[test]
+    fn run_asks_for_one_program() {
+        let selection = selection_of(&["run", "-r", "--bin", "a", "-p", "b", "--", "--bin"]);
+        let expected = Selection {
+            packages: vec!["b".to_owned()],
+            bin: vec!["a".to_owned()],
+            profile: Some("release".to_owned()),
+            run: true,
+            ..Selection::default()
+        };
+        assert_eq!(selection, expected);
+    }
+
+    #[test]
+    fn a_relative_manifest_path_becomes_absolute() {
+        let selection = selection_of(&["build", "--manifest-path", "sub/Cargo.toml"]);
+        let expected = current_directory().unwrap().join("sub/Cargo.toml");
+        assert_eq!(selection.manifest_path, Some(expected.into_string()));
+    }
+
+    #[test]
+    fn the_environment_is_sorted() {
+        assert!(environment().is_sorted());
+    }
+}
