@@ -105,6 +105,7 @@ impl Tracer {
     fn stopped(&mut self, pid: Pid, status: WaitStatus, on_exec: &mut Option<impl FnOnce() -> Option<String>>) {
         self.trace.seen.insert(pid);
         if self.tracees.insert(pid) && self.trace.main.is_some() {
+            self.trace.leftovers += 1;
             let _ = kill_process(pid, Signal::KILL);
         }
         let signal = status.stopping_signal().unwrap_or(0);
