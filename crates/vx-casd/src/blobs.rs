@@ -320,3 +320,79 @@ fn boot() -> u64 {
     id.copy_from_slice(&Digest::of(name.as_bytes()).hash[..8]);
     u64::from_le_bytes(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek as _, Write as _};
+
+    use super::*;
+    use crate::flusher::Dirt;
+
+    fn blobs(dir: &tempfile::TempDir) -> Blobs {
+        let layout = Layout::open(Utf8Path::from_path(dir.path()).unwrap()).unwrap();
+        let index = Arc::new(Index::open(&layout.index(), Dirt::default()).unwrap());
+        Blobs::new(layout, index)
+    }
+
+    /// Changes a blob and leaves no trace of it, as a disk does that lost power.
+    fn tear(path: &Utf8Path) {
+        platform::set_blob_permissions(path.as_std_path(), false).unwrap();
+        let mut permissions = fs::metadata(path).unwrap().permissions();
+        #[expect(
+            clippy::permissions_set_readonly_false,
+            reason = "for a moment, and in a directory of this test"
+        )]
+        permissions.set_readonly(false);
+        fs::set_permissions(path, permissions).unwrap();
+        let mut file = File::options().write(true).open(path).unwrap();
+        file.rewind().unwrap();
+        file.write_all(b"\0").unwrap();
+        set_published(&file).unwrap();
+        platform::set_blob_permissions(path.as_std_path(), false).unwrap();
+    }
+
+    #[test]
+    fn a_blob_torn_by_a_loss_of_power_is_found_out_in_the_next_boot() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut blobs = blobs(&dir);
+        let torn = blobs.put(b"torn").unwrap();
+        let whole = blobs.put(b"whole").unwrap();
+        tear(&blobs.layout.blob(&torn, false));
+        assert!(blobs.any_file(&torn).is_some(), "nothing shows in the same boot");
+
+        blobs.boot += 1;
+        assert!(blobs.any_file(&torn).is_none());
+        assert!(blobs.any_file(&whole).is_some());
+        let known = blobs.index.known(&BlobKey::new(&whole, false)).unwrap();
+        assert_eq!(known.boot, blobs.boot, "it is trusted again");
+    }
+
+    /// A writer that still has the file open when it is taken in.
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_taken_in_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = blobs(&dir);
+        let source = Utf8Path::from_path(dir.path()).unwrap().join("source");
+        let mut writer = File::create(&source).unwrap();
+        writer.write_all(b"before").unwrap();
+        let moved = blobs.move_in(&source).unwrap().unwrap();
+        let digest = moved.digest;
+        writer.rewind().unwrap();
+        writer.write_all(b"behind").unwrap();
+        assert!(blobs.publish(moved, false).is_err());
+        assert!(!blobs.has(&digest));
+    }
+
+    #[test]
+    fn a_use_is_noted_in_steps() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = blobs(&dir);
+        let digest = blobs.put(b"x").unwrap();
+        let key = BlobKey::new(&digest, false);
+        let known = blobs.index.known(&key).unwrap();
+        assert_eq!(known.used % USED_STEP, 0);
+        blobs.index.set_known(key, Some(Known { used: 0, ..known }));
+        assert!(blobs.has(&digest));
+        assert!(blobs.index.known(&key).unwrap().used >= known.used);
+    }
+}

@@ -191,3 +191,109 @@ fn existing<T>(opened: Result<T, TableError>) -> Result<Option<T>, redb::Error> 
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use vx_proto::RecordKey;
+
+    use super::*;
+
+    struct Fixture {
+        index: Index,
+        dir: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        /// An index with one record.
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = Utf8Path::from_path(dir.path()).unwrap().join("index.redb");
+            let index = Index::open(&path, Dirt::default()).unwrap();
+            index.put_record(&record(), b"value").unwrap();
+            Self { index, dir }
+        }
+
+        fn has_record(&self) -> bool {
+            self.index.record(&record()).is_some()
+        }
+
+        fn was_moved_aside(&self) -> bool {
+            self.dir.path().join("index.redb.damaged").exists()
+        }
+    }
+
+    fn record() -> RecordKey {
+        RecordKey {
+            table: "table".into(),
+            key: "key".into(),
+        }
+    }
+
+    fn damage() -> redb::Error {
+        redb::Error::Corrupted("for a test".into())
+    }
+
+    fn failure() -> redb::Error {
+        redb::Error::Io(std::io::ErrorKind::StorageFull.into())
+    }
+
+    #[test]
+    fn a_lookup_that_meets_damage_is_a_miss_and_the_index_begins_anew() {
+        let lookups: [fn() -> Result<u32, redb::Error>; 2] = [|| Err(damage()), || panic!("as the library does")];
+        for lookup in lookups {
+            let fixture = Fixture::new();
+            assert_eq!(fixture.index.read(|_| lookup()), 0);
+            assert!(!fixture.has_record());
+            assert!(fixture.was_moved_aside());
+            fixture.index.put_record(&record(), b"value").unwrap();
+            assert!(fixture.has_record());
+        }
+    }
+
+    #[test]
+    fn a_failure_of_the_disk_loses_nothing() {
+        let fixture = Fixture::new();
+        fixture.index.flush().unwrap();
+        assert_eq!(fixture.index.read(|_| Err::<u32, _>(failure())), 0);
+        assert!(fixture.has_record());
+        assert!(!fixture.was_moved_aside());
+    }
+
+    #[test]
+    fn a_change_is_tried_once_more() {
+        for error in [damage, failure] {
+            let fixture = Fixture::new();
+            let tries = AtomicU32::new(0);
+            let value = fixture.index.write(|_| match tries.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(error()),
+                _ => Ok(7),
+            });
+            assert_eq!(value.unwrap(), 7);
+            let refused = fixture.index.write(|_| Err::<(), _>(failure())).unwrap_err();
+            assert!(matches!(refused, StoreError::Index { .. }), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_changed_while_it_is_written_is_written_again() {
+        let fixture = Fixture::new();
+        let key = BlobKey::new(&vx_model::Digest::of(b"x"), false);
+        let known = Known {
+            size: 1,
+            inode: 2,
+            boot: 3,
+            used: 4,
+        };
+        fixture.index.set_known(key, Some(known));
+        let written = fixture.index.ledger.pending();
+        let later = Known { used: 5, ..known };
+        fixture.index.set_known(key, Some(later));
+        fixture.index.ledger.settle(&written);
+        assert_eq!(fixture.index.known(&key), Some(later));
+        fixture.index.flush().unwrap();
+        assert_eq!(fixture.index.known(&key), Some(later));
+        assert_eq!(fixture.index.blob_totals(), (1, 1));
+    }
+}

@@ -10,8 +10,11 @@ use vx_proto::{Content, Placement};
 
 use crate::fixture::{Fixture, file, inputs, key, program, result_of};
 
+/// What it is called, and how it is done to the file of a blob.
+type Damage = (&'static str, fn(&Utf8Path));
+
 /// Ways to damage a file.
-const WAYS: &[(&str, fn(&Utf8Path))] = &[
+const WAYS: &[Damage] = &[
     ("removed", |path| fs::remove_file(path).unwrap()),
     ("emptied", |path| drop(fs::File::create(writable(path)).unwrap())),
     ("cut", |path| {
@@ -30,7 +33,11 @@ const WAYS: &[(&str, fn(&Utf8Path))] = &[
             .write_all(b"x")
             .unwrap()
     }),
-    ("a bit flipped", |path| flip(writable(path), 2)),
+    ("a bit flipped", |path| {
+        let mode = fs::metadata(path).unwrap().permissions();
+        flip(writable(path), 2);
+        fs::set_permissions(path, mode).unwrap();
+    }),
     ("replaced by another file of the same size", |path| {
         let content = vec![b'?'; fs::read(path).unwrap().len()];
         fs::remove_file(path).unwrap();

@@ -1,5 +1,6 @@
 //! The store over a real connection, of either kind.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -40,8 +41,12 @@ impl Server {
             _ => format!("unix:{root}/run/cas.sock").parse().unwrap(),
         };
         let home = VxHome::new(root);
-        std::fs::create_dir_all(home.run()).unwrap();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(home.run()).unwrap().permissions(), 0o700);
+        // Others may not reach the socket.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(home.run())
+            .unwrap();
         let credentials = Credentials {
             token: Token::load_or_create(&home.token()).unwrap(),
             build_version: "test".into(),

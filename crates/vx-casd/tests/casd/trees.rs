@@ -131,18 +131,13 @@ fn many_threads_lay_one_tree_down_and_one_does() {
         content: Content::Tree { root },
         placement: Placement::Copy,
     }];
-    let laid = std::thread::scope(|scope| {
+    let laid: Vec<bool> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6)
             .map(|_| scope.spawn(|| fixture.store().materialize(&request).is_ok()))
             .collect();
-        threads
-            .into_iter()
-            .filter(|_| true)
-            .map(|thread| thread.join().unwrap())
-            .filter(|laid| *laid)
-            .count()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert_eq!(laid, 1);
+    assert_eq!(laid.iter().filter(|laid| **laid).count(), 1);
     assert_eq!(fixture.ingest_tree(&out), root);
     assert_eq!(
         fs::read_dir(fixture.path("parent")).unwrap().count(),
