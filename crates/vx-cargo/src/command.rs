@@ -53,6 +53,8 @@ pub struct RunScript {
     pub scripts: Vec<UnitIndex>,
     /// What Cargo sets, sorted. The user's environment joins it, filtered.
     pub environment: Vec<(String, Template)>,
+    /// Variables of the user's that do not reach the script.
+    pub hidden: Vec<String>,
     /// Directories to put before the user's value of the variable of the library search path (`LD_LIBRARY_PATH`).
     pub library_path: Vec<Template>,
     /// Compile units whose dynamic libraries the script is linked to; they must lie in `deps` of its exec root.

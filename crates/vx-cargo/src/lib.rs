@@ -4,18 +4,25 @@
 //! manifests and configuration. Nothing here runs a compiler or a build script, touches the store, or caches.
 
 mod command;
+mod compile;
 mod dep_info;
+mod describe;
 mod environment;
 mod error;
+mod graph;
+mod make;
 mod packages;
 mod paths;
 mod plan;
+mod run_script;
 mod script_output;
 mod seam;
 mod settings;
+mod uplift;
 mod workspace;
 
 pub use command::{Compile, Needs, RunScript, Uplift};
+pub use compile::Scripts;
 pub use dep_info::DepInfo;
 pub use environment::plan_environment;
 pub use error::PlanError;

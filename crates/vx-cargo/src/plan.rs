@@ -22,6 +22,8 @@ pub struct Plan {
     pub profile: String,
     /// Directory of final outputs below the workspace root: `.vx/build/debug`; with the triple in it for cross builds.
     pub output_directory: String,
+    /// Cargo's name of the directory of the profile's outputs: `debug`.
+    pub profile_directory: String,
     /// What the commands of all units have in common.
     pub toolchain: PlanToolchain,
     /// The host and every target platform that units are for; the host is the first.
@@ -31,6 +33,8 @@ pub struct Plan {
     /// What the plan depends on: manifests, lock file, configuration, the listings of directories in which Cargo
     /// discovers targets, environment variables.
     pub inputs: Vec<Input>,
+    /// What Cargo had to say while planning, each `warning: …` in full.
+    pub warnings: Vec<Template>,
 }
 
 /// A package.

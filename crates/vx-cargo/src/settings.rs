@@ -68,6 +68,15 @@ pub enum Strip {
     Deferred(StripLevel),
 }
 
+impl Strip {
+    /// What is removed, whoever decided it.
+    pub fn level(&self) -> &StripLevel {
+        match self {
+            Self::Resolved(level) | Self::Deferred(level) => level,
+        }
+    }
+}
+
 /// What is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StripLevel {

@@ -16,14 +16,27 @@ pub(crate) const MANIFEST: &str = "Cargo.toml";
 ///
 /// What is wrong with a manifest beyond this question is left for Cargo to say.
 pub async fn workspace_root(context: &PlanContext) -> Result<Utf8PathBuf, PlanError> {
-    let manifest = manifest_path(context)?;
-    let package = directory_of(&manifest);
-    match read(&manifest)?.and_then(|manifest| manifest.root_for(package, &package.join(MANIFEST))) {
+    root_of(&manifest_path(context)?, cargo_home(context).as_deref())
+}
+
+/// The root directory of the workspace that the package of `manifest` belongs to.
+pub(crate) fn root_of(manifest: &Utf8Path, cargo_home: Option<&Utf8Path>) -> Result<Utf8PathBuf, PlanError> {
+    let package = directory_of(manifest);
+    match read(manifest)?.and_then(|said| said.root_for(package, manifest)) {
         Some(root) => Ok(root),
-        None => {
-            Ok(root_above(package, &manifest, cargo_home(context).as_deref())?.unwrap_or_else(|| package.to_owned()))
-        }
+        None => Ok(root_above(package, manifest, cargo_home)?.unwrap_or_else(|| package.to_owned())),
     }
+}
+
+/// Whether the manifest in `directory` says by itself that it is a root, so that nothing above it matters.
+pub(crate) fn is_declared_root(directory: &Utf8Path) -> Result<bool, PlanError> {
+    Ok(read(&directory.join(MANIFEST))?.is_some_and(|manifest| manifest.workspace.is_some()))
+}
+
+/// The patterns of `workspace.members` of the manifest in `directory`.
+pub(crate) fn member_patterns(directory: &Utf8Path) -> Result<Vec<String>, PlanError> {
+    let workspace = read(&directory.join(MANIFEST))?.and_then(|manifest| manifest.workspace);
+    Ok(workspace.map(|workspace| workspace.members).unwrap_or_default())
 }
 
 /// The manifest that the user means, absolute.
@@ -80,8 +93,12 @@ fn read(path: &Utf8Path) -> Result<Option<Manifest>, PlanError> {
         }
         Err(source) => return Err(PlanError::io(path, source)),
     };
-    let manifest = toml::from_str(&text);
-    manifest.map(Some).map_err(|source| PlanError::Toml {
+    parse(path, &text).map(Some)
+}
+
+/// Reads TOML.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Utf8Path, text: &str) -> Result<T, PlanError> {
+    toml::from_str(text).map_err(|source| PlanError::Toml {
         path: path.to_owned(),
         source: Box::new(source),
     })

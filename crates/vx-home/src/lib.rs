@@ -79,6 +79,11 @@ impl VxHome {
         self.root.join("sources")
     }
 
+    /// Cargo's target directory while it plans; nothing is built there.
+    pub fn planning(&self) -> Utf8PathBuf {
+        self.root.join("planning")
+    }
+
     /// Downloads by SHA-256 where `VX_DOWNLOAD_CACHE_DIR` is not set.
     pub fn downloads(&self) -> Utf8PathBuf {
         self.root.join("downloads")

@@ -3,7 +3,7 @@
 mod parse;
 
 use serde::{Deserialize, Serialize};
-use vx_model::{Root, RootedPath, Roots, Template};
+use vx_model::{Part, Root, RootedPath, Roots, Template};
 
 pub use parse::ScriptError;
 
@@ -39,6 +39,23 @@ pub struct LibraryPath {
     /// Whether the directory is below the script's `OUT_DIR`: such directories come first.
     pub in_out_dir: bool,
 }
+
+impl LibraryPath {
+    /// The directory without the `KIND=` before it.
+    pub fn directory(&self) -> Template {
+        let mut directory = self.value.clone();
+        if let Some(Part::Text(text)) = directory.parts.first_mut()
+            && let Some((kind, path)) = text.split_once('=')
+            && LIBRARY_KINDS.contains(&kind)
+        {
+            *text = path.to_owned();
+        }
+        directory
+    }
+}
+
+/// What may stand before the path of a `-L`.
+pub(crate) const LIBRARY_KINDS: [&str; 5] = ["native", "crate", "dependency", "framework", "all"];
 
 /// Which targets of the package get a link argument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

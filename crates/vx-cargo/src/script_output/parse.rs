@@ -2,7 +2,7 @@
 
 use vx_model::{Root, RootedPath, Roots, Template};
 
-use super::{LibraryPath, LinkArgTarget, ScriptOutput};
+use super::{LIBRARY_KINDS, LibraryPath, LinkArgTarget, ScriptOutput};
 use crate::plan::{Package, Plan, UnitIndex};
 
 /// Keys of the older syntax; in it, any other key is metadata.
@@ -197,7 +197,7 @@ impl Reader<'_> {
 
     fn library_path(&mut self, value: &str) {
         let path = match value.split_once('=') {
-            Some(("native" | "crate" | "dependency" | "framework" | "all", path)) => path,
+            Some((kind, path)) if LIBRARY_KINDS.contains(&kind) => path,
             _ => value,
         };
         let in_out_dir = self.roots.locate(path).root == Root::OutDir;

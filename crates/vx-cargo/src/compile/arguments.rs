@@ -1,0 +1,355 @@
+//! rustc's arguments, in Cargo's order: where a flag is given twice, the later one wins.
+
+use vx_model::{Root, RootedPath, Template};
+
+use super::{DEPENDENCIES, INCREMENTAL, OUT, Scripts};
+use crate::graph::LinkedScripts;
+use crate::plan::{Package, PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
+use crate::script_output::LinkArgTarget;
+use crate::settings::{Debuginfo, Lto, Profile, StripLevel};
+
+/// The messages that Cargo asks for.
+const JSON: &str = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
+
+/// The command line of one unit, growing.
+pub(super) struct Arguments<'a> {
+    plan: &'a Plan,
+    number: UnitIndex,
+    unit: &'a Unit,
+    package: &'a Package,
+    platform: &'a Platform,
+    scripts: &'a Scripts<'a>,
+    arguments: Vec<Template>,
+}
+
+impl<'a> Arguments<'a> {
+    /// rustc itself.
+    pub(super) fn new(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
+        let unit = &plan.units[number];
+        Self {
+            plan,
+            number,
+            unit,
+            package: &plan.packages[unit.package],
+            platform: plan.platform(unit),
+            scripts,
+            arguments: vec![plan.toolchain.rustc.clone().into()],
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Template> {
+        self.arguments
+    }
+
+    pub(super) fn all(&mut self, linked: &LinkedScripts) {
+        self.source();
+        self.outputs();
+        self.profile();
+        self.checks();
+        self.names();
+        self.linking();
+        self.dependencies();
+        self.lint_cap();
+        let remaps = super::remap::arguments(self.plan, self.unit);
+        self.arguments.extend(remaps);
+        self.arguments.extend(self.platform.rustflags.iter().cloned());
+        self.native_libraries(linked);
+        self.script_flags();
+    }
+
+    fn push(&mut self, argument: impl Into<Template>) {
+        self.arguments.push(argument.into());
+    }
+
+    fn codegen(&mut self, option: impl Into<Template>) {
+        self.push("-C");
+        self.push(option);
+    }
+
+    fn profile_of(&self) -> &'a Profile {
+        &self.unit.settings.profile
+    }
+
+    fn source(&mut self) {
+        self.push("--crate-name");
+        self.push(self.unit.crate_name());
+        self.push(format!("--edition={}", self.unit.target.edition));
+        let source = self.unit.target.source.clone();
+        match self.plan.is_in_workspace(self.unit) {
+            true => self.push(source.path),
+            false => self.push(source),
+        }
+        self.push("--error-format=json");
+        self.push(JSON);
+    }
+
+    fn outputs(&mut self) {
+        for crate_type in &self.unit.target.crate_types {
+            self.push("--crate-type");
+            self.push(crate_type.as_str());
+        }
+        match self.unit.needs_code() {
+            true => self.push("--emit=dep-info,link"),
+            false => self.push("--emit=dep-info,metadata,link"),
+        }
+    }
+
+    fn profile(&mut self) {
+        let profile = self.profile_of();
+        if self.prefers_dynamic() {
+            self.codegen("prefer-dynamic");
+        }
+        if profile.opt_level != "0" {
+            self.codegen(format!("opt-level={}", profile.opt_level));
+        }
+        if profile.panic != "unwind" {
+            self.codegen(format!("panic={}", profile.panic));
+        }
+        if profile.panic == "immediate-abort" {
+            self.push("-Z");
+            self.push("unstable-options");
+        }
+        self.lto();
+        if let Some(backend) = &profile.codegen_backend {
+            self.push("-Z");
+            self.push(format!("codegen-backend={backend}"));
+        }
+        if let Some(units) = profile.codegen_units {
+            self.codegen(format!("codegen-units={units}"));
+        }
+        self.debuginfo();
+    }
+
+    /// Macros are loaded by a compiler that has the standard library already; a dynamic library of somebody's shares it.
+    fn prefers_dynamic(&self) -> bool {
+        self.unit.is("proc-macro") || (self.unit.makes("dylib") && !self.plan.is_primary(self.unit))
+    }
+
+    fn lto(&mut self) {
+        match &self.unit.settings.lto {
+            Lto::Run(None) => self.codegen("lto"),
+            Lto::Run(Some(name)) => self.codegen(format!("lto={name}")),
+            Lto::Off => {
+                self.codegen("lto=off");
+                self.codegen("embed-bitcode=no");
+            }
+            Lto::OnlyBitcode => self.codegen("linker-plugin-lto"),
+            Lto::OnlyObject => self.codegen("embed-bitcode=no"),
+            Lto::ObjectAndBitcode => {}
+        }
+    }
+
+    fn debuginfo(&mut self) {
+        let profile = self.profile_of();
+        if !profile.debuginfo.is_on() {
+            return;
+        }
+        match &profile.debuginfo {
+            Debuginfo::Level(level) => self.codegen(format!("debuginfo={level}")),
+            Debuginfo::Name(name) => self.codegen(format!("debuginfo={name}")),
+        }
+        if let Some(split) = &profile.split_debuginfo
+            && self.platform.split_debuginfo.contains(split)
+        {
+            self.codegen(format!("split-debuginfo={split}"));
+        }
+    }
+
+    /// Lints, and what the compiled program checks when it runs.
+    fn checks(&mut self) {
+        let profile = self.profile_of();
+        let flags = self.package.lint_flags.iter().chain(&profile.rustflags);
+        self.arguments.extend(flags.map(|flag| Template::from(flag.as_str())));
+        // rustc's default follows from the optimisation level, and overflow checks follow debug assertions.
+        if profile.debug_assertions != (profile.opt_level == "0") {
+            let switch = if profile.debug_assertions { "on" } else { "off" };
+            self.codegen(format!("debug-assertions={switch}"));
+        }
+        if profile.overflow_checks != profile.debug_assertions {
+            let switch = if profile.overflow_checks { "on" } else { "off" };
+            self.codegen(format!("overflow-checks={switch}"));
+        }
+    }
+
+    fn names(&mut self) {
+        for feature in &self.unit.features {
+            self.push("--cfg");
+            self.push(format!("feature=\"{feature}\""));
+        }
+        let declared = self
+            .package
+            .declared_features
+            .iter()
+            .map(|feature| format!("\"{feature}\""));
+        let declared = declared.collect::<Vec<_>>().join(", ");
+        for expected in [
+            "cfg(docsrs,test)".to_owned(),
+            format!("cfg(feature, values({declared}))"),
+        ] {
+            self.push("--check-cfg");
+            self.push(expected);
+        }
+        self.codegen(format!("metadata={}", self.unit.identity));
+        self.codegen(format!("extra-filename=-{}", self.unit.identity));
+    }
+
+    fn linking(&mut self) {
+        if self.profile_of().rpath {
+            self.codegen("rpath");
+        }
+        self.push("--out-dir");
+        self.push(RootedPath::new(Root::Exec, OUT));
+        if let Some(triple) = &self.unit.platform {
+            self.push("--target");
+            self.push(triple.as_str());
+        }
+        if let Some(linker) = &self.platform.linker {
+            self.codegen(Template::from("linker=").then(linker.clone()));
+        }
+        if self.profile_of().incremental {
+            let directory = RootedPath::new(Root::Workspace, INCREMENTAL).join(&self.plan.profile_directory);
+            self.codegen(Template::from("incremental=").place(directory));
+        }
+        if let StripLevel::Named(level) = self.profile_of().strip.level() {
+            self.codegen(format!("strip={level}"));
+        }
+    }
+
+    fn dependencies(&mut self) {
+        // Dependencies of the host and of the target lie in one directory; their names differ.
+        self.push("-L");
+        self.push(Template::from("dependency=").place(RootedPath::new(Root::Exec, DEPENDENCIES)));
+        for dependency in &self.unit.dependencies {
+            let other = &self.plan.units[dependency.unit];
+            if other.kind != UnitKind::Compile || !other.is_linkable() {
+                continue;
+            }
+            let name = match dependency.noprelude {
+                true => format!("noprelude:{}=", dependency.extern_name),
+                false => format!("{}=", dependency.extern_name),
+            };
+            for file in self.plan.linkable_files(other, !self.unit.needs_code()) {
+                self.push("--extern");
+                self.push(Template::from(name.as_str()).place(RootedPath::new(Root::Exec, DEPENDENCIES).join(&file)));
+            }
+        }
+        if self.unit.is("proc-macro") {
+            self.push("--extern");
+            self.push("proc_macro");
+        }
+        if self.unit.dependencies.iter().any(|dependency| dependency.noprelude) {
+            self.push("-Z");
+            self.push("unstable-options");
+        }
+    }
+
+    /// Nobody can do anything about warnings in packages of a registry.
+    fn lint_cap(&mut self) {
+        if let PackageSource::Registry { .. } = self.package.source {
+            self.push("--cap-lints");
+            self.push("allow");
+        }
+    }
+
+    /// What build scripts said about libraries.
+    fn native_libraries(&mut self, linked: &LinkedScripts) {
+        let outputs = linked
+            .to_link
+            .iter()
+            .filter_map(|script| Some((*script, (self.scripts)(*script)?)));
+        let outputs: Vec<_> = outputs.collect();
+        let paths = || outputs.iter().flat_map(|(_, output)| &output.library_paths);
+        // What was built now comes before what the system has.
+        for path in paths()
+            .filter(|path| path.in_out_dir)
+            .chain(paths().filter(|path| !path.in_out_dir))
+        {
+            self.push("-L");
+            self.push(path.value.clone());
+        }
+        // A program finds the libraries of its package in the package's library.
+        let is_linked_here = self.unit.is_library() || !self.package.has_library();
+        for (script, output) in &outputs {
+            let is_own = self.plan.units[*script].package == self.unit.package;
+            if is_own && is_linked_here {
+                for library in &output.library_links {
+                    self.push("-l");
+                    self.push(library.clone());
+                }
+            }
+            for (target, argument) in &output.link_args {
+                let may_apply = is_own || *target == LinkArgTarget::Cdylib;
+                if may_apply && target.applies_to(self.unit) {
+                    self.codegen(Template::from("link-arg=").then(argument.clone()));
+                }
+            }
+        }
+    }
+
+    /// What the build script of the package said about the code.
+    fn script_flags(&mut self) {
+        for script in self.plan.own_scripts(self.number) {
+            let Some(output) = (self.scripts)(script) else { continue };
+            for cfg in &output.cfgs {
+                self.push("--cfg");
+                self.push(cfg.clone());
+            }
+            for expected in &output.check_cfgs {
+                self.push("--check-cfg");
+                self.push(expected.clone());
+            }
+        }
+    }
+}
+
+impl LinkArgTarget {
+    fn applies_to(&self, unit: &Unit) -> bool {
+        match self {
+            Self::All => true,
+            Self::Cdylib => unit.is("cdylib"),
+            Self::Bins => unit.is("bin"),
+            Self::Bin(name) => unit.is("bin") && unit.target.name == *name,
+            Self::Tests => unit.is("test"),
+            Self::Benches => unit.is("bench"),
+            Self::Examples => unit.is("example") && unit.makes("bin"),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether a unit of the package was asked for.
+    pub(crate) fn is_primary(&self, unit: &Unit) -> bool {
+        self.roots.iter().any(|root| self.units[*root].package == unit.package)
+    }
+
+    /// The files of a dependency that its dependants name. `metadata`: whether metadata is enough for the dependant.
+    fn linkable_files(&self, unit: &Unit, metadata: bool) -> Vec<String> {
+        if metadata && !unit.needs_code() {
+            return vec![format!("lib{}.rmeta", unit.file_stem())];
+        }
+        let linkable = unit
+            .target
+            .crate_types
+            .iter()
+            .filter(|it| matches!(it.as_str(), "lib" | "rlib" | "dylib" | "proc-macro"));
+        linkable
+            .filter_map(|crate_type| self.file_name(unit, crate_type, &unit.file_stem()))
+            .collect()
+    }
+
+    /// How the file of this crate type is named; none where the platform has no such files.
+    pub(crate) fn file_name(&self, unit: &Unit, crate_type: &str, stem: &str) -> Option<String> {
+        let crate_type = if crate_type == "lib" { "rlib" } else { crate_type };
+        let names = &self.platform(unit).file_names;
+        let name = names.iter().find(|name| name.crate_type == crate_type)?;
+        Some(format!("{}{stem}{}", name.prefix, name.suffix))
+    }
+}
+
+impl Package {
+    /// Whether one of its targets is a library.
+    pub(crate) fn has_library(&self) -> bool {
+        let is_other = |kind: &String| matches!(kind.as_str(), "bin" | "example" | "test" | "bench" | "custom-build");
+        self.targets.iter().any(|target| !target.kind.iter().any(is_other))
+    }
+}

@@ -1,0 +1,105 @@
+//! The run of rustc that makes a unit, as Cargo would start it. Data of the plan in, `Compile` out.
+
+mod arguments;
+mod environment;
+mod remap;
+
+use std::sync::Arc;
+
+use vx_model::{Root, RootedPath, Template};
+
+use crate::command::{Compile, Needs};
+use crate::plan::{PackageSource, Plan, Unit, UnitIndex};
+use crate::script_output::ScriptOutput;
+
+/// Gives the outputs of build scripts that have run.
+pub type Scripts<'a> = dyn Fn(UnitIndex) -> Option<Arc<ScriptOutput>> + 'a;
+
+/// Where dependencies lie in the exec root.
+pub(crate) const DEPENDENCIES: &str = "deps";
+/// Where outputs go in the exec root.
+pub(crate) const OUT: &str = "out";
+/// Where rustc keeps what it knows from the last time, below the workspace root.
+const INCREMENTAL: &str = ".vx/incremental";
+
+impl Plan {
+    /// The run of rustc that makes `unit`. All build scripts that it depends on, however indirectly, must have run:
+    /// [`Plan::scripts_of`] names them.
+    pub fn compile(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Compile {
+        let planned = &self.units[unit];
+        let linked = self.linked_scripts(unit);
+        let crates = self.crate_inputs(unit);
+        let stem = planned.file_stem();
+        let mut arguments = arguments::Arguments::new(self, unit, scripts);
+        arguments.all(&linked);
+        Compile {
+            arguments: arguments.finish(),
+            environment: self.rustc_environment(unit, scripts),
+            library_path: self.macro_library_path(&crates, &linked, scripts),
+            working_directory: self.working_directory(planned),
+            scripts: self.scripts_of(unit),
+            metadata: (!planned.needs_code()).then(|| format!("lib{stem}.rmeta")),
+            dep_info: format!("{stem}.d"),
+            links: planned.needs_code()
+                && planned
+                    .target
+                    .crate_types
+                    .iter()
+                    .any(|crate_type| crate_type != "staticlib"),
+            uses_proc_macros: crates.iter().any(|(other, _)| self.units[*other].is("proc-macro")),
+            shows_warnings: self.is_local(planned),
+            inputs: crates,
+        }
+    }
+
+    /// Whether the package is the user's, who wants to see warnings about it.
+    pub(crate) fn is_local(&self, unit: &Unit) -> bool {
+        matches!(self.packages[unit.package].source, PackageSource::Path { .. })
+    }
+
+    /// Path packages below the workspace root are compiled there, with relative paths; all others where they are.
+    pub(crate) fn working_directory(&self, unit: &Unit) -> RootedPath {
+        match self.is_in_workspace(unit) {
+            true => RootedPath::new(Root::Workspace, ""),
+            false => self.packages[unit.package].root.clone(),
+        }
+    }
+
+    fn is_in_workspace(&self, unit: &Unit) -> bool {
+        let source = &unit.target.source;
+        let is_outside = source.path == ".." || source.path.starts_with("../");
+        self.is_local(unit) && source.root == Root::Workspace && !is_outside
+    }
+
+    /// Where the libraries lie that proc macros need to be loaded; empty for macros of Rust alone.
+    fn macro_library_path(
+        &self,
+        crates: &[(UnitIndex, Needs)],
+        linked: &crate::graph::LinkedScripts,
+        scripts: &Scripts<'_>,
+    ) -> Vec<Template> {
+        let mut path = Vec::new();
+        if crates.iter().any(|(other, _)| self.units[*other].makes("dylib")) {
+            path.push(Template::from(RootedPath::new(Root::Exec, DEPENDENCIES)));
+        }
+        path.extend(own_library_directories(linked.of_macros.iter().copied(), scripts));
+        path
+    }
+}
+
+/// Directories for libraries below the output directories of these scripts. Others are the system's business.
+pub(crate) fn own_library_directories(of: impl Iterator<Item = UnitIndex>, scripts: &Scripts<'_>) -> Vec<Template> {
+    let outputs = of.filter_map(scripts);
+    let paths = outputs.flat_map(|output| output.library_paths.clone());
+    paths
+        .filter(|path| path.in_out_dir)
+        .map(|path| path.directory())
+        .collect()
+}
+
+impl Unit {
+    /// What the names of all its outputs have in common.
+    pub(crate) fn file_stem(&self) -> String {
+        format!("{}-{}", self.crate_name(), self.identity)
+    }
+}

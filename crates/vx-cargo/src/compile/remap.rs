@@ -1,0 +1,47 @@
+//! `--remap-path-prefix`: names for the places of the disk, so that two checkouts and two homes make the same bytes.
+//!
+//! The names follow Cargo's trim-paths: a package of a registry is `NAME-VERSION`, the workspace is the compiler's
+//! working directory, the standard library is where rustc says it is.
+
+use vx_model::{Part, Root, RootedPath, Template};
+
+use crate::plan::{PackageSource, Plan, Unit};
+
+/// The name of output directories of build scripts.
+const OUT_DIRS: &str = "/vx/out";
+/// The name of exec roots.
+const EXEC: &str = "/vx/exec";
+
+/// The arguments, in an order in which the later and more special wins.
+pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
+    let package = &plan.packages[unit.package];
+    let mut remaps = vec![remap(RootedPath::new(Root::Workspace, ""), ".")];
+    match package.source {
+        PackageSource::Registry { .. } => {
+            remaps.push(remap(
+                package.root.clone(),
+                &format!("{}-{}", package.name, package.version),
+            ));
+        }
+        // Beside the workspace, the way to the package is its name: it is the same in another checkout, and an editor
+        // that is open in the workspace finds the file.
+        PackageSource::Path { .. } if package.root.path.starts_with("../") || package.root.path == ".." => {
+            remaps.push(remap(package.root.clone(), &package.root.path));
+        }
+        PackageSource::Path { .. } => {}
+    }
+    remaps.push(remap(
+        RootedPath::new(Root::Toolchain, "lib/rustlib/src/rust"),
+        &plan.toolchain.virtual_sources,
+    ));
+    remaps.push(remap(RootedPath::new(Root::Home, "out"), OUT_DIRS));
+    remaps.push(remap(RootedPath::new(Root::Exec, ""), EXEC));
+    remaps
+}
+
+fn remap(place: RootedPath, name: &str) -> Template {
+    Template {
+        parts: vec![Part::Text("--remap-path-prefix=".to_owned()), Part::Place(place)],
+    }
+    .text(format!("={name}"))
+}

@@ -1,0 +1,107 @@
+//! Units and profiles as people and programs read about them.
+
+use serde_json::{Value, json};
+use vx_model::{Roots, Template};
+use vx_proto::UnitLabel;
+
+use crate::plan::{PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
+use crate::settings::{Debuginfo, Profile};
+
+impl Plan {
+    /// The unit as a progress bar shows it.
+    pub fn label(&self, unit: UnitIndex, roots: &Roots) -> UnitLabel {
+        let unit = &self.units[unit];
+        let package = &self.packages[unit.package];
+        let kind = unit.target.kind.first().map_or("", String::as_str);
+        let target = match (unit.kind, kind) {
+            (UnitKind::RunBuildScript, _) => format!("{}(build)", package.name),
+            (_, "custom-build") => format!("{}(build.rs)", package.name),
+            (_, kind @ ("bin" | "example" | "test" | "bench")) => format!("{}({kind})", unit.target.name),
+            _ => package.name.clone(),
+        };
+        let directory = match package.source {
+            PackageSource::Path { .. } => Some(roots.absolute(&package.root)),
+            PackageSource::Registry { .. } => None,
+        };
+        UnitLabel {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            directory,
+            target,
+        }
+    }
+
+    /// The unit as Cargo's messages name it: `` `ripgrep` (bin "rg") ``.
+    pub fn description(&self, unit: UnitIndex) -> String {
+        let unit = &self.units[unit];
+        let target = match unit.target.kind.first().map(String::as_str) {
+            Some("custom-build") => "build script".to_owned(),
+            Some(kind @ ("bin" | "example" | "test" | "bench")) => format!("{kind} \"{}\"", unit.target.name),
+            _ => "lib".to_owned(),
+        };
+        format!("`{}` ({target})", self.packages[unit.package].name)
+    }
+
+    /// The profile of `unit` as Cargo's JSON messages tell it.
+    pub fn profile_json(&self, unit: UnitIndex) -> Value {
+        let profile = &self.units[unit].settings.profile;
+        json!({
+            "opt_level": profile.opt_level,
+            "debuginfo": profile.debuginfo,
+            "debug_assertions": profile.debug_assertions,
+            "overflow_checks": profile.overflow_checks,
+            "test": false,
+        })
+    }
+
+    /// What Cargo adds to the user's environment when it runs the program that `unit` makes, sorted. `scripts` gives the
+    /// outputs of build scripts. The variable of the library search path is not among them: see [`Plan::library_path`].
+    pub fn program_environment(&self, unit: UnitIndex, scripts: &crate::Scripts<'_>) -> Vec<(String, Template)> {
+        let mut variables = self.package_environment(&self.units[unit]);
+        for script in self.own_scripts(unit) {
+            if let Some(output) = scripts(script) {
+                variables.insert("OUT_DIR".to_owned(), output.out_dir.clone().into());
+                variables.extend(output.env.iter().cloned());
+            }
+        }
+        variables.into_iter().collect()
+    }
+
+    /// The platform that `unit` is for.
+    pub fn platform(&self, unit: &Unit) -> &Platform {
+        let found = self.platforms.iter().find(|platform| platform.triple == unit.platform);
+        found.unwrap_or_else(|| panic!("the plan has no platform {:?}, but a unit for it", unit.platform))
+    }
+
+    /// Cargo's description of the requested profile.
+    pub(crate) fn profile_description(&self, name: &str) -> String {
+        let roots = self.roots.iter().map(|root| &self.units[*root]);
+        let mut roots = roots
+            .filter(|unit| !unit.is_for_host())
+            .chain(self.roots.iter().map(|root| &self.units[*root]));
+        let properties = roots
+            .next()
+            .map(|unit| properties(&unit.settings.profile))
+            .unwrap_or_default();
+        format!("`{name}` profile [{properties}]")
+    }
+}
+
+fn properties(profile: &Profile) -> String {
+    let optimised = if profile.opt_level == "0" {
+        "unoptimized"
+    } else {
+        "optimized"
+    };
+    match profile.debuginfo.is_on() {
+        true => format!("{optimised} + debuginfo"),
+        false => optimised.to_owned(),
+    }
+}
+
+impl Debuginfo {
+    /// Whether there is any.
+    pub fn is_on(&self) -> bool {
+        *self != Self::Level(0)
+    }
+}

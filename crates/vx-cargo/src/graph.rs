@@ -1,0 +1,154 @@
+//! Questions about units: what they are, and what they reach through their dependencies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::command::Needs;
+use crate::plan::{Plan, Unit, UnitIndex, UnitKind};
+
+impl Unit {
+    /// The crate's name: the target's with `_` for `-`.
+    pub fn crate_name(&self) -> String {
+        self.target.name.replace('-', "_")
+    }
+
+    /// Whether the target is of this kind.
+    pub(crate) fn is(&self, kind: &str) -> bool {
+        self.target.kind.iter().any(|known| known == kind)
+    }
+
+    /// Whether rustc makes this crate type of it.
+    pub(crate) fn makes(&self, crate_type: &str) -> bool {
+        self.target.crate_types.iter().any(|known| known == crate_type)
+    }
+
+    /// Build scripts and proc macros run on the host whatever the platform.
+    pub(crate) fn is_for_host(&self) -> bool {
+        self.is("custom-build") || self.is("proc-macro")
+    }
+
+    /// Whether it is the library of its package.
+    pub(crate) fn is_library(&self) -> bool {
+        !["bin", "example", "test", "bench", "custom-build"]
+            .iter()
+            .any(|kind| self.is(kind))
+    }
+
+    /// Whether other crates can be compiled against it.
+    pub(crate) fn is_linkable(&self) -> bool {
+        self.is_library()
+            && ["lib", "rlib", "dylib", "proc-macro"]
+                .iter()
+                .any(|crate_type| self.makes(crate_type))
+    }
+
+    /// Whether making it takes the code of its dependencies: everything but plain Rust libraries.
+    pub(crate) fn needs_code(&self) -> bool {
+        !self
+            .target
+            .crate_types
+            .iter()
+            .all(|crate_type| crate_type == "lib" || crate_type == "rlib")
+    }
+
+    /// Whether it is run as a program by the user.
+    pub(crate) fn is_executable(&self) -> bool {
+        self.is("bin") || (self.is("example") && self.makes("bin"))
+    }
+}
+
+impl Plan {
+    /// Compile units whose outputs must lie in `deps` when `unit` is compiled, sorted: rustc looks for every crate that a
+    /// crate mentions. Of a proc macro it needs the library alone.
+    pub fn crate_inputs(&self, unit: UnitIndex) -> Vec<(UnitIndex, Needs)> {
+        let mut reached = BTreeMap::new();
+        self.reach_crates(unit, self.units[unit].needs_code(), &mut reached);
+        reached.into_iter().collect()
+    }
+
+    fn reach_crates(&self, unit: UnitIndex, needs_code: bool, reached: &mut BTreeMap<UnitIndex, Needs>) {
+        for dependency in &self.units[unit].dependencies {
+            let other = &self.units[dependency.unit];
+            if other.kind != UnitKind::Compile || !other.is_linkable() || reached.contains_key(&dependency.unit) {
+                continue;
+            }
+            let needs = if needs_code || other.needs_code() {
+                Needs::Everything
+            } else {
+                Needs::Metadata
+            };
+            reached.insert(dependency.unit, needs);
+            if !other.is("proc-macro") {
+                self.reach_crates(dependency.unit, needs_code, reached);
+            }
+        }
+    }
+
+    /// Runs of build scripts of the unit's own package.
+    pub(crate) fn own_scripts(&self, unit: UnitIndex) -> Vec<UnitIndex> {
+        if self.units[unit].is("custom-build") {
+            return Vec::new();
+        }
+        let dependencies = self.units[unit].dependencies.iter().map(|dependency| dependency.unit);
+        let is_own = |other: &UnitIndex| {
+            self.units[*other].kind == UnitKind::RunBuildScript
+                && self.units[*other].package == self.units[unit].package
+        };
+        dependencies.filter(is_own).collect()
+    }
+
+    /// Runs of build scripts that have a say in how `unit` is compiled.
+    pub fn scripts_of(&self, unit: UnitIndex) -> Vec<UnitIndex> {
+        let scripts = self.linked_scripts(unit);
+        let all: BTreeSet<UnitIndex> = scripts.to_link.into_iter().chain(scripts.of_macros).collect();
+        all.into_iter().collect()
+    }
+
+    /// Which build scripts say with which libraries `unit` is linked.
+    pub(crate) fn linked_scripts(&self, unit: UnitIndex) -> LinkedScripts {
+        self.linked_scripts_into(unit, &mut BTreeMap::new())
+    }
+
+    fn linked_scripts_into(&self, unit: UnitIndex, known: &mut BTreeMap<UnitIndex, LinkedScripts>) -> LinkedScripts {
+        if let Some(known) = known.get(&unit) {
+            return known.clone();
+        }
+        let mut scripts = LinkedScripts {
+            to_link: self.own_scripts(unit),
+            of_macros: BTreeSet::new(),
+        };
+        for dependency in self.dependencies_by_package(unit) {
+            let theirs = self.linked_scripts_into(dependency, known);
+            if self.units[dependency].is_for_host() {
+                scripts.of_macros.extend(theirs.to_link);
+            } else if self.units[dependency].is_linkable() {
+                for script in theirs.to_link {
+                    if !scripts.to_link.contains(&script) {
+                        scripts.to_link.push(script);
+                    }
+                }
+            }
+        }
+        known.insert(unit, scripts.clone());
+        scripts
+    }
+
+    /// In Cargo's order, on which the order of libraries for the linker depends.
+    fn dependencies_by_package(&self, unit: UnitIndex) -> Vec<UnitIndex> {
+        let mut dependencies: Vec<UnitIndex> = self.units[unit].dependencies.iter().map(|other| other.unit).collect();
+        let version = |unit: &UnitIndex| {
+            let package = &self.packages[self.units[*unit].package];
+            (package.name.clone(), semver::Version::parse(&package.version).ok())
+        };
+        dependencies.sort_by_cached_key(version);
+        dependencies
+    }
+}
+
+/// Build scripts by what they are to a unit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LinkedScripts {
+    /// Their libraries are linked in; the unit's own first, then those of its dependencies, however indirect.
+    pub(crate) to_link: Vec<UnitIndex>,
+    /// Those of proc macros and of other things that run at build time: their libraries must be found when these run.
+    pub(crate) of_macros: BTreeSet<UnitIndex>,
+}

@@ -1,0 +1,130 @@
+//! Running the toolchain's own programs while planning.
+
+use std::process::{Output, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::process::Command;
+
+use crate::environment::is_set_for_children;
+use crate::{PlanContext, PlanError, SourceReplacement};
+
+/// Permits unstable options of a stable Cargo. Set for single processes, never for what builds.
+const PERMIT_UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
+
+/// Starts programs of the toolchain for one plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tools<'a> {
+    context: &'a PlanContext,
+}
+
+impl<'a> Tools<'a> {
+    pub(crate) fn new(context: &'a PlanContext) -> Self {
+        Self { context }
+    }
+
+    /// Cargo, in the user's directory and environment, with the user's `--config`, `subcommand` first.
+    pub(crate) fn cargo<'b>(&self, subcommand: impl IntoIterator<Item = &'b str>) -> Command {
+        let mut command = self.program(&self.context.toolchain.cargo);
+        let planning = self.context.home.planning();
+        command
+            .env("RUSTC", &self.context.toolchain.rustc)
+            // What Cargo remembers of rustc between two plans; nothing is built there.
+            .env("CARGO_TARGET_DIR", &planning)
+            .env("CARGO_BUILD_BUILD_DIR", &planning)
+            .env("CARGO_TERM_COLOR", "never")
+            .args(subcommand);
+        for config in &self.context.selection.config {
+            command.arg("--config").arg(config);
+        }
+        command
+    }
+
+    /// Cargo as [`Tools::cargo`], without network, on the packages that vx offers, and without touching the lock file.
+    pub(crate) fn planner<'b>(
+        &self,
+        subcommand: impl IntoIterator<Item = &'b str>,
+        source: &SourceReplacement,
+    ) -> Command {
+        let mut command = self.cargo(subcommand);
+        command.args(["--offline", "--locked"]);
+        if let Some(directory) = &source.directory {
+            command
+                .arg("--config")
+                .arg("source.crates-io.replace-with='vx-packages'");
+            command
+                .arg("--config")
+                .arg(format!("source.vx-packages.directory={}", toml_string(directory)));
+        }
+        if let Some(manifest) = &self.context.selection.manifest_path {
+            command.arg("--manifest-path").arg(manifest);
+        }
+        command
+    }
+
+    /// rustc, in the user's directory and environment.
+    pub(crate) fn rustc(&self) -> Command {
+        self.program(&self.context.toolchain.rustc)
+    }
+
+    fn program(&self, program: &Utf8Path) -> Command {
+        let environment = self
+            .context
+            .environment
+            .iter()
+            .filter(|(name, _)| !is_set_for_children(name));
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .envs(environment)
+            .current_dir(&self.context.directory)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// Lets a Cargo that `command` starts accept unstable options.
+pub(crate) fn permit_unstable(mut command: Command) -> Command {
+    command
+        .env(PERMIT_UNSTABLE.0, PERMIT_UNSTABLE.1)
+        .args(["-Z", "unstable-options"]);
+    command
+}
+
+/// Runs to the end, whatever the end is.
+pub(crate) async fn output(mut command: Command) -> Result<Output, PlanError> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    command.output().await.map_err(|source| PlanError::Start {
+        program: Utf8PathBuf::from(program),
+        source,
+    })
+}
+
+/// Runs Cargo; its refusal is the answer.
+pub(crate) async fn run(command: Command) -> Result<Output, PlanError> {
+    let output = output(command).await?;
+    if output.status.success() {
+        Ok(output)
+    } else {
+        Err(refusal(&output))
+    }
+}
+
+/// What Cargo said when it refused.
+pub(crate) fn refusal(output: &Output) -> PlanError {
+    PlanError::Cargo {
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code().unwrap_or(101),
+    }
+}
+
+/// The command as a person would write it, for messages.
+pub(crate) fn shown(command: &Command) -> String {
+    let command = command.as_std();
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+fn toml_string(text: &Utf8Path) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}

@@ -1,0 +1,305 @@
+//! Making a plan: Cargo, asked in several ways at once, and what it leaves out.
+
+pub(crate) mod cargo;
+mod config;
+mod identity;
+mod inputs;
+mod lints;
+mod lto;
+mod metadata;
+mod places;
+mod platform;
+mod unit_graph;
+mod units;
+
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+use vx_model::{Root, Roots, Template};
+
+use crate::plan::{Plan, PlanToolchain, Platform};
+use crate::workspace::{MANIFEST, parse};
+use crate::{PlanContext, PlanError, SourceReplacement, workspace_root};
+
+use cargo::Tools;
+use config::Config;
+use platform::Platforms;
+use unit_graph::UnitGraph;
+
+/// Directory of final outputs below the workspace root.
+const OUTPUTS: &str = ".vx/build";
+
+impl Plan {
+    /// Asks the toolchain's cargo what to build, with the registry packages of `source`.
+    pub async fn make(context: &PlanContext, source: &SourceReplacement) -> Result<Self, PlanError> {
+        let workspace = workspace_root(context).await?;
+        let planning = context.home.planning();
+        std::fs::create_dir_all(&planning).map_err(|source| PlanError::io(planning, source))?;
+        let roots = Roots::default()
+            .with(Root::Workspace, workspace.as_str())
+            .with(Root::Home, context.home.root().as_str())
+            .with(Root::Toolchain, context.toolchain.sysroot.as_str());
+        let tools = Tools::new(context);
+        let ((graph, stderr), metadata, (config, platforms)) = tokio::try_join!(
+            unit_graph::ask(tools, &context.selection, source),
+            metadata::ask(tools, source),
+            configuration(context, tools, &roots),
+        )?;
+        if metadata.workspace_root != workspace {
+            let reason = format!(
+                "it takes {} for the workspace root, not {workspace}",
+                metadata.workspace_root
+            );
+            return Err(PlanError::Answer {
+                command: "cargo metadata".to_owned(),
+                reason,
+            });
+        }
+        let asked = Asked {
+            context,
+            tools,
+            roots: &roots,
+            config: &config,
+        };
+        let platforms = asked.missing_platforms(&graph, platforms).await?;
+        let inputs = inputs::of(context, &workspace, &roots, &metadata, &config)?;
+        let is_release = is_release(context, &workspace, &config)?;
+        let (packages, units, order) = units::convert(&graph, &metadata, &roots, context, is_release)?;
+        let profile_name = requested_profile(context);
+        let mut plan = Self {
+            packages,
+            roots: graph.roots.iter().map(|root| order[*root]).collect(),
+            profile: String::new(),
+            output_directory: output_directory(
+                profile_directory(&profile_name),
+                platforms.get(1).and_then(|platform| platform.triple.as_deref()),
+            ),
+            profile_directory: profile_directory(&profile_name).to_owned(),
+            toolchain: asked.toolchain(),
+            platforms,
+            config_environment: asked.config_environment()?,
+            inputs,
+            warnings: warnings(&stderr, &roots),
+            units,
+        };
+        plan.profile = plan.profile_description(&profile_name);
+        identity::assign(&mut plan, &context.toolchain.identity.hex());
+        Ok(plan)
+    }
+}
+
+/// The configuration, and the platforms that the user named.
+async fn configuration(
+    context: &PlanContext,
+    tools: Tools<'_>,
+    roots: &Roots,
+) -> Result<(Config, Vec<Platform>), PlanError> {
+    let config = Config::ask(tools, context).await?;
+    refuse_other_compilers(context, &config)?;
+    let targets = requested_targets(context, &config);
+    let platforms = Platforms {
+        tools,
+        config: &config,
+        roots,
+        host: &context.toolchain.host,
+        is_cross: !targets.is_empty(),
+    };
+    let mut found = vec![platforms.ask(None).await?];
+    for target in &targets {
+        found.push(platforms.ask(Some(target)).await?);
+    }
+    Ok((config, found))
+}
+
+/// The triples that Cargo is asked for by name; `host-tuple` is the host's.
+fn requested_targets(context: &PlanContext, config: &Config) -> BTreeSet<String> {
+    let targets = match context.selection.target.as_slice() {
+        [] => config.build_targets(),
+        targets => targets.to_vec(),
+    };
+    let name = |target: String| {
+        if target == "host-tuple" {
+            context.toolchain.host.clone()
+        } else {
+            target
+        }
+    };
+    targets.into_iter().map(name).collect()
+}
+
+/// Another compiler than the toolchain's, or one wrapped, cannot be told apart by content.
+fn refuse_other_compilers(context: &PlanContext, config: &Config) -> Result<(), PlanError> {
+    let keys = [
+        ("rustc", "RUSTC", "build.rustc"),
+        ("rustc-wrapper", "RUSTC_WRAPPER", "build.rustc-wrapper"),
+        (
+            "rustc-workspace-wrapper",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "build.rustc-workspace-wrapper",
+        ),
+    ];
+    for (key, variable, name) in keys {
+        let of_environment = context.environment.get(variable).map(|value| (variable, value.clone()));
+        let found = of_environment.or_else(|| config.text(&["build", key]).map(|value| (name, value)));
+        // An empty value switches a wrapper off.
+        let Some((name, value)) = found.filter(|(_, value)| !value.is_empty()) else {
+            continue;
+        };
+        if key == "rustc" && (value == "rustc" || value == context.toolchain.rustc) {
+            continue;
+        }
+        return Err(PlanError::Unsupported {
+            what: format!("another compiler by `{name}` ({value})"),
+            package: None,
+            help: Some(format!(
+                "unset `{name}`; vx chooses the toolchain as rustup does, and caches by itself"
+            )),
+        });
+    }
+    Ok(())
+}
+
+/// What is known when every question has been answered.
+struct Asked<'a> {
+    context: &'a PlanContext,
+    tools: Tools<'a>,
+    roots: &'a Roots,
+    config: &'a Config,
+}
+
+impl Asked<'_> {
+    /// Adds platforms that only the graph names.
+    async fn missing_platforms(
+        &self,
+        graph: &UnitGraph,
+        mut platforms: Vec<Platform>,
+    ) -> Result<Vec<Platform>, PlanError> {
+        let named: BTreeSet<&str> = graph.units.iter().filter_map(|unit| unit.platform.as_deref()).collect();
+        let asker = Platforms {
+            tools: self.tools,
+            config: self.config,
+            roots: self.roots,
+            host: &self.context.toolchain.host,
+            is_cross: true,
+        };
+        for triple in named {
+            if !platforms
+                .iter()
+                .any(|platform| platform.triple.as_deref() == Some(triple))
+            {
+                platforms.push(asker.ask(Some(triple)).await?);
+            }
+        }
+        Ok(platforms)
+    }
+
+    fn toolchain(&self) -> PlanToolchain {
+        let toolchain = &self.context.toolchain;
+        let place = |path: &Utf8Path| self.roots.locate(path.as_str());
+        let bootstrap = self.context.environment.get("RUSTC_BOOTSTRAP").cloned();
+        let is_prerelease = toolchain.release.contains("-nightly") || toolchain.release.contains("-dev");
+        PlanToolchain {
+            rustc: place(&toolchain.rustc),
+            rustdoc: place(
+                &toolchain
+                    .rustc
+                    .with_file_name(format!("rustdoc{}", std::env::consts::EXE_SUFFIX)),
+            ),
+            cargo: place(&toolchain.cargo),
+            release: toolchain.release.clone(),
+            host: toolchain.host.clone(),
+            virtual_sources: virtual_sources(&toolchain.verbose_version, &toolchain.release),
+            is_nightly: is_prerelease || bootstrap.as_deref() == Some("1"),
+            bootstrap,
+        }
+    }
+
+    fn config_environment(&self) -> Result<Vec<(String, Template)>, PlanError> {
+        let variables = self.config.variables()?.into_iter();
+        let applies = variables.filter(|variable| variable.force || !self.config.is_in_environment(&variable.name));
+        Ok(applies
+            .map(|variable| (variable.name, Template::from_text(&variable.value, self.roots)))
+            .collect())
+    }
+}
+
+/// How rustc names the standard library's sources in what it makes.
+fn virtual_sources(verbose_version: &str, release: &str) -> String {
+    let commit = verbose_version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "));
+    let name = commit.filter(|commit| *commit != "unknown").unwrap_or(release);
+    format!("/rustc/{name}")
+}
+
+fn requested_profile(context: &PlanContext) -> String {
+    context.selection.profile.clone().unwrap_or_else(|| "dev".to_owned())
+}
+
+/// Cargo's name of the directory of a profile's outputs.
+fn profile_directory(profile: &str) -> &str {
+    match profile {
+        "dev" | "test" => "debug",
+        "bench" => "release",
+        name => name,
+    }
+}
+
+/// Where final outputs lie, below the workspace root.
+pub(crate) fn output_directory(profile_directory: &str, triple: Option<&str>) -> String {
+    match triple {
+        Some(triple) => format!("{OUTPUTS}/{triple}/{profile_directory}"),
+        None => format!("{OUTPUTS}/{profile_directory}"),
+    }
+}
+
+/// Whether the requested profile descends from `release`.
+fn is_release(context: &PlanContext, workspace: &Utf8Path, config: &Config) -> Result<bool, PlanError> {
+    let manifest = workspace.join(MANIFEST);
+    let text = std::fs::read_to_string(&manifest).map_err(|source| PlanError::io(&manifest, source))?;
+    let document: toml::Table = parse(&manifest, &text)?;
+    let mut name = requested_profile(context);
+    let mut seen = BTreeSet::new();
+    // Cargo has refused circles before.
+    while seen.insert(name.clone()) {
+        match name.as_str() {
+            "release" | "bench" => return Ok(true),
+            "dev" | "test" => return Ok(false),
+            _ => {}
+        }
+        let in_manifest = || {
+            Some(
+                document
+                    .get("profile")?
+                    .get(&name)?
+                    .get("inherits")?
+                    .as_str()?
+                    .to_owned(),
+            )
+        };
+        match config.text(&["profile", &name, "inherits"]).or_else(in_manifest) {
+            Some(parent) => name = parent,
+            None => break,
+        }
+    }
+    Ok(false)
+}
+
+/// What Cargo wrote to standard error, for the user.
+fn warnings(stderr: &str, roots: &Roots) -> Vec<Template> {
+    let mut warnings: Vec<String> = Vec::new();
+    for line in stderr.lines() {
+        let is_new = line.starts_with("warning:") || line.starts_with("note:");
+        match warnings.last_mut() {
+            Some(last) if !is_new => {
+                last.push('\n');
+                last.push_str(line);
+            }
+            _ => warnings.push(line.to_owned()),
+        }
+    }
+    warnings
+        .iter()
+        .map(|warning| Template::from_text(warning.trim_end(), roots))
+        .collect()
+}

@@ -1,0 +1,254 @@
+//! From Cargo's JSON to the units and packages of a plan: dependencies first, paths by place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_model::{Root, RootedPath, Roots, Template};
+
+use super::metadata::{Metadata, MetadataPackage};
+use super::places::locate_package;
+use super::unit_graph::{GraphUnit, UnitGraph};
+use super::{lints, lto};
+use crate::plan::{Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
+use crate::workspace::{cargo_home, root_of};
+use crate::{Lto, PlanContext, PlanError, Profile, Settings};
+
+/// What a package id of the one supported registry starts with, in both of its protocols.
+const REGISTRIES: [&str; 2] = [
+    "registry+https://github.com/rust-lang/crates.io-index",
+    "sparse+https://index.crates.io/",
+];
+
+/// Packages, units in order, and the number that each unit of the graph has among them.
+pub(super) fn convert(
+    graph: &UnitGraph,
+    metadata: &Metadata,
+    roots: &Roots,
+    context: &PlanContext,
+    is_release: bool,
+) -> Result<(Vec<Package>, Vec<Unit>, Vec<UnitIndex>), PlanError> {
+    let named: BTreeSet<&str> = graph.units.iter().map(|unit| unit.pkg_id.as_str()).collect();
+    let mut converter = Converter {
+        context,
+        roots,
+        is_release,
+        packages: Vec::new(),
+        numbers: BTreeMap::new(),
+        moved: BTreeMap::new(),
+    };
+    for package in metadata
+        .packages
+        .iter()
+        .filter(|package| named.contains(package.id.as_str()))
+    {
+        converter.package(package, metadata)?;
+    }
+    let (sorted, order) = dependencies_first(graph);
+    let lto = lto::parts(graph);
+    let mut units = Vec::with_capacity(sorted.len());
+    for number in sorted {
+        let part = lto[number].clone().unwrap_or(Lto::OnlyObject);
+        units.push(converter.unit(graph, number, part, &order)?);
+    }
+    Ok((converter.packages, units, order))
+}
+
+/// The numbers of the graph's units in an order in which dependencies come first, and where in it each unit is.
+fn dependencies_first(graph: &UnitGraph) -> (Vec<usize>, Vec<UnitIndex>) {
+    fn visit(graph: &UnitGraph, number: usize, seen: &mut [bool], sorted: &mut Vec<usize>) {
+        if std::mem::replace(&mut seen[number], true) {
+            return;
+        }
+        for dependency in &graph.units[number].dependencies {
+            visit(graph, dependency.index, seen, sorted);
+        }
+        sorted.push(number);
+    }
+    let mut seen = vec![false; graph.units.len()];
+    let mut sorted = Vec::with_capacity(graph.units.len());
+    for number in 0..graph.units.len() {
+        visit(graph, number, &mut seen, &mut sorted);
+    }
+    let mut order = vec![0; sorted.len()];
+    for (place, number) in sorted.iter().enumerate() {
+        order[*number] = place;
+    }
+    (sorted, order)
+}
+
+struct Converter<'a> {
+    context: &'a PlanContext,
+    roots: &'a Roots,
+    is_release: bool,
+    packages: Vec<Package>,
+    numbers: BTreeMap<String, usize>,
+    /// Directories of registry packages as Cargo names them, with the places they really are.
+    moved: BTreeMap<Utf8PathBuf, RootedPath>,
+}
+
+impl Converter<'_> {
+    fn package(&mut self, said: &MetadataPackage, metadata: &Metadata) -> Result<(), PlanError> {
+        let (source, root) = match &said.source {
+            None => {
+                let member = metadata.workspace_members.contains(&said.id);
+                (
+                    PackageSource::Path { member },
+                    locate_package(self.roots, said.directory()),
+                )
+            }
+            Some(source) => self.registry_package(said, source)?,
+        };
+        self.moved.insert(said.directory().to_owned(), root.clone());
+        let home = cargo_home(self.context);
+        let lint_flags = lints::flags(&said.manifest_path, || root_of(&said.manifest_path, home.as_deref()))?;
+        self.numbers.insert(said.id.clone(), self.packages.len());
+        self.packages.push(Package {
+            name: said.name.clone(),
+            version: said.version.to_string(),
+            id: package_id(said, &root),
+            source,
+            root,
+            links: said.links.clone(),
+            environment: said.environment(),
+            declared_features: said.features.keys().cloned().collect(),
+            lint_flags,
+            rust_version: said.rust_version.clone(),
+            targets: said
+                .targets
+                .iter()
+                .map(|target| TargetName {
+                    name: target.name.clone(),
+                    kind: target.kind.clone(),
+                })
+                .collect(),
+        });
+        Ok(())
+    }
+
+    /// Cargo knows a link to the package; what it leads to is named by its content.
+    fn registry_package(&self, said: &MetadataPackage, source: &str) -> Result<(PackageSource, RootedPath), PlanError> {
+        if !REGISTRIES.contains(&source) {
+            let what = if source.starts_with("git+") {
+                "git dependencies"
+            } else {
+                "alternative registries"
+            };
+            return Err(PlanError::unsupported(what, Some(&said.name)));
+        }
+        let directory = said.directory();
+        let real = directory
+            .canonicalize_utf8()
+            .map_err(|source| PlanError::io(directory, source))?;
+        let prefix = format!("{}-{}-", said.name, said.version);
+        let checksum = real.file_name().and_then(|name| name.strip_prefix(&prefix));
+        match checksum {
+            Some(checksum) => {
+                let source = PackageSource::Registry {
+                    checksum: checksum.to_owned(),
+                };
+                Ok((source, self.roots.locate(real.as_str())))
+            }
+            None => Err(PlanError::Answer {
+                command: "cargo metadata".to_owned(),
+                reason: format!(
+                    "the package {} {} is in {real}, where vx did not put it",
+                    said.name, said.version
+                ),
+            }),
+        }
+    }
+
+    fn unit(&self, graph: &UnitGraph, number: usize, lto: Lto, order: &[UnitIndex]) -> Result<Unit, PlanError> {
+        let said = &graph.units[number];
+        let package = *self.numbers.get(&said.pkg_id).ok_or_else(|| PlanError::Answer {
+            command: "cargo metadata".to_owned(),
+            reason: format!("the package {} of the unit graph is not there", said.pkg_id),
+        })?;
+        let kind = self.kind(graph, said, package)?;
+        let dependencies = said.dependencies.iter().map(|dependency| Dependency {
+            unit: order[dependency.index],
+            extern_name: dependency.extern_crate_name.clone(),
+            public: dependency.public,
+            noprelude: dependency.noprelude,
+        });
+        let mut features = said.features.clone();
+        features.sort();
+        Ok(Unit {
+            package,
+            kind,
+            target: self.target(said, package),
+            platform: said.platform.clone(),
+            features,
+            dependencies: dependencies.collect(),
+            identity: String::new(),
+            settings: Settings {
+                profile: Profile {
+                    is_release: self.is_release,
+                    ..said.profile.clone()
+                },
+                lto,
+            },
+        })
+    }
+
+    /// What the unit does; refuses what vx does not do.
+    fn kind(&self, graph: &UnitGraph, said: &GraphUnit, package: usize) -> Result<UnitKind, PlanError> {
+        let refuse = |what: &str| Err(PlanError::unsupported(what, Some(&self.packages[package].name)));
+        if said.is_std {
+            return refuse("building the standard library (`-Z build-std`)");
+        }
+        let depends_on = |kind: &str| {
+            let dependencies = said
+                .dependencies
+                .iter()
+                .map(|dependency| &graph.units[dependency.index]);
+            dependencies
+                .filter(|unit| unit.mode == "build")
+                .any(|unit| unit.target.kind.iter().any(|known| known == kind))
+        };
+        match said.mode.as_str() {
+            "build" if depends_on("bin") => refuse("artifact dependencies"),
+            "build" => Ok(UnitKind::Compile),
+            "run-custom-build" if depends_on("custom-build") => Ok(UnitKind::RunBuildScript),
+            // Without a script to compile, its output comes from the configuration.
+            "run-custom-build" => refuse("an overridden build script (`target.*.LINKS` in Cargo's configuration)"),
+            mode => refuse(&format!("the compile mode `{mode}`")),
+        }
+    }
+
+    fn target(&self, said: &GraphUnit, package: usize) -> Target {
+        let source = Utf8Path::new(&said.target.src_path);
+        let is_below = |directory: &&Utf8PathBuf| source.starts_with(directory);
+        let known = self
+            .moved
+            .keys()
+            .filter(is_below)
+            .max_by_key(|directory| directory.as_str().len());
+        let source = match known.and_then(|directory| Some((directory, source.strip_prefix(directory).ok()?))) {
+            Some((directory, rest)) => self.moved[directory].join(rest.as_str()),
+            // A source file outside of its package.
+            None => locate_package(self.roots, source),
+        };
+        debug_assert!(package < self.packages.len());
+        Target {
+            name: said.target.name.clone(),
+            kind: said.target.kind.clone(),
+            crate_types: said.target.crate_types.clone(),
+            source,
+            edition: said.target.edition.clone(),
+            doc: said.target.doc,
+            doctest: said.target.doctest,
+            test: said.target.test,
+        }
+    }
+}
+
+/// Cargo's id of the package with its place named.
+fn package_id(said: &MetadataPackage, root: &RootedPath) -> Template {
+    match said.id.strip_prefix("path+file://").and_then(|id| id.rsplit_once('#')) {
+        Some((_, fragment)) if root.root == Root::Workspace => Template::from("path+file://")
+            .place(root.clone())
+            .text(format!("#{fragment}")),
+        _ => Template::from(said.id.as_str()),
+    }
+}
