@@ -103,19 +103,26 @@ impl ToolchainError {
     /// What the person can do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::NotInstalled { name, installed, directory, .. } => {
+            Self::NotInstalled {
+                name,
+                installed,
+                directory,
+                ..
+            } => {
                 let installed = match installed.as_slice() {
                     [] => format!("none is installed in {directory}"),
                     names => format!("installed in {directory}: {}", names.join(", ")),
                 };
-                Some(format!("run `rustup toolchain install {name}`, or ask for another; {installed}"))
+                Some(format!(
+                    "run `rustup toolchain install {name}`, or ask for another; {installed}"
+                ))
             }
             Self::NoRustup { .. } => {
                 Some("install rustup, set RUSTUP_HOME, or leave the choice to `rustc` and `cargo` on PATH".to_owned())
             }
-            Self::InvalidName { .. } => {
-                Some("names look like `stable`, `1.95`, `nightly-2026-05-20`, or as in `rustup toolchain list`".to_owned())
-            }
+            Self::InvalidName { .. } => Some(
+                "names look like `stable`, `1.95`, `nightly-2026-05-20`, or as in `rustup toolchain list`".to_owned(),
+            ),
             Self::Incomplete { remedy, .. } => Some(format!("run `{remedy}`")),
             Self::MissingProgram { .. } => Some("install the toolchain again, or ask for another".to_owned()),
             Self::NothingOnPath { proxy: Some(proxy), .. } => Some(format!(

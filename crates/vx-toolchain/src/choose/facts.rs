@@ -66,7 +66,9 @@ impl Facts {
         if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
             return Ok(facts);
         }
-        let known = Memory::read(&path, rustc, cargo).map(|memory| memory.files).unwrap_or_default();
+        let known = Memory::read(&path, rustc, cargo)
+            .map(|memory| memory.files)
+            .unwrap_or_default();
         let (memory, is_settled) = Memory::find_out(rustc, cargo, environment, &known)?;
         if is_settled && let Err(error) = memory.write(&path) {
             tracing::debug!(%path, %error, "what was learned of a toolchain is not remembered");
@@ -190,7 +192,9 @@ fn checksums(
     let mut checksums = BTreeMap::new();
     let mut unknown = Vec::new();
     for (label, path) in files {
-        let known = known.get(&label).filter(|known| Some(&known.stamp) == stamps.get(&label));
+        let known = known
+            .get(&label)
+            .filter(|known| Some(&known.stamp) == stamps.get(&label));
         match known.and_then(|known| known.sha256.parse().ok()) {
             Some(checksum) => _ = checksums.insert(label, checksum),
             None => unknown.push((label, path)),
@@ -201,11 +205,7 @@ fn checksums(
 }
 
 /// What rustc prints. It sees the user's environment: one outside rustup may need its `LD_LIBRARY_PATH`.
-fn ask(
-    rustc: &Utf8Path,
-    arguments: &[&str],
-    environment: &BTreeMap<String, String>,
-) -> Result<String, ToolchainError> {
+fn ask(rustc: &Utf8Path, arguments: &[&str], environment: &BTreeMap<String, String>) -> Result<String, ToolchainError> {
     let failed = |reason: String| ToolchainError::Rustc {
         command: format!("{rustc} {}", arguments.join(" ")),
         reason,

@@ -49,7 +49,13 @@ pub(super) fn files(rustc: &Utf8Path, cargo: &Utf8Path, sysroot: &Utf8Path) -> R
         add_tree(&mut files, sysroot, directory, 1, is_compiler_library)?;
     }
     for target in targets(sysroot)? {
-        add_tree(&mut files, sysroot, &format!("lib/rustlib/{target}"), usize::MAX, |_| true)?;
+        add_tree(
+            &mut files,
+            sysroot,
+            &format!("lib/rustlib/{target}"),
+            usize::MAX,
+            |_| true,
+        )?;
     }
     Ok(files)
 }
@@ -63,7 +69,10 @@ pub(super) fn has_sources(sysroot: &Utf8Path) -> bool {
 fn is_compiler_library(name: &str) -> bool {
     let is_dynamic = [".so", ".dylib", ".dll"].iter().any(|suffix| name.contains(suffix));
     let name = name.strip_prefix("lib").unwrap_or(name);
-    is_dynamic && ["rustc_driver", "LLVM", "std-", "test-"].iter().any(|prefix| name.starts_with(prefix))
+    is_dynamic
+        && ["rustc_driver", "LLVM", "std-", "test-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 fn targets(sysroot: &Utf8Path) -> Result<Vec<String>, ToolchainError> {
@@ -78,7 +87,10 @@ fn targets(sysroot: &Utf8Path) -> Result<Vec<String>, ToolchainError> {
         }
         Ok(names)
     };
-    list().map_err(|source| ToolchainError::Io { path: path.clone(), source })
+    list().map_err(|source| ToolchainError::Io {
+        path: path.clone(),
+        source,
+    })
 }
 
 fn add_tree(

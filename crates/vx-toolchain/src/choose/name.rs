@@ -14,11 +14,7 @@ pub(super) enum Channel<'a> {
     /// `stable`, `beta`, `nightly`, or a named pre-release such as `1.96.0-beta.2`.
     Named(&'a str),
     /// `1.95` (no patch) or `1.95.0`.
-    Version {
-        major: u32,
-        minor: u32,
-        patch: Option<u32>,
-    },
+    Version { major: u32, minor: u32, patch: Option<u32> },
 }
 
 impl<'a> ChannelName<'a> {
@@ -40,7 +36,10 @@ impl<'a> ChannelName<'a> {
     pub(super) fn answers(&self, request: &Self, default_host: &str) -> Option<impl Ord + use<'a>> {
         let wanted_host = request.host.unwrap_or(default_host);
         let is_host = self.host == Some(wanted_host);
-        let may_differ = request.host.is_none() && self.host.is_some_and(|host| architecture(host) == architecture(wanted_host));
+        let may_differ = request.host.is_none()
+            && self
+                .host
+                .is_some_and(|host| architecture(host) == architecture(wanted_host));
         let is_exact = self.channel == request.channel;
         let fits = (is_exact || self.channel.is_patch_of(request.channel)) && self.date == request.date;
         (fits && (is_host || may_differ)).then_some((is_host, is_exact, self.channel))
@@ -52,7 +51,11 @@ impl Channel<'_> {
         match (self, other) {
             (
                 Self::Version { major, minor, .. },
-                Channel::Version { major: other_major, minor: other_minor, patch: None },
+                Channel::Version {
+                    major: other_major,
+                    minor: other_minor,
+                    patch: None,
+                },
             ) => (major, minor) == (other_major, other_minor),
             _ => false,
         }
@@ -68,7 +71,9 @@ pub(super) fn is_triple(text: &str) -> bool {
     let words: Vec<_> = text.split('-').collect();
     (2..=4).contains(&words.len())
         && words[0].starts_with(|c: char| c.is_ascii_alphabetic())
-        && words.iter().all(|word| !word.is_empty() && !matches!(*word, "preview" | "dev" | "src"))
+        && words
+            .iter()
+            .all(|word| !word.is_empty() && !matches!(*word, "preview" | "dev" | "src"))
 }
 
 fn split_channel(name: &str) -> Option<(Channel<'_>, &str)> {
@@ -152,19 +157,51 @@ mod tests {
             ("stable", Channel::Named("stable"), None, None),
             ("1.95", version(1, 95, None), None, None),
             ("1.95.0", version(1, 95, Some(0)), None, None),
-            ("nightly-2026-05-20", Channel::Named("nightly"), Some("2026-05-20"), None),
-            ("1.95.0-x86_64-unknown-linux-gnu", version(1, 95, Some(0)), None, Some(HOST)),
-            ("1.96.0-beta.2-x86_64-unknown-linux-gnu", Channel::Named("1.96.0-beta.2"), None, Some(HOST)),
-            ("beta-2026-01-02-x86_64-unknown-linux-gnu", Channel::Named("beta"), Some("2026-01-02"), Some(HOST)),
+            (
+                "nightly-2026-05-20",
+                Channel::Named("nightly"),
+                Some("2026-05-20"),
+                None,
+            ),
+            (
+                "1.95.0-x86_64-unknown-linux-gnu",
+                version(1, 95, Some(0)),
+                None,
+                Some(HOST),
+            ),
+            (
+                "1.96.0-beta.2-x86_64-unknown-linux-gnu",
+                Channel::Named("1.96.0-beta.2"),
+                None,
+                Some(HOST),
+            ),
+            (
+                "beta-2026-01-02-x86_64-unknown-linux-gnu",
+                Channel::Named("beta"),
+                Some("2026-01-02"),
+                Some(HOST),
+            ),
         ];
         for (name, channel, date, host) in cases {
-            assert_eq!(ChannelName::parse(name), Some(ChannelName { channel, date, host }), "{name}");
+            assert_eq!(
+                ChannelName::parse(name),
+                Some(ChannelName { channel, date, host }),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn names_of_linked_toolchains() {
-        for name in ["stage1", "stablest", "1", "1.2.3.4", "stable-", "nightly-2026", "stable-2026-05-20x"] {
+        for name in [
+            "stage1",
+            "stablest",
+            "1",
+            "1.2.3.4",
+            "stable-",
+            "nightly-2026",
+            "stable-2026-05-20x",
+        ] {
             assert_eq!(ChannelName::parse(name), None, "{name}");
         }
     }

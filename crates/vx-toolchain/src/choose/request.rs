@@ -185,8 +185,18 @@ impl Additions {
         let has_component = |name: &String| installed.as_ref().is_none_or(|list| list_has(list, name));
         let has_target = |target: &String| directory.join("lib/rustlib").join(target).join("lib").is_dir();
         Ok(Self {
-            components: self.components.iter().filter(|name| !has_component(name)).cloned().collect(),
-            targets: self.targets.iter().filter(|target| !has_target(target)).cloned().collect(),
+            components: self
+                .components
+                .iter()
+                .filter(|name| !has_component(name))
+                .cloned()
+                .collect(),
+            targets: self
+                .targets
+                .iter()
+                .filter(|target| !has_target(target))
+                .cloned()
+                .collect(),
         })
     }
 
@@ -233,7 +243,13 @@ mod tests {
     #[test]
     fn components_under_all_their_names() {
         let list = "clippy-preview-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\nrust-src\n";
-        for name in ["clippy", "clippy-preview", "rustc", "rust-src", "rustc-x86_64-unknown-linux-gnu"] {
+        for name in [
+            "clippy",
+            "clippy-preview",
+            "rustc",
+            "rust-src",
+            "rustc-x86_64-unknown-linux-gnu",
+        ] {
             assert!(list_has(list, name), "{name}");
         }
         for name in ["rust", "rustc-dev", "rustfmt", "clip"] {
@@ -243,7 +259,12 @@ mod tests {
 
     #[test]
     fn names() {
-        for name in ["stable", "1.95.0", "nightly-2026-05-20-x86_64-unknown-linux-gnu", "my_own+x"] {
+        for name in [
+            "stable",
+            "1.95.0",
+            "nightly-2026-05-20-x86_64-unknown-linux-gnu",
+            "my_own+x",
+        ] {
             assert!(is_name(name), "{name}");
         }
         for name in ["", "../stable", "a/b", "-x", ".", "a b"] {

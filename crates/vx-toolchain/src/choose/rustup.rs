@@ -49,7 +49,10 @@ impl Rustup {
     }
 
     pub(super) fn default_toolchain(&self) -> Option<&str> {
-        self.settings.default_toolchain.as_deref().filter(|name| *name != "none")
+        self.settings
+            .default_toolchain
+            .as_deref()
+            .filter(|name| *name != "none")
     }
 
     /// The override set for exactly this directory.

@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn options() {
-        let file = parse_toml("[toolchain]\nprofile = \"minimal\"\ncomponents = [\"rust-src\"]\ntargets = [\"wasm32v1-none\"]\n");
+        let file = parse_toml(
+            "[toolchain]\nprofile = \"minimal\"\ncomponents = [\"rust-src\"]\ntargets = [\"wasm32v1-none\"]\n",
+        );
         let expected = ToolchainFile {
             wanted: None,
             additions: Additions {

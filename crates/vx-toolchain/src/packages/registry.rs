@@ -1,0 +1,136 @@
+//! A sparse registry: where it keeps the archives of its packages.
+//!
+//! The format is that of `config.json` in Cargo's registry index.
+
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::{DownloadCache, DownloadError, LockedPackage};
+
+/// The index of crates.io.
+pub const CRATES_IO_INDEX: &str = "https://index.crates.io/";
+
+/// No index says more of itself.
+const LARGEST_CONFIG: usize = 64 * 1024;
+
+/// A sparse registry.
+#[derive(Debug)]
+pub struct Registry {
+    index: Url,
+    /// `dl` of its `config.json`, asked for once.
+    download: OnceCell<String>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    dl: String,
+}
+
+impl Registry {
+    /// The registry with this index; its address ends with a slash.
+    pub fn new(index: Url) -> Self {
+        Self {
+            index,
+            download: OnceCell::new(),
+        }
+    }
+
+    /// crates.io.
+    pub fn crates_io() -> Self {
+        Self::new(Url::parse(CRATES_IO_INDEX).expect("a constant that is an address"))
+    }
+
+    /// Where the archive of `package` is.
+    pub(super) async fn archive(
+        &self,
+        package: &LockedPackage,
+        downloads: &DownloadCache,
+    ) -> Result<Url, DownloadError> {
+        let template = self.download.get_or_try_init(|| self.ask(downloads)).await?;
+        Url::parse(&fill(template, package)).map_err(|error| self.unusable(std::io::Error::other(error)))
+    }
+
+    async fn ask(&self, downloads: &DownloadCache) -> Result<String, DownloadError> {
+        let url = self
+            .index
+            .join("config.json")
+            .map_err(|error| self.unusable(std::io::Error::other(error)))?;
+        let text = downloads.get(&url, LARGEST_CONFIG).await?;
+        let config: Config = serde_json::from_slice(&text).map_err(|error| self.unusable(error.into()))?;
+        Ok(config.dl)
+    }
+
+    fn unusable(&self, source: std::io::Error) -> DownloadError {
+        DownloadError::Registry {
+            index: self.index.clone(),
+            source,
+        }
+    }
+}
+
+/// Fills the markers of a download address in; one without markers is a prefix.
+fn fill(template: &str, package: &LockedPackage) -> String {
+    let LockedPackage {
+        name,
+        version,
+        checksum,
+    } = package;
+    let prefix = prefix(name);
+    let markers = [
+        ("{crate}", name.clone()),
+        ("{version}", version.clone()),
+        ("{prefix}", prefix.clone()),
+        ("{lowerprefix}", prefix.to_lowercase()),
+        ("{sha256-checksum}", checksum.to_string()),
+    ];
+    if markers.iter().any(|(marker, _)| template.contains(marker)) {
+        markers
+            .iter()
+            .fold(template.to_owned(), |text, (marker, value)| text.replace(marker, value))
+    } else {
+        format!("{template}/{name}/{version}/download")
+    }
+}
+
+/// The directory of a name in an index: `1`, `2`, `3/a`, `ab/cd`.
+fn prefix(name: &str) -> String {
+    let part = |from, to| name.get(from..to).unwrap_or_default();
+    match name.len() {
+        0..=2 => name.len().to_string(),
+        3 => format!("3/{}", part(0, 1)),
+        _ => format!("{}/{}", part(0, 2), part(2, 4)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Checksum;
+
+    use super::*;
+
+    fn package(name: &str) -> LockedPackage {
+        LockedPackage {
+            name: name.to_owned(),
+            version: "1.2.3".to_owned(),
+            checksum: Checksum::of(b""),
+        }
+    }
+
+    #[test]
+    fn addresses_without_markers_are_prefixes() {
+        let filled = fill("https://example.com/api", &package("serde"));
+        assert_eq!(filled, "https://example.com/api/serde/1.2.3/download");
+    }
+
+    #[test]
+    fn markers_are_filled_in() {
+        let template = "https://example.com/{lowerprefix}/{prefix}/{crate}-{version}";
+        assert_eq!(
+            fill(template, &package("Serde")),
+            "https://example.com/se/rd/Se/rd/Serde-1.2.3"
+        );
+        assert_eq!(prefix("a"), "1");
+        assert_eq!(prefix("abc"), "3/a");
+    }
+}
