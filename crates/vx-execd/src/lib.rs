@@ -12,7 +12,7 @@
 //! - When the main process of an action ends, its background processes are killed, before outputs are taken in: an action
 //!   leaves no process behind. The same happens when the client's connection ends.
 //! - When execd is killed, main processes die at once (parent-death signal), and so do traced trees. Grandchildren of
-//!   processes that are not traced are handed to execd's parent; see [`reap::kill_descendants`].
+//!   processes that are not traced are handed to the daemon, which is a subreaper as well and kills them.
 //!
 //! Actions are not isolated from one another or from the network. The place for that is `process::spawn`, between
 //! fork and exec.
@@ -26,7 +26,7 @@ cfg_if::cfg_if! {
         mod observe;
         mod output;
         mod process;
-        pub mod reap;
+        mod reap;
         mod server;
         mod store;
 

@@ -1,7 +1,7 @@
 //! Finding and killing what processes leave behind, through `/proc`.
 //!
-//! A process whose parent ends is handed to the nearest ancestor that is a subreaper; execd and the daemon are both, so
-//! nothing that they started gets out of reach. Not for processes that are traced: the tracer knows those by itself.
+//! A process whose parent ends is handed to the nearest ancestor that is a subreaper. execd is one, so nothing that it
+//! started gets out of its reach while it lives.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, waitpid};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, getsid, kill_process, pidfd_open, waitpid};
 
 /// How long a killed process may take to go; only one that the kernel holds (a dead network disk) takes longer.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -24,21 +24,9 @@ const EXEC_PAUSE: Duration = Duration::from_micros(200);
 static MAINS: LazyLock<Mutex<HashSet<Pid>>> = LazyLock::new(Mutex::default);
 
 /// Makes this process the one to which orphaned descendants are handed.
-pub fn become_subreaper() -> io::Result<()> {
+pub(crate) fn become_subreaper() -> io::Result<()> {
     // The argument is a flag: any process id but none switches it on.
     Ok(rustix::process::set_child_subreaper(Some(getpid()))?)
-}
-
-/// Kills and reaps all descendants of this process, but for `except` and their descendants. Answers how many there were.
-///
-/// Children that have ended already and that something else in this process is going to wait for must be in `except`
-/// too: their exit status is lost otherwise.
-pub fn kill_descendants(except: &[u32]) -> usize {
-    let except: HashSet<Pid> = except
-        .iter()
-        .filter_map(|pid| Pid::from_raw(i32::try_from(*pid).ok()?))
-        .collect();
-    kill_until_none(|| descendants(getpid(), &except))
 }
 
 /// What identifies the processes of one action.
@@ -59,20 +47,27 @@ pub(crate) fn with_mains<T>(work: impl FnOnce(&mut HashSet<Pid>) -> T) -> T {
 /// Kills and reaps what the ended process `mark.leader` left behind, and those of `doomed` that were handed to this
 /// process. Answers how many there were.
 ///
-/// Orphans are recognised by their session, their group or their environment; one that has changed all three is not
-/// found, and lives until execd ends and the daemon kills it.
+/// Orphans are recognised by their session, their group or their environment. One that has changed all three can be told
+/// from those of other actions only when there are none: it lives until then.
 pub(crate) fn kill_leftovers(mark: Mark<'_>, doomed: &HashSet<Pid>) -> usize {
-    let belongs = |pid: &Pid| doomed.contains(pid) || mark.fits(*pid);
     kill_until_none(|| {
         with_mains(|mains| {
-            let adopted = children(getpid()).into_iter().filter(|pid| !mains.contains(pid));
-            let mut found: HashSet<Pid> = adopted.filter(belongs).collect();
+            let is_last = mains.iter().all(|main| *main == mark.leader);
+            let belongs = |pid: &Pid| doomed.contains(pid) || mark.fits(*pid) || is_last && is_adopted(*pid);
+            let orphans = children(getpid()).into_iter().filter(|pid| !mains.contains(pid));
+            let mut found: HashSet<Pid> = orphans.filter(belongs).collect();
             for pid in found.clone() {
                 found.extend(descendants(pid, mains));
             }
             found
         })
     })
+}
+
+/// Whether a child comes from an action: those that this process starts for itself stay in its session.
+fn is_adopted(child: Pid) -> bool {
+    let own = getsid(None).map(|session| session.as_raw_nonzero().get());
+    Stat::of(child).is_some_and(|stat| own.is_ok_and(|own| stat.session != own))
 }
 
 /// All descendants of `root`, without those in `except` and what is below them.

@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, CString, NulError};
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags};
@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 use super::{Launch, LaunchError};
 use crate::observe::Filter;
 
-/// A program file can be busy for a moment: a process that another thread forks holds our descriptors until it execs,
-/// and one of them may be open for writing to just this file. So does Go's and Cargo's test suite: try again.
+/// A program file can be busy for a moment: a process that somebody forks holds his descriptors until it execs, and one of
+/// them may be open for writing to just this file. Then exec is tried again, as Go and Cargo do.
 const BUSY_RETRIES: u32 = 100;
 const BUSY_PAUSE_NS: i64 = 5_000_000;
 
@@ -122,10 +122,14 @@ impl Prepared {
         let (stderr, stderr_child) = pipe_with(PipeFlags::CLOEXEC)?;
         let (reports, reports_child) = pipe_with(PipeFlags::CLOEXEC)?;
         let (gate_child, gate) = pipe_with(PipeFlags::CLOEXEC)?;
+        let mut open = self.descriptors.clone();
+        open.extend([reports_child.as_raw_fd(), gate_child.as_raw_fd()]);
+        open.sort_unstable();
         let ends = ChildEnds {
             streams: [&stdin, &stdout_child, &stderr_child],
             reports: &reports_child,
             gate: &gate_child,
+            open: &open,
             parent: getpid(),
         };
         // SAFETY: the child makes system calls only, and leaves by exec or `_exit`.
@@ -185,6 +189,8 @@ struct ChildEnds<'a> {
     streams: [&'a OwnedFd; 3],
     reports: &'a OwnedFd,
     gate: &'a OwnedFd,
+    /// What the child keeps open beside its standard streams, sorted.
+    open: &'a [RawFd],
     parent: Pid,
 }
 
@@ -201,7 +207,8 @@ impl ChildEnds<'_> {
         rustix::stdio::dup2_stdin(stdin)?;
         rustix::stdio::dup2_stdout(stdout)?;
         rustix::stdio::dup2_stderr(stderr)?;
-        keep_only(descriptors)
+        close_all_but(self.open);
+        descriptors.iter().try_for_each(|descriptor| inherit(*descriptor))
     }
 
     fn wait_at_gate(&self) -> u8 {
@@ -283,16 +290,24 @@ fn reset_signals() {
     }
 }
 
-/// Has exec close every descriptor but the standard streams and `descriptors`, whoever opened it and how.
-fn keep_only(descriptors: &[RawFd]) -> Result<(), Errno> {
-    // SAFETY: takes numbers only. A kernel without it (before 5.11) closes what was opened with `O_CLOEXEC`.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    for descriptor in descriptors {
-        // SAFETY: the jobserver's pipe is open for as long as the action's permit lives.
-        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(*descriptor) };
-        fcntl_setfd(descriptor, FdFlags::empty())?;
+/// Closes all descriptors but the standard streams and `open`, which is sorted: whoever opened the others and how, they
+/// must not reach the program, nor stay open here while this child waits.
+fn close_all_but(open: &[RawFd]) {
+    let mut from = 3;
+    for descriptor in open.iter().chain([&RawFd::MAX]) {
+        if from < *descriptor {
+            // SAFETY: nothing in this child uses what it closes. A kernel without this call (before 5.9) leaves what was
+            // opened with `O_CLOEXEC`, as all is here, to exec.
+            unsafe { libc::syscall(libc::SYS_close_range, from, *descriptor - 1, 0) };
+        }
+        from = from.max(descriptor.saturating_add(1));
     }
-    Ok(())
+}
+
+fn inherit(descriptor: RawFd) -> Result<(), Errno> {
+    // SAFETY: the jobserver's pipe is open for as long as the action's permit lives.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    fcntl_setfd(descriptor, FdFlags::empty())
 }
 
 fn last_errno() -> Errno {
