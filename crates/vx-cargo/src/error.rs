@@ -4,6 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 use vx_proto::{ErrorKind, WireError};
+use vx_toolchain::{LockfileError, PackageError};
 
 /// There is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,17 @@ pub enum PlanError {
         /// Why.
         source: Box<toml::de::Error>,
     },
+    /// The lock file cannot be used.
+    #[error("{path} cannot be used")]
+    Lockfile {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: LockfileError,
+    },
+    /// A registry package cannot be had.
+    #[error(transparent)]
+    Package(Box<PackageError>),
     /// A program of the toolchain did not answer as this version of vx expects.
     #[error("`{command}` did not answer as expected: {reason}")]
     Answer {
@@ -90,11 +102,18 @@ impl PlanError {
     }
 }
 
+impl From<PackageError> for PlanError {
+    fn from(error: PackageError) -> Self {
+        Self::Package(Box::new(error))
+    }
+}
+
 impl From<PlanError> for WireError {
     fn from(error: PlanError) -> Self {
         let kind = match &error {
             PlanError::Cargo { .. } => ErrorKind::BuildFailed,
-            PlanError::NoManifest { .. } | PlanError::Toml { .. } => ErrorKind::Usage,
+            PlanError::NoManifest { .. } | PlanError::Toml { .. } | PlanError::Lockfile { .. } => ErrorKind::Usage,
+            PlanError::Package(_) => ErrorKind::Download,
             PlanError::Unsupported { .. } => ErrorKind::Unsupported,
             PlanError::Answer { .. } => ErrorKind::Internal,
             PlanError::Start { .. } | PlanError::Io { .. } => ErrorKind::Machine,

@@ -16,7 +16,6 @@ mod paths;
 mod plan;
 mod run_script;
 mod script_output;
-mod seam;
 mod settings;
 mod uplift;
 mod workspace;
@@ -26,12 +25,11 @@ pub use compile::Scripts;
 pub use dep_info::DepInfo;
 pub use environment::plan_environment;
 pub use error::PlanError;
-pub use packages::SourceReplacement;
+pub use packages::{SourceReplacement, Status, prepare_packages};
 pub use plan::{
     Dependency, FileName, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target, TargetName, Unit,
     UnitIndex, UnitKind,
 };
 pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput};
-pub use seam::prepare_packages;
 pub use settings::{Debuginfo, Lto, Profile, Settings, Strip, StripLevel};
 pub use workspace::workspace_root;

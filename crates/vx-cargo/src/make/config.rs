@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
+use url::Url;
 
 use super::cargo::{self, Tools};
 use crate::{PlanContext, PlanError};
@@ -16,7 +17,7 @@ const REFUSED_VARIABLES: [&str; 3] = ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLC
 
 /// The merged configuration.
 #[derive(Debug, Default)]
-pub(super) struct Config {
+pub(crate) struct Config {
     values: Table,
     /// Where single values come from, by their key: a file, `--config cli option`.
     origins: BTreeMap<Vec<String>, String>,
@@ -35,7 +36,7 @@ pub(super) struct ConfigVariable {
 
 impl Config {
     /// Asks Cargo.
-    pub(super) async fn ask(tools: Tools<'_>, context: &PlanContext) -> Result<Self, PlanError> {
+    pub(crate) async fn ask(tools: Tools<'_>, context: &PlanContext) -> Result<Self, PlanError> {
         let command = cargo::permit_unstable(tools.cargo(["config", "get", "--show-origin"]));
         let shown = cargo::shown(&command);
         let output = cargo::run(command).await?;
@@ -142,6 +143,24 @@ impl Config {
             Some(Value::Array(targets)) => targets.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The index of the sparse registry that takes the place of the source `name`; none where none does.
+    pub(crate) fn sparse_mirror(&self, name: &str) -> Option<Url> {
+        let mut name = name.to_owned();
+        let mut seen = BTreeSet::new();
+        while seen.insert(name.clone()) {
+            let Some(next) = self.text(&["source", &name, "replace-with"]) else {
+                break;
+            };
+            name = next;
+        }
+        let registry = self.text(&["source", &name, "registry"])?;
+        let mut index = registry.strip_prefix("sparse+")?.to_owned();
+        if !index.ends_with('/') {
+            index.push('/');
+        }
+        Url::parse(&index).ok()
     }
 
     /// The `[env]` table, sorted by name.
@@ -324,6 +343,16 @@ target.wasm32-wasip1.linker = "wasm-ld" # --config cli option
             config.flags(&["build", "rustflags"]).unwrap(),
             ["--cfg", "a b # \" c", "-C", "x"]
         );
+    }
+
+    #[test]
+    fn mirrors() {
+        let answer = "source.crates-io.replace-with = \"a\" # /c\nsource.a.replace-with = \"b\" # /c\n\
+                      source.b.registry = \"sparse+https://example.com/index\" # /c\n";
+        let config = Config::parse(answer, BTreeMap::new(), "/p".into()).unwrap();
+        let mirror = config.sparse_mirror("crates-io");
+        assert_eq!(mirror.unwrap().as_str(), "https://example.com/index/");
+        assert_eq!(config.sparse_mirror("other"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Making a plan: Cargo, asked in several ways at once, and what it leaves out.
 
 pub(crate) mod cargo;
-mod config;
+pub(crate) mod config;
 mod identity;
 mod inputs;
 mod lints;
@@ -19,7 +19,7 @@ use vx_model::{Root, Roots, Template};
 
 use crate::plan::{Plan, PlanToolchain, Platform};
 use crate::workspace::{MANIFEST, parse};
-use crate::{PlanContext, PlanError, SourceReplacement, workspace_root};
+use crate::{PlanContext, PlanError, SourceReplacement, packages, workspace_root};
 
 use cargo::Tools;
 use config::Config;
@@ -31,7 +31,28 @@ const OUTPUTS: &str = ".vx/build";
 
 impl Plan {
     /// Asks the toolchain's cargo what to build, with the registry packages of `source`.
+    ///
+    /// A lock file that does not fit the manifests is mended by Cargo, unless the user forbids it; what Cargo says about
+    /// that is among the plan's warnings.
     pub async fn make(context: &PlanContext, source: &SourceReplacement) -> Result<Self, PlanError> {
+        let refusal = match Self::make_locked(context, source).await {
+            Err(PlanError::Cargo { stderr, code }) if is_about_lockfile(&stderr) => PlanError::Cargo { stderr, code },
+            result => return result,
+        };
+        let workspace = workspace_root(context).await?;
+        let lockfile = || std::fs::read(workspace.join("Cargo.lock")).ok();
+        let before = lockfile();
+        let said = packages::mend_lockfile(context).await?;
+        if lockfile() == before {
+            return Err(refusal);
+        }
+        let source = packages::prepare_packages(context, &workspace, &source.downloads, &|_, _| {}).await?;
+        let mut plan = Self::make_locked(context, &source).await?;
+        plan.warnings.splice(0..0, said.lines().map(Template::from));
+        Ok(plan)
+    }
+
+    async fn make_locked(context: &PlanContext, source: &SourceReplacement) -> Result<Self, PlanError> {
         let workspace = workspace_root(context).await?;
         let planning = context.home.planning();
         std::fs::create_dir_all(&planning).map_err(|source| PlanError::io(planning, source))?;
@@ -64,11 +85,11 @@ impl Plan {
         let platforms = asked.missing_platforms(&graph, platforms).await?;
         let inputs = inputs::of(context, &workspace, &roots, &metadata, &config)?;
         let is_release = is_release(context, &workspace, &config)?;
-        let (packages, units, order) = units::convert(&graph, &metadata, &roots, context, is_release)?;
+        let converted = units::convert(&graph, &metadata, &roots, context, is_release)?;
         let profile_name = requested_profile(context);
         let mut plan = Self {
-            packages,
-            roots: graph.roots.iter().map(|root| order[*root]).collect(),
+            packages: converted.packages,
+            roots: graph.roots.iter().map(|root| converted.order[*root]).collect(),
             profile: String::new(),
             output_directory: output_directory(
                 profile_directory(&profile_name),
@@ -80,12 +101,20 @@ impl Plan {
             config_environment: asked.config_environment()?,
             inputs,
             warnings: warnings(&stderr, &roots),
-            units,
+            units: converted.units,
         };
         plan.profile = plan.profile_description(&profile_name);
         identity::assign(&mut plan, &context.toolchain.identity.hex());
         Ok(plan)
     }
+}
+
+/// Whether Cargo refuses because the lock file does not fit the manifests. While planning, it must not change the lock
+/// file, and knows no packages but those that the lock file names.
+fn is_about_lockfile(stderr: &str) -> bool {
+    ["--locked", "no matching package", "failed to select a version"]
+        .iter()
+        .any(|text| stderr.contains(text))
 }
 
 /// The configuration, and the platforms that the user named.

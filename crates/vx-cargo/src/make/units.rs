@@ -19,14 +19,23 @@ const REGISTRIES: [&str; 2] = [
     "sparse+https://index.crates.io/",
 ];
 
-/// Packages, units in order, and the number that each unit of the graph has among them.
+/// Packages and units of a plan.
+pub(super) struct Converted {
+    pub(super) packages: Vec<Package>,
+    /// Dependencies before dependants, without identities.
+    pub(super) units: Vec<Unit>,
+    /// The number that each unit of the graph has among them.
+    pub(super) order: Vec<UnitIndex>,
+}
+
+/// Packages and units as the plan has them.
 pub(super) fn convert(
     graph: &UnitGraph,
     metadata: &Metadata,
     roots: &Roots,
     context: &PlanContext,
     is_release: bool,
-) -> Result<(Vec<Package>, Vec<Unit>, Vec<UnitIndex>), PlanError> {
+) -> Result<Converted, PlanError> {
     let named: BTreeSet<&str> = graph.units.iter().map(|unit| unit.pkg_id.as_str()).collect();
     let mut converter = Converter {
         context,
@@ -50,7 +59,11 @@ pub(super) fn convert(
         let part = lto[number].clone().unwrap_or(Lto::OnlyObject);
         units.push(converter.unit(graph, number, part, &order)?);
     }
-    Ok((converter.packages, units, order))
+    Ok(Converted {
+        packages: converter.packages,
+        units,
+        order,
+    })
 }
 
 /// The numbers of the graph's units in an order in which dependencies come first, and where in it each unit is.
