@@ -17,6 +17,9 @@ use crate::platform;
 /// 1. `blobs/XX/…` with `.x` for executables, modification time fixed; `index.redb` with sealed values.
 const FORMAT: &str = "1\n";
 
+/// How the names of directories begin whose content nobody wants.
+const THROWN_AWAY: &str = "thrown-away-";
+
 /// How long a predecessor that has just been killed may take to vanish. Services wait longer for one another, by a lock
 /// of their own; the system may release that lock a moment before this one.
 const PREDECESSOR_LIMIT: Duration = Duration::from_secs(1);
@@ -43,7 +46,7 @@ impl Layout {
             layout.clear()?;
         }
         fs::create_dir_all(layout.tmp()).at("make the directory", &layout.tmp())?;
-        layout.empty_trash();
+        layout.remove_thrown_away()?;
         Ok(layout)
     }
 
@@ -73,10 +76,6 @@ impl Layout {
         self.root.join("version")
     }
 
-    fn trash(&self) -> Utf8PathBuf {
-        self.root.join("trash")
-    }
-
     fn has_this_format(&self) -> bool {
         fs::read_to_string(self.version()).is_ok_and(|version| version == FORMAT)
     }
@@ -93,7 +92,7 @@ impl Layout {
         fs::rename(&new, self.version()).at("write", &self.version())
     }
 
-    /// Moves a file or directory where it is removed from.
+    /// Moves a file or directory where it is removed from, to a directory that nothing else goes to.
     fn throw_away(&self, path: &Utf8Path) -> Result<(), StoreError> {
         if path
             .symlink_metadata()
@@ -101,30 +100,35 @@ impl Layout {
         {
             return Ok(());
         }
-        let trash = self.trash();
-        fs::create_dir_all(&trash).at("make the directory", &trash)?;
-        let place = tempfile::Builder::new()
-            .prefix("")
-            .tempdir_in(&trash)
-            .at("make a directory in", &trash)?;
-        let place = place.keep();
-        fs::rename(path, place.join(path.file_name().unwrap_or("old"))).at("move aside", path)
+        let place = tempfile::Builder::new().prefix(THROWN_AWAY).tempdir_in(&self.root);
+        let place = place.at("make a directory in", &self.root)?.keep();
+        fs::rename(path, place.join("old")).at("move aside", path)
     }
 
-    /// Removes what was thrown away without keeping anybody waiting: it may be a whole store.
-    fn empty_trash(&self) {
-        let trash = self.trash();
-        if !trash.exists() {
-            return;
-        }
-        let remove = move || {
-            if let Err(error) = fs::remove_dir_all(&trash) {
-                tracing::warn!(%trash, %error, "cannot remove what was thrown away; the next start tries again");
+    /// Removes what was thrown away, also by earlier processes, without keeping anybody waiting: it may be a whole store.
+    fn remove_thrown_away(&self) -> Result<(), StoreError> {
+        let mut thrown_away = Vec::new();
+        for entry in self.root.read_dir_utf8().at("list", &self.root)? {
+            let entry = entry.at("list", &self.root)?;
+            if entry.file_name().starts_with(THROWN_AWAY) {
+                thrown_away.push(entry.into_path());
             }
-        };
-        if let Err(error) = thread::Builder::new().name("vx-casd-trash".into()).spawn(remove) {
-            tracing::warn!(%error, "cannot start the thread that removes what was thrown away");
         }
+        if thrown_away.is_empty() {
+            return Ok(());
+        }
+        let remove = move || thrown_away.iter().for_each(|path| remove(path));
+        let thread = thread::Builder::new().name("vx-casd-remove".into()).spawn(remove);
+        thread.map(drop).at("start a thread for", &self.root)
+    }
+}
+
+fn remove(path: &Utf8Path) {
+    match fs::remove_dir_all(path) {
+        // Whoever opened the store after this process is at it as well.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(%path, %error, "cannot remove what was thrown away; the next start tries again"),
+        Ok(()) => {}
     }
 }
 

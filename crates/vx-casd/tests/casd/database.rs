@@ -90,7 +90,7 @@ fn torn_files_are_removed() {
     fixture.close();
     fixture.write("cas/tmp/in-torn", b"half of something");
     fixture.write("cas/tmp/dir/in-torn", b"half of something");
-    fixture.write("cas/trash/old/in-torn", b"half removed");
+    fixture.write("cas/thrown-away-1/old/in-torn", b"half removed");
     fixture.reopen();
     assert_eq!(fs::read_dir(fixture.path("cas/tmp")).unwrap().count(), 0);
     check_usable(&fixture);
