@@ -295,7 +295,7 @@ impl Engine {
                 run.ledger().answers.insert(question, file.digest.to_string());
                 placed.push(Placed {
                     unit,
-                    artifact: artifact(plan, unit, &uplift, path, roots),
+                    artifact: artifact(plan, unit, &uplift, path, roots, &|script| run.board().script(script)),
                 });
             }
         }
@@ -413,14 +413,21 @@ impl Engine {
     }
 }
 
-fn artifact(plan: &Plan, unit: usize, uplift: &vx_cargo::Uplift, path: String, roots: &Roots) -> Artifact {
+fn artifact(
+    plan: &Plan,
+    unit: usize,
+    uplift: &vx_cargo::Uplift,
+    path: String,
+    roots: &Roots,
+    scripts: &vx_cargo::Scripts<'_>,
+) -> Artifact {
     let planned = &plan.units[unit];
     let variable = |(name, value): (String, vx_model::Template)| EnvVar {
         name,
         value: value.render(roots),
     };
     let environment = match uplift.is_executable {
-        true => plan.program_environment(unit).into_iter().map(variable).collect(),
+        true => plan.program_environment(unit, scripts).into_iter().map(variable).collect(),
         false => Vec::new(),
     };
     Artifact {

@@ -5,7 +5,7 @@ mod unpack;
 mod view;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use vx_home::VxHome;
 
 pub use registry::{CRATES_IO_INDEX, Registry};
@@ -86,7 +86,8 @@ impl PackageStore {
         packages: &[LockedPackage],
         fetching: &(dyn Fn(&LockedPackage) + Send + Sync),
     ) -> Result<Vec<PackageDir>, PackageError> {
-        let fetches = packages.iter().map(|package| self.fetch_one(package, fetching));
+        // Boxed: the compiler cannot see that the futures of a lazy iterator are `Send`.
+        let fetches: Vec<_> = packages.iter().map(|package| self.fetch_one(package, fetching).boxed()).collect();
         let mut fetched = futures::stream::iter(fetches).buffer_unordered(PARALLEL);
         let mut directories = Vec::with_capacity(packages.len());
         while let Some(directory) = fetched.next().await {

@@ -101,7 +101,7 @@ impl Run {
             match event.map_err(|error| gone(&error))? {
                 ExecuteEvent::Started { stamp_ns, .. } => {
                     started_ns = i128::from(stamp_ns);
-                    let label = self.plan.label(unit);
+                    let label = self.plan.label(unit, &self.setting.roots);
                     let command = command.clone();
                     self.tell(BuildEvent::UnitStarted {
                         unit: unit as u32,
@@ -175,7 +175,7 @@ impl Run {
         }
         ledger.parts.insert(name, parts);
         ledger.explanations.push(Explanation {
-            label: self.plan.label(action.unit),
+            label: self.plan.label(action.unit, &self.setting.roots),
             outcome,
             reasons,
         });

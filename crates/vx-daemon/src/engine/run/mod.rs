@@ -151,7 +151,7 @@ impl Run {
 
     fn finished(&self, unit: UnitIndex, outcome: Outcome) {
         self.ledger().outcomes.insert(unit, outcome);
-        let label = self.plan.label(unit);
+        let label = self.plan.label(unit, &self.setting.roots);
         self.tell(BuildEvent::UnitFinished {
             unit: unit as u32,
             label,
