@@ -427,7 +427,11 @@ fn artifact(
         value: value.render(roots),
     };
     let environment = match uplift.is_executable {
-        true => plan.program_environment(unit, scripts).into_iter().map(variable).collect(),
+        true => plan
+            .program_environment(unit, scripts)
+            .into_iter()
+            .map(variable)
+            .collect(),
         false => Vec::new(),
     };
     Artifact {

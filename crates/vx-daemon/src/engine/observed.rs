@@ -46,7 +46,7 @@ pub(crate) fn interpret(accesses: &[Access], roots: &Roots) -> Seen {
 
 /// Whether `path` is `dir` or below it.
 pub(crate) fn is_below(path: &str, dir: &str) -> bool {
-    path.strip_prefix(dir)
+    path.strip_prefix(dir.trim_end_matches('/'))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -62,7 +62,7 @@ fn entry_above(workspace: &str, path: &str) -> Option<String> {
             continue;
         };
         let name = rest.split('/').next().unwrap_or(rest);
-        let counts = !parent.is_empty() || rest == name;
+        let counts = !name.is_empty() && (!parent.is_empty() || rest == name);
         return (counts && !is_below(workspace, &format!("{parent}/{name}"))).then(|| name.to_owned());
     }
     None
@@ -109,6 +109,7 @@ mod tests {
             ("/opt/rust/lib/librustc_driver.so", AccessKind::Read),
             ("/home/u/work/.vx/incremental/x", AccessKind::Write),
             ("/home", AccessKind::Probe),
+            ("/", AccessKind::Probe),
         ]);
         assert!(seen.inputs.is_empty() && seen.writes.is_empty());
     }

@@ -43,6 +43,7 @@ impl Run {
         for set in self.engine.store.input_sets(weak).await? {
             let answers = self.ask(&set, &action.environment);
             let strong = strong_key(weak, &set, &answers);
+            tracing::debug!(unit = action.unit, parts = ?strong.parts(), "looking up");
             if let Some(result) = self.engine.store.get_result(strong.key()).await? {
                 self.note(action, &set, &answers, &strong, Outcome::Cached).await;
                 return Ok(Some(result));
