@@ -1,3 +1,50 @@
-//! Tasks of the project itself.
+//! Tasks of the project itself: `cargo xtask TASK`. Nothing here is part of vx.
+//!
+//! Built before anything else on a fresh clone, so it depends on little. Rules about the project that need no task are
+//! ordinary tests, in `tests/`.
 
-fn main() {}
+mod bench;
+mod demo;
+mod interrupt;
+mod leftovers;
+mod program;
+mod published;
+mod sandbox;
+mod soak;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Tasks of the vx project
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+enum Task {
+    /// Run every test in both profiles, and the examples in the documentation
+    Test(test::Arguments),
+    /// Build a published program with vx, from nothing and then from the store, and run it
+    Try(demo::Arguments),
+    /// Build a published program with cargo and with vx, side by side, and compare the times
+    Bench(bench::Arguments),
+    /// Run the tests of the command line many times, also two runs at once, and look for processes left behind
+    Soak(soak::Arguments),
+}
+
+fn main() -> ExitCode {
+    let task = Task::parse();
+    let result = interrupt::install().and_then(|()| match task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Try(arguments) => demo::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

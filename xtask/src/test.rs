@@ -1,0 +1,70 @@
+//! `cargo xtask test`: every test, over TCP (the default profile) and over Unix sockets (the profile `uds`).
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::program::{cargo, output, run as run_program};
+use crate::workspace;
+
+/// Installed where no cargo-nextest is found; any version that knows the keys of `nextest.toml` is good.
+const NEXTEST: &str = "0.9.143";
+
+/// The profiles of `nextest.toml`.
+const PROFILES: &[&str] = &["default", "uds"];
+
+/// What to run.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Run this profile of nextest.toml only
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Arguments for `cargo nextest run`; with any, the examples in the documentation are left out
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs all that was asked for, also after a failure, and tells at the end what failed.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    ensure_nextest()?;
+    let mut failures = Vec::new();
+    // The examples come first, so that the summaries of the real suites stand at the end.
+    if arguments.profile.is_none() && arguments.arguments.is_empty() {
+        failures.extend(examples().err());
+    }
+    let profiles = match &arguments.profile {
+        Some(profile) => vec![profile.as_str()],
+        None => PROFILES.to_vec(),
+    };
+    for profile in profiles {
+        failures.extend(suite(profile, &arguments.arguments).err());
+    }
+    match failures.len() {
+        0 => Ok(()),
+        count => {
+            failures.iter().for_each(|failure| eprintln!("failed: {failure:#}"));
+            bail!("{count} of the runs failed")
+        }
+    }
+}
+
+/// Installs cargo-nextest where it is missing.
+pub(crate) fn ensure_nextest() -> Result<()> {
+    if output(cargo().args(["nextest", "--version"])).is_ok() {
+        return Ok(());
+    }
+    run_program(cargo().args(["install", "--locked", "cargo-nextest", "--version", NEXTEST]))
+}
+
+fn suite(profile: &str, arguments: &[String]) -> Result<()> {
+    let mut nextest = cargo();
+    nextest
+        .args(["nextest", "run", "--locked", "--profile", profile])
+        .args(arguments);
+    run_program(nextest.current_dir(workspace::root()))
+}
+
+fn examples() -> Result<()> {
+    let mut tests = cargo();
+    tests.args(["test", "--locked", "--workspace", "--doc", "--quiet"]);
+    run_program(tests.current_dir(workspace::root()))
+}
