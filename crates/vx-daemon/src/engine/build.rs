@@ -139,8 +139,8 @@ impl Engine {
             toolchain,
         };
         match self.unchanged(&prepared) {
-            Some((summary, workspace)) => {
-                tokio::spawn(async move { self.remember_unchanged(&workspace).await });
+            Some((summary, snapshot)) => {
+                tokio::spawn(async move { self.remember_unchanged(&snapshot).await });
                 Ok(summary)
             }
             None => self.build_anew(&prepared).await,
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// The short cut: nothing that the same build stood on last time has changed.
-    fn unchanged(&self, prepared: &Prepared) -> Option<(BuildSummary, String)> {
+    fn unchanged(&self, prepared: &Prepared) -> Option<(BuildSummary, Arc<Snapshot>)> {
         let key = SnapshotKey::of(&prepared.request);
         let snapshot = lock(&self.snapshots).get(&key).cloned()?;
         let same = snapshot.toolchain == prepared.toolchain.identity
@@ -165,10 +165,10 @@ impl Engine {
             duration_ms: prepared.requested.elapsed().as_millis() as u64,
             ran: 0,
             cached: 0,
-            fresh: snapshot.units,
+            fresh: snapshot.units.len() as u32,
             ..snapshot.summary.clone()
         };
-        Some((summary, snapshot.workspace.clone()))
+        Some((summary, snapshot))
     }
 
     async fn build_anew(self: &Arc<Self>, prepared: &Prepared) -> Result<BuildSummary, WireError> {
@@ -349,7 +349,11 @@ impl Engine {
             answers,
             replay: ledger.replay.clone(),
             summary: summary.clone(),
-            units: planned.plan.units.len() as u32,
+            units: ledger
+                .explanations
+                .iter()
+                .map(|explanation| explanation.label.clone())
+                .collect(),
         };
         lock(&self.snapshots).insert(SnapshotKey::of(&prepared.request), Arc::new(snapshot));
     }
@@ -363,12 +367,14 @@ impl Engine {
     }
 
     /// Notes that the last build of a workspace did nothing.
-    async fn remember_unchanged(&self, workspace: &str) {
-        if let Err(error) = self
-            .store
-            .put_record(LAST_BUILD, workspace, encode_explanations(&[]))
-            .await
-        {
+    async fn remember_unchanged(&self, snapshot: &Snapshot) {
+        let unchanged = |label: &UnitLabel| Explanation {
+            label: label.clone(),
+            outcome: Outcome::Fresh,
+            reasons: Vec::new(),
+        };
+        let record = encode_explanations(&snapshot.units.iter().map(unchanged).collect::<Vec<_>>());
+        if let Err(error) = self.store.put_record(LAST_BUILD, &snapshot.workspace, record).await {
             tracing::warn!(%error, "cannot keep a record");
         }
     }
@@ -468,8 +474,16 @@ struct Kept {
     version: String,
     directory: Option<String>,
     target: String,
-    ran: bool,
+    outcome: KeptOutcome,
     reasons: Vec<String>,
+}
+
+/// An outcome as it is kept.
+#[derive(Serialize, Deserialize)]
+enum KeptOutcome {
+    Ran,
+    Cached,
+    Fresh,
 }
 
 fn encode_explanations(explanations: &[Explanation]) -> Vec<u8> {
@@ -478,7 +492,11 @@ fn encode_explanations(explanations: &[Explanation]) -> Vec<u8> {
         version: explanation.label.version.clone(),
         directory: explanation.label.directory.clone(),
         target: explanation.label.target.clone(),
-        ran: explanation.outcome == Outcome::Ran,
+        outcome: match explanation.outcome {
+            Outcome::Ran => KeptOutcome::Ran,
+            Outcome::Cached => KeptOutcome::Cached,
+            Outcome::Fresh => KeptOutcome::Fresh,
+        },
         reasons: explanation.reasons.clone(),
     };
     let kept: Vec<Kept> = explanations.iter().map(keep).collect();
@@ -498,7 +516,11 @@ pub(super) fn decode_explanations(record: &[u8]) -> Result<Vec<Explanation>, Wir
             directory: kept.directory,
             target: kept.target,
         },
-        outcome: if kept.ran { Outcome::Ran } else { Outcome::Cached },
+        outcome: match kept.outcome {
+            KeptOutcome::Ran => Outcome::Ran,
+            KeptOutcome::Cached => Outcome::Cached,
+            KeptOutcome::Fresh => Outcome::Fresh,
+        },
         reasons: kept.reasons,
     };
     Ok(kept.into_iter().map(explanation).collect())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use vx_proto::{BuildEvent, BuildRequest, BuildSummary, MessageFormat};
+use vx_proto::{BuildEvent, BuildRequest, BuildSummary, MessageFormat, UnitLabel};
 
 use super::environment::Environment;
 use super::files::FileDigests;
@@ -46,7 +46,7 @@ pub(crate) struct Snapshot {
     /// What it ended with.
     pub(crate) summary: BuildSummary,
     /// Its units.
-    pub(crate) units: u32,
+    pub(crate) units: Vec<UnitLabel>,
 }
 
 impl Snapshot {
