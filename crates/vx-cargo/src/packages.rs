@@ -105,7 +105,7 @@ fn refuse_others(others: &[OtherPackage]) -> Result<(), PlanError> {
     };
     let what = match other.kind {
         OtherSource::Git => "git dependencies",
-        OtherSource::Registry => "alternative registries",
+        OtherSource::Registry => "a registry other than crates.io",
     };
     Err(PlanError::unsupported(what, Some(&other.name)))
 }

@@ -23,7 +23,7 @@ impl Plan {
     }
 
     fn uplift(&self, unit: &Unit, crate_type: &str) -> Option<Uplift> {
-        let file = self.file_name(unit, crate_type, &unit.file_stem())?;
+        let file = self.file_name(unit, crate_type, &self.file_stem(unit))?;
         // A program keeps the hyphens of its name.
         let stem = if crate_type == "bin" {
             unit.target.name.clone()

@@ -190,7 +190,9 @@ impl<'a> Arguments<'a> {
             self.push(expected);
         }
         self.codegen(format!("metadata={}", self.unit.identity));
-        self.codegen(format!("extra-filename=-{}", self.unit.identity));
+        if !self.plan.has_plain_name(self.unit) {
+            self.codegen(format!("extra-filename=-{}", self.unit.identity));
+        }
     }
 
     fn linking(&mut self) {
@@ -324,16 +326,14 @@ impl Plan {
 
     /// The files of a dependency that its dependants name. `metadata`: whether metadata is enough for the dependant.
     fn linkable_files(&self, unit: &Unit, metadata: bool) -> Vec<String> {
+        let stem = self.file_stem(unit);
         if metadata && !unit.needs_code() {
-            return vec![format!("lib{}.rmeta", unit.file_stem())];
+            return vec![format!("lib{stem}.rmeta")];
         }
-        let linkable = unit
-            .target
-            .crate_types
-            .iter()
-            .filter(|it| matches!(it.as_str(), "lib" | "rlib" | "dylib" | "proc-macro"));
+        let crate_types = unit.target.crate_types.iter().map(String::as_str);
+        let linkable = crate_types.filter(|crate_type| matches!(*crate_type, "lib" | "rlib" | "dylib" | "proc-macro"));
         linkable
-            .filter_map(|crate_type| self.file_name(unit, crate_type, &unit.file_stem()))
+            .filter_map(|crate_type| self.file_name(unit, crate_type, &stem))
             .collect()
     }
 

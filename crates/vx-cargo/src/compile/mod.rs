@@ -29,7 +29,7 @@ impl Plan {
         let planned = &self.units[unit];
         let linked = self.linked_scripts(unit);
         let crates = self.crate_inputs(unit);
-        let stem = planned.file_stem();
+        let stem = self.file_stem(planned);
         let mut arguments = arguments::Arguments::new(self, unit, scripts);
         arguments.all(&linked);
         Compile {
@@ -50,6 +50,23 @@ impl Plan {
             shows_warnings: self.is_local(planned),
             inputs: crates,
         }
+    }
+
+    /// What the names of all outputs of `unit` have in common.
+    pub(crate) fn file_stem(&self, unit: &Unit) -> String {
+        match self.has_plain_name(unit) {
+            true => unit.crate_name(),
+            false => format!("{}-{}", unit.crate_name(), unit.identity),
+        }
+    }
+
+    /// Whether nothing but the crate's name is in the names of its outputs: where these are written into other files, into
+    /// a program that a dynamic library is linked to for example, the user must find them under the same names.
+    fn has_plain_name(&self, unit: &Unit) -> bool {
+        let triple = unit.platform.as_ref().unwrap_or(&self.toolchain.host);
+        let is_dynamic = unit.is("dylib") || unit.is("cdylib");
+        let is_named_in_others = unit.is_executable() && (triple.contains("msvc") || triple.contains("emscripten"));
+        self.is_local(unit) && (is_dynamic || is_named_in_others)
     }
 
     /// Whether the package is the user's, who wants to see warnings about it.
@@ -95,11 +112,4 @@ pub(crate) fn own_library_directories(of: impl Iterator<Item = UnitIndex>, scrip
         .filter(|path| path.in_out_dir)
         .map(|path| path.directory())
         .collect()
-}
-
-impl Unit {
-    /// What the names of all its outputs have in common.
-    pub(crate) fn file_stem(&self) -> String {
-        format!("{}-{}", self.crate_name(), self.identity)
-    }
 }

@@ -1,7 +1,7 @@
 //! Naming the places of a plan: no path of a plan depends on where the checkout or the home lies.
 
 use camino::Utf8Path;
-use vx_model::{Root, RootedPath, Roots};
+use vx_model::{Part, Root, RootedPath, Roots, Template};
 
 use crate::paths::relative;
 
@@ -13,4 +13,32 @@ pub(super) fn locate_package(roots: &Roots, path: &Utf8Path) -> RootedPath {
         Root::Host => RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path)),
         _ => place,
     }
+}
+
+/// The template that renders to `text` here, with the places of `packages` named, those beside the workspace too.
+pub(super) fn template(roots: &Roots, packages: &[&Utf8Path], text: &str) -> Template {
+    let is_unnamed = |package: &&&Utf8Path| roots.locate(package.as_str()).root == Root::Host;
+    let outside = packages.iter().filter(is_unnamed);
+    outside.fold(Template::from_text(text, roots), |template, package| {
+        named(template, package.as_str(), &locate_package(roots, package))
+    })
+}
+
+/// `template` with `place` for every path `path`.
+fn named(template: Template, path: &str, place: &RootedPath) -> Template {
+    let path = format!("{path}/");
+    let mut whole = Template::new();
+    for part in template.parts {
+        match part {
+            Part::Place(place) => whole = whole.place(place),
+            Part::Text(text) => {
+                let mut pieces = text.split(path.as_str());
+                whole = whole.text(pieces.next().unwrap_or_default());
+                for piece in pieces {
+                    whole = whole.place(place.clone()).text(format!("/{piece}"));
+                }
+            }
+        }
+    }
+    whole
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::{Root, RootedPath, Roots, Template};
+use vx_toolchain::CRATES_IO_SOURCES;
 
 use super::metadata::{Metadata, MetadataPackage};
 use super::places::locate_package;
@@ -12,12 +13,6 @@ use super::{lints, lto};
 use crate::plan::{Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
 use crate::workspace::{cargo_home, root_of};
 use crate::{Lto, PlanContext, PlanError, Profile, Settings};
-
-/// What a package id of the one supported registry starts with, in both of its protocols.
-const REGISTRIES: [&str; 2] = [
-    "registry+https://github.com/rust-lang/crates.io-index",
-    "sparse+https://index.crates.io/",
-];
 
 /// Packages and units of a plan.
 pub(super) struct Converted {
@@ -140,11 +135,11 @@ impl Converter<'_> {
 
     /// Cargo knows a link to the package; what it leads to is named by its content.
     fn registry_package(&self, said: &MetadataPackage, source: &str) -> Result<(PackageSource, RootedPath), PlanError> {
-        if !REGISTRIES.contains(&source) {
+        if !CRATES_IO_SOURCES.contains(&source) {
             let what = if source.starts_with("git+") {
                 "git dependencies"
             } else {
-                "alternative registries"
+                "a registry other than crates.io"
             };
             return Err(PlanError::unsupported(what, Some(&said.name)));
         }

@@ -1,0 +1,160 @@
+//! Carries a plan out, in order, without keys, store or sandbox: what the commands of a plan are for.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_cargo::{Plan, PlanContext, UnitIndex, UnitKind};
+use vx_model::{Digest, Root, RootedPath, Roots, Template};
+
+use super::project::Outputs;
+
+/// What a plan was made into.
+pub struct Built {
+    /// Exec root of each unit.
+    pub exec: BTreeMap<UnitIndex, Utf8PathBuf>,
+    pub outputs: Outputs,
+}
+
+impl Built {
+    /// The output file of a unit.
+    pub fn file(&self, unit: UnitIndex, name: &str) -> Utf8PathBuf {
+        self.exec[&unit].join("out").join(name)
+    }
+}
+
+/// Runs every unit in an exec root of its own below `scratch`.
+pub fn build(plan: &Plan, context: &PlanContext, roots: &Roots, scratch: &Utf8Path) -> Built {
+    let mut built = Built {
+        exec: BTreeMap::new(),
+        outputs: Outputs::default(),
+    };
+    for (number, unit) in plan.units.iter().enumerate() {
+        let exec = scratch.join(format!("exec-{number}"));
+        for directory in ["deps", "out"] {
+            std::fs::create_dir_all(exec.join(directory)).unwrap();
+        }
+        match unit.kind {
+            UnitKind::Compile => compile(plan, context, roots, number, &exec, &built),
+            UnitKind::RunBuildScript => {
+                let said = run_script(plan, context, roots, number, &exec, &built);
+                built.outputs.0.insert(number, Arc::new(said));
+            }
+        }
+        built.exec.insert(number, exec);
+    }
+    built
+}
+
+fn compile(plan: &Plan, context: &PlanContext, roots: &Roots, unit: UnitIndex, exec: &Utf8Path, built: &Built) {
+    let compile = plan.compile(unit, &|script| built.outputs.get(script));
+    for (dependency, needs) in &compile.inputs {
+        for file in built.exec[dependency].join("out").read_dir_utf8().unwrap() {
+            let file = file.unwrap();
+            let is_metadata = file.file_name().ends_with(".rmeta");
+            let is_needed = match needs {
+                vx_cargo::Needs::Metadata => is_metadata,
+                vx_cargo::Needs::Everything => !file.file_name().ends_with(".d"),
+            };
+            if is_needed {
+                std::fs::copy(file.path(), exec.join("deps").join(file.file_name())).unwrap();
+            }
+        }
+    }
+    let roots = roots.clone().with(Root::Exec, exec.as_str());
+    let arguments: Vec<String> = compile
+        .arguments
+        .iter()
+        .map(|argument| argument.render(&roots))
+        .collect();
+    let mut command = Command::new(&arguments[0]);
+    command.args(&arguments[1..]);
+    run(
+        command,
+        context,
+        &roots,
+        &compile.environment,
+        &compile.library_path,
+        &compile.working_directory,
+    );
+    assert!(
+        exec.join("out").join(&compile.dep_info).is_file(),
+        "{}",
+        compile.dep_info
+    );
+    if let Some(metadata) = &compile.metadata {
+        assert!(exec.join("out").join(metadata).is_file(), "{metadata}");
+    }
+    for uplift in plan.uplifts(unit) {
+        assert!(exec.join("out").join(&uplift.file).is_file(), "{}", uplift.file);
+    }
+}
+
+/// Runs a script and gives its output directory the name of what is in it, as the engine does.
+fn run_script(
+    plan: &Plan,
+    context: &PlanContext,
+    roots: &Roots,
+    unit: UnitIndex,
+    exec: &Utf8Path,
+    built: &Built,
+) -> vx_cargo::ScriptOutput {
+    let run_script = plan.run_script(unit, &|script| built.outputs.get(script));
+    let is_program = |file: &Utf8PathBuf| file.extension().is_none();
+    let mut files = built.exec[&run_script.script].join("out").read_dir_utf8().unwrap();
+    let program = files
+        .find_map(|file| Some(file.unwrap().into_path()).filter(is_program))
+        .unwrap();
+    let out = context.home.out();
+    let place = out.join(format!("run-{unit}"));
+    std::fs::create_dir_all(&place).unwrap();
+    let roots = roots
+        .clone()
+        .with(Root::Exec, exec.as_str())
+        .with(Root::OutDir, place.as_str());
+    let stdout = run(
+        Command::new(&program),
+        context,
+        &roots,
+        &run_script.environment,
+        &run_script.library_path,
+        &run_script.working_directory,
+    );
+    let said = plan.script_output(unit, &stdout, &roots).unwrap();
+    let mut content = String::new();
+    for file in place.read_dir_utf8().unwrap() {
+        let file = file.unwrap();
+        content.push_str(&format!(
+            "{} {}\n",
+            file.file_name(),
+            Digest::of(&std::fs::read(file.path()).unwrap())
+        ));
+    }
+    let name = Digest::of(content.as_bytes()).hex();
+    if !out.join(&name).exists() {
+        std::fs::rename(&place, out.join(&name)).unwrap();
+    }
+    said.moved(Root::OutDir, &RootedPath::new(Root::Home, format!("out/{name}")))
+}
+
+fn run(
+    mut command: Command,
+    context: &PlanContext,
+    roots: &Roots,
+    environment: &[(String, Template)],
+    library_path: &[Template],
+    directory: &RootedPath,
+) -> Vec<u8> {
+    let library_path: Vec<String> = library_path.iter().map(|place| place.render(roots)).collect();
+    command
+        .env_clear()
+        .envs(&context.environment)
+        .envs(environment.iter().map(|(name, value)| (name, value.render(roots))))
+        .env("LD_LIBRARY_PATH", library_path.join(":"))
+        .current_dir(roots.absolute(directory));
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{stderr}");
+    output.stdout
+}

@@ -1,0 +1,149 @@
+//! `Project`: files of a workspace, an empty home, and the plan for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vx_cargo::{Plan, PlanContext, PlanError, ScriptOutput, UnitIndex};
+use vx_home::VxHome;
+use vx_model::{Root, Roots};
+use vx_proto::Selection;
+
+/// Variables that a test inherits; all others would make it depend on where it runs.
+const INHERITED: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+
+pub struct Project {
+    _directory: tempfile::TempDir,
+    pub root: Utf8PathBuf,
+    pub context: PlanContext,
+}
+
+impl Project {
+    /// A project of these files, in the directory `workspace` of an empty one. Paths are relative to the workspace.
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let top = Utf8Path::from_path(directory.path())
+            .unwrap()
+            .canonicalize_utf8()
+            .unwrap();
+        let root = top.join("workspace");
+        std::fs::create_dir(&root).unwrap();
+        let context = context(&root, &top.join("home"));
+        let project = Self {
+            _directory: directory,
+            root,
+            context,
+        };
+        project.write(files);
+        project
+    }
+
+    pub fn write(&self, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            let path = self.root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+    }
+
+    /// A directory for what a test makes beside the project.
+    pub fn scratch(&self) -> Utf8PathBuf {
+        self.root.with_file_name("scratch")
+    }
+
+    /// Puts a package of the registry into the home, as if it had been downloaded, and answers its entry in a lock file.
+    pub fn registry_package(&self, name: &str, version: &str, dependencies: &[&str], files: &[(&str, &str)]) -> String {
+        let checksum = vx_model::hex(&vx_model::Digest::of(format!("{name} {version}").as_bytes()).hash);
+        let directory = self
+            .context
+            .home
+            .packages()
+            .join(format!("{name}-{version}-{checksum}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let sums = format!("{{\"files\":{{}},\"package\":\"{checksum}\"}}");
+        for (path, text) in files.iter().chain(&[(".cargo-checksum.json", sums.as_str())]) {
+            let path = directory.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let dependencies: String = dependencies.iter().map(|name| format!("{name:?},")).collect();
+        format!(
+            "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\
+             source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+             checksum = \"{checksum}\"\ndependencies = [{dependencies}]\n"
+        )
+    }
+
+    pub fn roots(&self) -> Roots {
+        roots(&self.context, &self.root)
+    }
+
+    pub fn selecting(mut self, selection: Selection) -> Self {
+        self.context.selection = selection;
+        self
+    }
+
+    pub fn with_environment(mut self, variables: &[(&str, &str)]) -> Self {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.context.environment.extend(variables);
+        self
+    }
+
+    pub fn plan(&self) -> Result<Plan, PlanError> {
+        plan(&self.context)
+    }
+}
+
+/// The plan, with the packages of the lock file.
+pub fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
+    // Verifying downloads blocks its thread.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let workspace = vx_cargo::workspace_root(context).await?;
+        let downloads = context.home.downloads();
+        let source = vx_cargo::prepare_packages(context, &workspace, &downloads, &|_, _| {}).await?;
+        Plan::make(context, &source).await
+    })
+}
+
+pub fn roots(context: &PlanContext, workspace: &Utf8Path) -> Roots {
+    Roots::default()
+        .with(Root::Workspace, workspace.as_str())
+        .with(Root::Home, context.home.root().as_str())
+        .with(Root::Toolchain, context.toolchain.sysroot.as_str())
+        .with(Root::Exec, "/vx-exec")
+}
+
+/// A request of a user in `directory`.
+pub fn context(directory: &Utf8Path, home: &Utf8Path) -> PlanContext {
+    let environment: BTreeMap<String, String> = std::env::vars()
+        .filter(|(name, _)| INHERITED.contains(&name.as_str()))
+        .collect();
+    // One memory for all tests: hashing a toolchain takes a second.
+    let memory = Utf8PathBuf::from_path_buf(std::env::temp_dir())
+        .unwrap()
+        .join("vx-cargo-tests");
+    PlanContext {
+        directory: directory.to_owned(),
+        toolchain: vx_toolchain::select(directory, &environment, None, &memory).unwrap(),
+        environment,
+        home: VxHome::new(home),
+        selection: Selection::default(),
+    }
+}
+
+/// Outputs of build scripts by unit.
+#[derive(Default)]
+pub struct Outputs(pub BTreeMap<UnitIndex, Arc<ScriptOutput>>);
+
+impl Outputs {
+    pub fn get(&self, unit: UnitIndex) -> Option<Arc<ScriptOutput>> {
+        self.0.get(&unit).cloned()
+    }
+}
