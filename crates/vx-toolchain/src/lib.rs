@@ -13,5 +13,5 @@ mod publish;
 pub use checksum::{Checksum, ParseChecksumError};
 pub use choose::{AskedBy, Toolchain, ToolchainError, ToolchainFileError, select};
 pub use download::{DownloadCache, DownloadError};
-pub use lockfile::{LockedPackage, Lockfile, LockfileError, OtherPackage, OtherSource};
+pub use lockfile::{CRATES_IO_SOURCES, LockedPackage, Lockfile, LockfileError, OtherPackage, OtherSource};
 pub use packages::{CRATES_IO_INDEX, PackageDir, PackageError, PackageStore, Registry, UnpackError, source_view};

@@ -83,8 +83,8 @@ struct Entry {
     checksum: Option<String>,
 }
 
-/// How lock files name crates.io.
-const CRATES_IO: &[&str] = &[
+/// How lock files and package ids name crates.io, one for each protocol of its index.
+pub const CRATES_IO_SOURCES: &[&str] = &[
     "registry+https://github.com/rust-lang/crates.io-index",
     "sparse+https://index.crates.io/",
 ];
@@ -96,7 +96,7 @@ impl Lockfile {
         let mut lockfile = Self::default();
         for entry in document.package {
             let Some(source) = &entry.source else { continue };
-            if CRATES_IO.contains(&source.as_str()) {
+            if CRATES_IO_SOURCES.contains(&source.as_str()) {
                 lockfile.packages.push(locked(&entry, source, &document.metadata)?);
             } else {
                 let kind = if source.starts_with("git+") {
