@@ -60,7 +60,7 @@ pub(crate) enum EnvironmentError {
         source: std::io::Error,
     },
     /// Not an endpoint that vx would listen on.
-    #[error("{variable} is not an endpoint")]
+    #[error("the value of {variable} cannot be used")]
     Endpoint {
         /// Which variable.
         variable: &'static str,
@@ -230,7 +230,7 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         let message = |variables: &[(&str, &str)]| resolve(variables).unwrap_err().to_string();
         assert!(message(&[]).contains("VX_HOME"));
-        assert!(message(&[("HOME", "/h"), ("VX_CAS", "0.0.0.0:1")]).starts_with("VX_CAS is not an endpoint"));
+        assert!(message(&[("HOME", "/h"), ("VX_CAS", "0.0.0.0:1")]).contains("VX_CAS"));
         assert!(message(&[("HOME", "/h"), ("VX_IDLE_TIMEOUT", "soon")]).starts_with("VX_IDLE_TIMEOUT"));
     }
 }

@@ -1,3 +1,106 @@
-//! The `vx` command line.
+//! The `vx` command line: understands the arguments, asks the daemon, shows its answers. Knows no build logic.
+//!
+//! The services are hidden subcommands of this same program, so that their version cannot differ from it.
 
-fn main() {}
+mod cli;
+mod client;
+mod commands;
+mod daemon;
+mod environment;
+mod error;
+mod render;
+mod request;
+mod services;
+mod version;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser as _;
+use vx_proto::WireError;
+
+use crate::cli::{Cli, Command};
+use crate::environment::Environment;
+use crate::render::Screen;
+
+/// What every subcommand gets beside its own arguments.
+pub(crate) struct Invocation<'a> {
+    /// When the program started.
+    pub(crate) started: Instant,
+    /// The variables of vx.
+    pub(crate) environment: Environment,
+    /// `+TOOLCHAIN`, without the plus sign.
+    pub(crate) toolchain: Option<String>,
+    /// Where everything is shown.
+    pub(crate) screen: &'a mut Screen,
+}
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(service) = arguments.get(1).and_then(|word| services::Service::of_argument(word)) {
+        return services::run(service);
+    }
+    let toolchain = take_toolchain(&mut arguments);
+    let cli = Cli::parse_from(arguments);
+    let mut screen = Screen::plain();
+    run(&cli, &mut screen, toolchain, started).unwrap_or_else(|error| {
+        screen.error(&error);
+        error::exit_code(error.kind)
+    })
+}
+
+fn run(cli: &Cli, screen: &mut Screen, toolchain: Option<String>, started: Instant) -> Result<ExitCode, WireError> {
+    screen.obey(&cli.terminal)?;
+    let environment = Environment::of_process()?;
+    for name in &environment.unknown {
+        screen.warning(&format!("`{name}` is no variable of vx and has no effect"));
+    }
+    let mut invocation = Invocation {
+        started,
+        environment,
+        toolchain,
+        screen,
+    };
+    match &cli.command {
+        Command::Build(arguments) => commands::build::run(arguments, &mut invocation),
+        Command::Run(arguments) => commands::run::run(arguments, &mut invocation),
+        Command::Clean(arguments) => commands::clean::run(arguments, &mut invocation),
+        Command::Explain(arguments) => commands::explain::run(arguments, &mut invocation),
+        Command::Status(arguments) => commands::status::run(arguments, &mut invocation),
+        Command::Kill => commands::kill::run(&mut invocation),
+    }
+}
+
+/// Takes `+TOOLCHAIN` off, the way rustup does it for cargo: as the first argument only.
+fn take_toolchain(arguments: &mut Vec<OsString>) -> Option<String> {
+    let toolchain = arguments.get(1)?.to_str()?.strip_prefix('+')?.to_owned();
+    arguments.remove(1);
+    Some(toolchain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(arguments: &[&str]) -> (Option<String>, Vec<OsString>) {
+        let mut arguments = arguments.iter().map(OsString::from).collect();
+        let toolchain = take_toolchain(&mut arguments);
+        (toolchain, arguments)
+    }
+
+    #[test]
+    fn a_toolchain_is_the_first_argument_or_none() {
+        assert_eq!(
+            split(&["vx", "+nightly", "build"]),
+            (Some("nightly".to_owned()), vec!["vx".into(), "build".into()])
+        );
+        assert_eq!(
+            split(&["vx", "run", "+x"]),
+            (None, vec!["vx".into(), "run".into(), "+x".into()])
+        );
+        assert_eq!(split(&["vx"]), (None, vec!["vx".into()]));
+    }
+}

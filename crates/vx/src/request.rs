@@ -4,9 +4,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_proto::{BuildRequest, EnvVar, ErrorKind, MessageFormat, Selection, WireError};
 
 use crate::cli::{BuildArguments, CommonArguments, Format, RunArguments};
+use crate::render::Verbosity;
 
 /// The request of `vx build`.
-pub(crate) fn build(arguments: &BuildArguments, toolchain: Option<String>) -> Result<BuildRequest, WireError> {
+pub(crate) fn build(
+    arguments: &BuildArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
     let BuildArguments {
         packages,
         targets,
@@ -23,11 +28,15 @@ pub(crate) fn build(arguments: &BuildArguments, toolchain: Option<String>) -> Re
         examples: targets.examples,
         ..selection(common)?
     };
-    request(selection, common, toolchain)
+    request(selection, common, toolchain, verbosity)
 }
 
 /// The request of `vx run`: the same, but for exactly one program.
-pub(crate) fn run(arguments: &RunArguments, toolchain: Option<String>) -> Result<BuildRequest, WireError> {
+pub(crate) fn run(
+    arguments: &RunArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
     let RunArguments {
         package,
         bin,
@@ -42,7 +51,7 @@ pub(crate) fn run(arguments: &RunArguments, toolchain: Option<String>) -> Result
         run: true,
         ..selection(common)?
     };
-    request(selection, common, toolchain)
+    request(selection, common, toolchain, verbosity)
 }
 
 /// The directory that the user is in.
@@ -93,6 +102,7 @@ fn request(
     selection: Selection,
     common: &CommonArguments,
     toolchain: Option<String>,
+    verbosity: Verbosity,
 ) -> Result<BuildRequest, WireError> {
     Ok(BuildRequest {
         directory: current_directory()?.into_string(),
@@ -105,6 +115,7 @@ fn request(
             Format::Human => MessageFormat::Human,
             Format::Json => MessageFormat::Json,
         },
+        verbose: verbosity == Verbosity::Verbose,
     })
 }
 
@@ -134,8 +145,8 @@ mod tests {
     fn selection_of(arguments: &[&str]) -> Selection {
         let cli = Cli::try_parse_from([&["vx"], arguments].concat()).unwrap();
         let request = match cli.command {
-            Command::Build(arguments) => build(&arguments, None),
-            Command::Run(arguments) => run(&arguments, None),
+            Command::Build(arguments) => build(&arguments, None, Verbosity::Normal),
+            Command::Run(arguments) => run(&arguments, None, Verbosity::Normal),
             other => panic!("{other:?}"),
         };
         request.unwrap().selection

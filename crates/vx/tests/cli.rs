@@ -70,12 +70,10 @@ fn a_directory_without_a_project() {
 }
 
 #[test]
-fn a_manifest_that_is_wrong_is_told_as_cargo_tells_it() {
+fn a_manifest_that_is_wrong_is_told_with_its_place() {
     let env = TestEnv::with_fixture("hello");
     env.write("Cargo.toml", "[package\n");
-    let outcome = env.vx(["build"]).run().code(101);
-    assert!(outcome.stderr.contains("Cargo.toml"), "{outcome}");
-    assert!(outcome.stderr.contains("unclosed table"), "{outcome}");
+    assert_told(&env, "wrong_manifest", &env.vx(["build"]).run());
 }
 
 #[test]

@@ -6,8 +6,8 @@
 
 mod harness;
 
-use camino::Utf8PathBuf;
-use harness::{Counts, TestEnv, copy_directory, download_cache};
+use camino::{Utf8Path, Utf8PathBuf};
+use harness::{Counts, TestEnv, download_cache};
 
 const EXPECTED: &str = "{\"number\":\"42\",\"int_size\":4,\"system\":\"unix\"}\n";
 
@@ -48,68 +48,90 @@ fn crates_with_scripts_and_macros_are_built_once() {
 #[test]
 fn an_unrelated_project_shares_the_compiled_crates() {
     let env = TestEnv::with_fixture("registry_crates");
-    env.build(&["--locked"]);
+    assert_eq!(env.build(&["--locked", "-p", "itoa"]).ran, 1);
     let other = env.root().join("other");
-    copy_directory(&env.project(), &other);
-    std::fs::write(
-        other.join("src/main.rs"),
-        "fn main() { println!(\"{}\", itoa::Buffer::new().format(7)); }\n",
-    )
-    .unwrap();
+    std::fs::create_dir_all(other.join("src")).unwrap();
+    let write = |path: &str, text: String| std::fs::write(other.join(path), text).unwrap();
+    let package = "name = \"other\"\nversion = \"0.1.0\"\n";
+    write(
+        "Cargo.toml",
+        format!("[package]\n{package}edition = \"2024\"\n[dependencies]\nitoa = \"=1.0.15\"\n"),
+    );
+    write(
+        "src/main.rs",
+        "fn main() { println!(\"{}\", itoa::Buffer::new().format(7)); }\n".to_owned(),
+    );
+    let itoa = format!(
+        "name = \"itoa\"\nversion = \"1.0.15\"\n\
+         source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"{}\"\n",
+        checksum_of_itoa(&env)
+    );
+    let other_in_lock = format!("{package}dependencies = [\n \"itoa\",\n]\n");
+    write(
+        "Cargo.lock",
+        format!("version = 4\n\n[[package]]\n{itoa}\n[[package]]\n{other_in_lock}"),
+    );
     assert_eq!(env.build_in(&other, &["--locked"]).ran, 1);
-    assert_eq!(env.run_program_in(&other, "debug/registry_crates"), "7\n");
+    assert_eq!(env.run_program_in(&other, "debug/other"), "7\n");
 }
 
 #[test]
 fn a_new_home_needs_no_network_when_the_downloads_are_there() {
-    let first = TestEnv::with_fixture("registry_crates");
-    first.build(&["--locked", "-p", "itoa", "-p", "cfg-if"]);
-    drop(first);
     fetch_everything();
-
-    let second = TestEnv::with_fixture("registry_crates");
-    second
-        .vx(["build", "--locked", "--offline"])
-        .env(NO_NETWORK.0, NO_NETWORK.1)
-        .run()
-        .success();
-    assert_eq!(second.run_program("debug/registry_crates"), EXPECTED);
+    let env = TestEnv::with_fixture("registry_crates");
+    let build = env.vx(["build", "--locked", "--offline", "-p", "itoa"]);
+    assert_eq!(build.env(NO_NETWORK.0, NO_NETWORK.1).run().success().counts().ran, 1);
 }
 
-/// Makes sure that every package of the fixture is in the shared download cache.
+/// Makes sure that every package of the fixture is in the shared download cache: all are fetched, one is built.
 fn fetch_everything() {
-    TestEnv::with_fixture("registry_crates").build(&["--locked"]);
+    let env = TestEnv::with_fixture("registry_crates");
+    assert_eq!(env.build(&["--locked", "-p", "itoa"]).ran, 1);
 }
 
-/// A download cache of this test's own, filled from the shared one.
-fn own_downloads(env: &TestEnv) -> Utf8PathBuf {
-    fetch_everything();
-    let own = env.root().join("downloads");
-    copy_directory(&Utf8PathBuf::from_path_buf(download_cache()).unwrap(), &own);
-    own
-}
-
-/// The file in `directory` whose name is the checksum of itoa in the lock file of `env`.
-fn download_of_itoa(env: &TestEnv, directory: &camino::Utf8Path) -> Utf8PathBuf {
+/// The checksum of itoa in the lock file of the project.
+fn checksum_of_itoa(env: &TestEnv) -> String {
     let lock = std::fs::read_to_string(env.project().join("Cargo.lock")).unwrap();
     let (_, itoa) = lock.split_once("name = \"itoa\"").unwrap();
     let (_, checksum) = itoa.split_once("checksum = \"").unwrap();
-    let checksum = checksum.split('"').next().unwrap();
-    find(directory, checksum).unwrap_or_else(|| panic!("{checksum} is not in {directory}"))
+    checksum[..64].to_owned()
 }
 
-fn find(directory: &camino::Utf8Path, name: &str) -> Option<Utf8PathBuf> {
-    directory
-        .read_dir_utf8()
-        .unwrap()
-        .map(Result::unwrap)
-        .find_map(|entry| match entry.file_type().unwrap() {
-            kind if kind.is_dir() => find(entry.path(), name),
-            _ => entry.file_name().starts_with(name).then(|| entry.path().to_owned()),
-        })
+/// The files in `directory` that are named by a hash, and nothing that is only there for a moment.
+fn downloads_in(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut found = Vec::new();
+    for entry in directory.read_dir_utf8().unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(downloads_in(entry.path()));
+        } else if name.len() >= 62 && name.bytes().all(|letter| letter.is_ascii_hexdigit()) {
+            found.push(entry.into_path());
+        }
+    }
+    found
 }
 
-fn damage(file: &camino::Utf8Path) {
+/// A download cache of this test's own, filled from the shared one; itoa in it is damaged.
+fn downloads_with_a_damaged_itoa(env: &TestEnv) -> Utf8PathBuf {
+    fetch_everything();
+    let shared = Utf8PathBuf::from_path_buf(download_cache()).unwrap();
+    let own = env.root().join("downloads");
+    for file in downloads_in(&shared.join("sha256")) {
+        let copy = own.join(file.strip_prefix(&shared).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(file, copy).unwrap();
+    }
+    let checksum = checksum_of_itoa(env);
+    let is_itoa = |file: &Utf8PathBuf| file.as_str().replace('/', "").ends_with(&checksum);
+    let itoa = downloads_in(&own)
+        .into_iter()
+        .find(is_itoa)
+        .expect("itoa is in the cache");
+    damage(&itoa);
+    own
+}
+
+fn damage(file: &Utf8Path) {
     let mut bytes = std::fs::read(file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -120,8 +142,7 @@ fn damage(file: &camino::Utf8Path) {
 #[test]
 fn a_damaged_download_is_fetched_again() {
     let env = TestEnv::with_fixture("registry_crates");
-    let downloads = own_downloads(&env);
-    damage(&download_of_itoa(&env, &downloads));
+    let downloads = downloads_with_a_damaged_itoa(&env);
     env.vx(["build", "--locked"])
         .env("VX_DOWNLOAD_CACHE_DIR", &downloads)
         .run()
@@ -132,8 +153,7 @@ fn a_damaged_download_is_fetched_again() {
 #[test]
 fn a_missing_download_without_network_is_told_by_name() {
     let env = TestEnv::with_fixture("registry_crates");
-    let downloads = own_downloads(&env);
-    damage(&download_of_itoa(&env, &downloads));
+    let downloads = downloads_with_a_damaged_itoa(&env);
     let build = env.vx(["build", "--locked", "--offline"]);
     let outcome = build.env("VX_DOWNLOAD_CACHE_DIR", &downloads).run().code(5);
     assert!(outcome.stderr.contains("itoa"), "{outcome}");
@@ -207,7 +227,7 @@ fn what_is_not_supported_is_refused_by_name_before_anything_runs() {
         (
             "gitted = { version = \"0.1\", registry = \"other\" }\n",
             other_registry,
-            "registry",
+            "alternative registries",
         ),
     ];
     for (dependency, source, named) in cases {

@@ -1,0 +1,243 @@
+//! The way to the daemon of this home: finds it, starts it, replaces it when it is of another version.
+//!
+//! Whether a daemon lives is decided by its lock alone. A run file is a hint, and whoever answers at an endpoint must
+//! know this home's token. Starts are serialised by a lock of their own, so any number of clients start one daemon.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use vx_daemon::life::{self, Launch, Lock, LockError, ProcessId, RunFile, Service};
+use vx_home::env;
+use vx_proto::{DaemonClient, ErrorKind, WireError};
+use vx_transport::{ConnectError, Credentials, Endpoint, Limits, Session, Token};
+
+use crate::environment::Environment;
+use crate::error::from_call;
+use crate::version::build_version;
+
+/// Names the lock that is held while a daemon is started.
+pub(crate) const START_LOCK: &str = "start";
+
+/// How long to wait for another client that is starting the daemon: longer than any start may take.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a daemon of another version may take to answer whether it is idle.
+const REPLACE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a daemon that speaks another protocol may take to end when it is idle; one that stays longer is busy.
+const FOREIGN_LIMIT: Duration = Duration::from_secs(3);
+
+/// A session with the daemon of this home and this version, which is started or replaced where needed.
+pub(crate) async fn connect(environment: &Environment) -> Result<Session, WireError> {
+    life::prepare_home(&environment.home).map_err(|error| {
+        WireError::from_error(ErrorKind::Machine, &error)
+            .with_help(format!("set {} to a directory that you may write to", env::VX_HOME))
+    })?;
+    if let Some(session) = find_current(environment).await? {
+        return Ok(session);
+    }
+    let path = environment.home.lock_file(START_LOCK);
+    let _starting = blocking(move || Lock::acquire(&path, START_LIMIT))
+        .await?
+        .map_err(lock_failed)?;
+    // Another client may have held the lock and started it.
+    if let Some(session) = find_current(environment).await? {
+        return Ok(session);
+    }
+    start(environment).await
+}
+
+/// A session with the daemon of this home, whatever its version; none where no daemon runs. Starts nothing.
+pub(crate) async fn connect_running(environment: &Environment) -> Result<Option<Session>, WireError> {
+    match find(environment).await? {
+        Found::Nobody => Ok(None),
+        Found::Answers(session) => Ok(Some(session)),
+        Found::Foreign(_, error) => Err(WireError::from_error(ErrorKind::Unavailable, &error)
+            .with_help("a daemon of another version runs; `vx kill` stops it")),
+    }
+}
+
+/// What this process and the services of its home prove to one another.
+pub(crate) fn credentials(environment: &Environment) -> Result<Credentials, WireError> {
+    let token = Token::load_or_create(&environment.home.token())
+        .map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
+    Ok(Credentials {
+        token,
+        build_version: build_version(),
+        protocol: vx_proto::PROTOCOL,
+    })
+}
+
+/// Who is there.
+enum Found {
+    /// No daemon, or one that is just ending.
+    Nobody,
+    /// The daemon of this home, of any version.
+    Answers(Session),
+    /// The daemon of this home, which speaks another protocol.
+    Foreign(ProcessId, ConnectError),
+}
+
+async fn find(environment: &Environment) -> Result<Found, WireError> {
+    let home = &environment.home;
+    if !Lock::is_held(&home.lock_file(Service::Daemon.name())).map_err(lock_failed)? {
+        return Ok(Found::Nobody);
+    }
+    let published = RunFile::read(home, Service::Daemon);
+    let published = published.map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
+    let Some(published) = published else {
+        // It is starting or ending; a start waits for either.
+        return Ok(Found::Nobody);
+    };
+    let endpoint: Endpoint = published
+        .endpoint
+        .parse()
+        .map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
+    if let Some(wanted) = environment.daemon.as_ref().filter(|wanted| **wanted != endpoint) {
+        let message = format!(
+            "the daemon of this home listens on {endpoint}, not on {}={wanted}",
+            env::VX_DAEMON
+        );
+        return Err(WireError::new(ErrorKind::Usage, message)
+            .with_help(format!("stop it with `vx kill`, or unset {}", env::VX_DAEMON)));
+    }
+    match Session::connect(&endpoint, &credentials(environment)?, &Limits::default()).await {
+        Ok(session) => Ok(Found::Answers(session)),
+        Err(error) if nobody_listens(&error) => Ok(Found::Nobody),
+        Err(error) if is_other_protocol(&error) => Ok(Found::Foreign(published.process, error)),
+        Err(error) => {
+            let message = format!(
+                "the daemon (process {}) does not answer on {endpoint}",
+                published.process.pid
+            );
+            Err(with_cause(message, &error).with_help("`vx kill` stops it, whatever it is doing"))
+        }
+    }
+}
+
+/// Whether nothing is at the endpoint: the daemon that published it is ending.
+fn nobody_listens(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Absent { .. })
+}
+
+/// Whether a daemon of this home answered, with another protocol.
+fn is_other_protocol(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::OtherProtocol { .. })
+}
+
+/// The daemon of this home if it is of this version; none where one may be started now.
+async fn find_current(environment: &Environment) -> Result<Option<Session>, WireError> {
+    match find(environment).await? {
+        Found::Nobody => Ok(None),
+        Found::Answers(session) if session.peer_version() == build_version() => Ok(Some(session)),
+        Found::Answers(session) => {
+            end_if_idle(&session).await?;
+            Ok(None)
+        }
+        Found::Foreign(process, error) => {
+            end_foreign_if_idle(process, error).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Asks a daemon of another version to end. It may do so after this returns: the next daemon waits for its lock.
+async fn end_if_idle(session: &Session) -> Result<(), WireError> {
+    let client = DaemonClient::new(session.rpc());
+    let answer = session
+        .call(REPLACE_LIMIT, async move { client.shutdown(true).await })
+        .await;
+    match answer.map_err(|error| from_call("daemon", &error))?.into_result() {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind == ErrorKind::Busy => {
+            let theirs = session.peer_version();
+            Err(refused_by_other_version(format!("vx {theirs}"), error.message))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks a daemon whose protocol this process does not speak, by a signal that every version understands.
+async fn end_foreign_if_idle(process: ProcessId, refusal: ConnectError) -> Result<(), WireError> {
+    let ended = blocking(move || {
+        let Some(handle) = process.open()? else { return Ok(true) };
+        handle.ask_to_end_when_idle()?;
+        handle.wait_until(Instant::now() + FOREIGN_LIMIT)
+    });
+    match ended.await? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(refused_by_other_version(
+            "another version of vx".to_owned(),
+            refusal.to_string(),
+        )),
+        Err(error) => Err(with_cause(
+            format!("cannot end the daemon (process {})", process.pid),
+            &error,
+        )),
+    }
+}
+
+fn refused_by_other_version(theirs: String, reason: String) -> WireError {
+    let ours = build_version();
+    WireError {
+        causes: vec![reason],
+        ..WireError::new(
+            ErrorKind::Busy,
+            format!("the running daemon is {theirs}, this is vx {ours}, and the daemon is busy"),
+        )
+    }
+    .with_help("wait until its builds are done, or stop them with `vx kill`")
+}
+
+async fn start(environment: &Environment) -> Result<Session, WireError> {
+    let mut variables = vec![(env::VX_DOWNLOAD_CACHE_DIR, environment.downloads.to_string())];
+    // Relative paths mean something else in the daemon's working directory.
+    variables.extend(
+        environment
+            .log_file
+            .iter()
+            .map(|path| (env::VX_LOG_FILE, path.to_string())),
+    );
+    let launched = life::launch(Launch {
+        service: Service::Daemon,
+        home: &environment.home,
+        log_file: environment.log_file.as_deref(),
+        environment: variables,
+        bound: false,
+    })
+    .await?;
+    let endpoint: Endpoint = launched
+        .published
+        .endpoint
+        .parse()
+        .map_err(|error| WireError::from_error(ErrorKind::Internal, &error))?;
+    let connected = Session::connect(&endpoint, &credentials(environment)?, &Limits::default()).await;
+    connected.map_err(|error| with_cause("the daemon has started but does not answer".to_owned(), &error))
+}
+
+fn lock_failed(error: LockError) -> WireError {
+    let told = WireError::from_error(ErrorKind::Unavailable, &error);
+    match error {
+        LockError::Held { .. } => told.with_help("another vx is starting the daemon and hangs; end it, then `vx kill`"),
+        LockError::Io { .. } => told,
+    }
+}
+
+fn with_cause(message: String, cause: &dyn std::error::Error) -> WireError {
+    let told = WireError::from_error(ErrorKind::Unavailable, cause);
+    WireError {
+        message,
+        causes: std::iter::once(told.message).chain(told.causes).collect(),
+        ..told
+    }
+}
+
+/// Runs what blocks on a thread of its own. Not on the runtime's: it would wait for the thread when the user interrupts.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WireError> {
+    let (sender, receiver) = oneshot::channel();
+    thread::spawn(move || sender.send(work()));
+    receiver
+        .await
+        .map_err(|error| WireError::from_error(ErrorKind::Internal, &error))
+}
