@@ -11,21 +11,21 @@ use vx_model::{Digest, Root, RootedPath, Roots, Template};
 use super::project::Outputs;
 
 /// What a plan was made into.
-pub struct Built {
+pub(crate) struct Built {
     /// Exec root of each unit.
-    pub exec: BTreeMap<UnitIndex, Utf8PathBuf>,
-    pub outputs: Outputs,
+    pub(crate) exec: BTreeMap<UnitIndex, Utf8PathBuf>,
+    pub(crate) outputs: Outputs,
 }
 
 impl Built {
     /// The output file of a unit.
-    pub fn file(&self, unit: UnitIndex, name: &str) -> Utf8PathBuf {
+    pub(crate) fn file(&self, unit: UnitIndex, name: &str) -> Utf8PathBuf {
         self.exec[&unit].join("out").join(name)
     }
 }
 
 /// Runs every unit in an exec root of its own below `scratch`.
-pub fn build(plan: &Plan, context: &PlanContext, roots: &Roots, scratch: &Utf8Path) -> Built {
+pub(crate) fn build(plan: &Plan, context: &PlanContext, roots: &Roots, scratch: &Utf8Path) -> Built {
     let mut built = Built {
         exec: BTreeMap::new(),
         outputs: Outputs::default(),

@@ -32,7 +32,7 @@ const NOT_COMPARED: &[&str] = &[
 ];
 
 /// The differences between the plan and what cargo did, a line each. `target` is cargo's target directory.
-pub fn differences(
+pub(crate) fn differences(
     plan: &Plan,
     context: &PlanContext,
     roots: &Roots,
@@ -233,7 +233,7 @@ fn without_registry(text: &str) -> String {
 }
 
 /// What the build scripts said to cargo, as the plan reads it. `OUT_DIR` is where cargo has put it.
-pub fn script_outputs(plan: &Plan, roots: &Roots, started: &[Started], target: &Utf8Path) -> Outputs {
+pub(crate) fn script_outputs(plan: &Plan, roots: &Roots, started: &[Started], target: &Utf8Path) -> Outputs {
     let mut outputs = Outputs::default();
     for (number, unit) in plan.units.iter().enumerate() {
         if unit.kind != UnitKind::RunBuildScript {

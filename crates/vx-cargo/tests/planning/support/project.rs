@@ -12,15 +12,15 @@ use vx_proto::Selection;
 /// Variables that a test inherits; all others would make it depend on where it runs.
 const INHERITED: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
 
-pub struct Project {
+pub(crate) struct Project {
     _directory: tempfile::TempDir,
-    pub root: Utf8PathBuf,
-    pub context: PlanContext,
+    pub(crate) root: Utf8PathBuf,
+    pub(crate) context: PlanContext,
 }
 
 impl Project {
     /// A project of these files, in the directory `workspace` of an empty one. Paths are relative to the workspace.
-    pub fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let top = Utf8Path::from_path(directory.path())
             .unwrap()
@@ -38,7 +38,7 @@ impl Project {
         project
     }
 
-    pub fn write(&self, files: &[(&str, &str)]) {
+    pub(crate) fn write(&self, files: &[(&str, &str)]) {
         for (path, text) in files {
             let path = self.root.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -47,12 +47,18 @@ impl Project {
     }
 
     /// A directory for what a test makes beside the project.
-    pub fn scratch(&self) -> Utf8PathBuf {
+    pub(crate) fn scratch(&self) -> Utf8PathBuf {
         self.root.with_file_name("scratch")
     }
 
     /// Puts a package of the registry into the home, as if it had been downloaded, and answers its entry in a lock file.
-    pub fn registry_package(&self, name: &str, version: &str, dependencies: &[&str], files: &[(&str, &str)]) -> String {
+    pub(crate) fn registry_package(
+        &self,
+        name: &str,
+        version: &str,
+        dependencies: &[&str],
+        files: &[(&str, &str)],
+    ) -> String {
         let checksum = vx_model::hex(&vx_model::Digest::of(format!("{name} {version}").as_bytes()).hash);
         let directory = self
             .context
@@ -74,16 +80,16 @@ impl Project {
         )
     }
 
-    pub fn roots(&self) -> Roots {
+    pub(crate) fn roots(&self) -> Roots {
         roots(&self.context, &self.root)
     }
 
-    pub fn selecting(mut self, selection: Selection) -> Self {
+    pub(crate) fn selecting(mut self, selection: Selection) -> Self {
         self.context.selection = selection;
         self
     }
 
-    pub fn with_environment(mut self, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_environment(mut self, variables: &[(&str, &str)]) -> Self {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -91,13 +97,13 @@ impl Project {
         self
     }
 
-    pub fn plan(&self) -> Result<Plan, PlanError> {
+    pub(crate) fn plan(&self) -> Result<Plan, PlanError> {
         plan(&self.context)
     }
 }
 
 /// The plan, with the packages of the lock file.
-pub fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
+pub(crate) fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
     // Verifying downloads blocks its thread.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -112,7 +118,7 @@ pub fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
     })
 }
 
-pub fn roots(context: &PlanContext, workspace: &Utf8Path) -> Roots {
+pub(crate) fn roots(context: &PlanContext, workspace: &Utf8Path) -> Roots {
     Roots::default()
         .with(Root::Workspace, workspace.as_str())
         .with(Root::Home, context.home.root().as_str())
@@ -121,7 +127,7 @@ pub fn roots(context: &PlanContext, workspace: &Utf8Path) -> Roots {
 }
 
 /// A request of a user in `directory`.
-pub fn context(directory: &Utf8Path, home: &Utf8Path) -> PlanContext {
+pub(crate) fn context(directory: &Utf8Path, home: &Utf8Path) -> PlanContext {
     let environment: BTreeMap<String, String> = std::env::vars()
         .filter(|(name, _)| INHERITED.contains(&name.as_str()))
         .collect();
@@ -140,10 +146,10 @@ pub fn context(directory: &Utf8Path, home: &Utf8Path) -> PlanContext {
 
 /// Outputs of build scripts by unit.
 #[derive(Default)]
-pub struct Outputs(pub BTreeMap<UnitIndex, Arc<ScriptOutput>>);
+pub(crate) struct Outputs(pub(crate) BTreeMap<UnitIndex, Arc<ScriptOutput>>);
 
 impl Outputs {
-    pub fn get(&self, unit: UnitIndex) -> Option<Arc<ScriptOutput>> {
+    pub(crate) fn get(&self, unit: UnitIndex) -> Option<Arc<ScriptOutput>> {
         self.0.get(&unit).cloned()
     }
 }

@@ -9,15 +9,15 @@ use vx_cargo::PlanContext;
 
 /// A rustc that cargo started.
 #[derive(Debug)]
-pub struct Started {
-    pub directory: String,
+pub(crate) struct Started {
+    pub(crate) directory: String,
     /// Without rustc itself.
-    pub arguments: Vec<String>,
-    pub environment: BTreeMap<String, String>,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// Builds with cargo; `arguments` come after `cargo build`. Answers what was compiled, and the target directory.
-pub fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str]) -> (Vec<Started>, Utf8PathBuf) {
+pub(crate) fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str]) -> (Vec<Started>, Utf8PathBuf) {
     let records = scratch.join("records");
     std::fs::create_dir_all(&records).unwrap();
     let wrapper = scratch.join("wrapper");
