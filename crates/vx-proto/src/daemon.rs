@@ -75,6 +75,8 @@ pub struct BuildRequest {
     pub keep_going: bool,
     /// How diagnostics are wanted.
     pub message_format: MessageFormat,
+    /// Whether units are to be told one by one also where nothing had changed at all.
+    pub verbose: bool,
 }
 
 /// How a unit came to be.

@@ -47,7 +47,11 @@ impl Display for Report<'_> {
         let WireError {
             message, causes, help, ..
         } = self.0;
-        writeln!(f, "{ERROR}error{ERROR:#}: {message}")?;
+        // What Cargo said is passed on as it stands: it has its own `error:`, perhaps after warnings.
+        match message.lines().any(|line| line.starts_with("error: ")) {
+            true => writeln!(f, "{message}")?,
+            false => writeln!(f, "{ERROR}error{ERROR:#}: {message}")?,
+        }
         for cause in causes {
             writeln!(f, "\nCaused by:")?;
             for line in cause.lines() {
@@ -58,5 +62,31 @@ impl Display for Report<'_> {
             Some(help) => writeln!(f, "\n{HELP}help{HELP:#}: {help}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(error: &WireError) -> String {
+        anstream::adapter::strip_str(&Report(error).to_string()).to_string()
+    }
+
+    #[test]
+    fn causes_and_advice_follow_the_message() {
+        let error = WireError {
+            causes: vec!["the disk is full".to_owned(), "two\nlines".to_owned()],
+            ..WireError::new(ErrorKind::Machine, "cannot write `x`").with_help("buy a disk")
+        };
+        let expected = "error: cannot write `x`\n\nCaused by:\n  the disk is full\n\nCaused by:\n  two\n  lines\n\n\
+                        help: buy a disk\n";
+        assert_eq!(shown(&error), expected);
+    }
+
+    #[test]
+    fn what_cargo_said_has_its_own_heading() {
+        let error = WireError::new(ErrorKind::BuildFailed, "warning: unused key\nerror: no such package");
+        assert_eq!(shown(&error), "warning: unused key\nerror: no such package\n");
     }
 }

@@ -227,7 +227,7 @@ fn what_is_not_supported_is_refused_by_name_before_anything_runs() {
         (
             "gitted = { version = \"0.1\", registry = \"other\" }\n",
             other_registry,
-            "alternative registries",
+            "registr",
         ),
     ];
     for (dependency, source, named) in cases {

@@ -158,6 +158,12 @@ impl Engine {
             lock(&self.snapshots).remove(&key);
             return None;
         }
+        if prepared.request.verbose {
+            for (unit, label) in (0..).zip(&snapshot.units) {
+                let (label, outcome) = (label.clone(), Outcome::Fresh);
+                prepared.tell(BuildEvent::UnitFinished { unit, label, outcome });
+            }
+        }
         for event in &snapshot.replay {
             prepared.tell(event.clone());
         }
