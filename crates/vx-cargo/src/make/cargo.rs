@@ -28,6 +28,9 @@ impl<'a> Tools<'a> {
         let planning = self.context.home.planning();
         command
             .env("RUSTC", &self.context.toolchain.rustc)
+            // Refused elsewhere, by name; here they would only fail.
+            .env("RUSTC_WRAPPER", "")
+            .env("RUSTC_WORKSPACE_WRAPPER", "")
             // What Cargo remembers of rustc between two plans; nothing is built there.
             .env("CARGO_TARGET_DIR", &planning)
             .env("CARGO_BUILD_BUILD_DIR", &planning)

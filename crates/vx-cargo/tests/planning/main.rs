@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod inputs;
+mod refusals;
 mod reproducible;
 mod same_commands;
 mod script_environment;
 mod support;
+mod uplifts;
