@@ -29,13 +29,13 @@ pub enum DownloadError {
     #[error("{url} is not in the download cache, and downloads are switched off (offline)")]
     Offline {
         /// What was wanted.
-        url: Url,
+        url: String,
     },
     /// The content is not what was promised.
     #[error("{url} has the SHA-256 {found}, not the expected {expected}")]
     Mismatch {
         /// What was fetched.
-        url: Url,
+        url: String,
         /// What a lock file or manifest promises.
         expected: Checksum,
         /// What came.
@@ -45,7 +45,7 @@ pub enum DownloadError {
     #[error("{url} is larger than {limit} bytes")]
     TooLarge {
         /// What was fetched.
-        url: Url,
+        url: String,
         /// The bound, in bytes.
         limit: u64,
     },
@@ -53,7 +53,7 @@ pub enum DownloadError {
     #[error("{url} was refused by the server: {status}")]
     Status {
         /// What was wanted.
-        url: Url,
+        url: String,
         /// The answer.
         status: StatusCode,
     },
@@ -61,7 +61,7 @@ pub enum DownloadError {
     #[error("{url} could not be fetched")]
     Transfer {
         /// What was wanted.
-        url: Url,
+        url: String,
         /// Why, the last time.
         source: reqwest::Error,
     },
@@ -69,7 +69,7 @@ pub enum DownloadError {
     #[error("the registry {index} does not say where its packages are")]
     Registry {
         /// Its index.
-        index: Url,
+        index: String,
         /// Why.
         source: std::io::Error,
     },
@@ -186,7 +186,7 @@ impl DownloadCache {
             while let Some(chunk) = response.chunk().await.map_err(|source| broken(url, source))? {
                 if content.len() + chunk.len() > limit {
                     return Err(DownloadError::TooLarge {
-                        url: url.clone(),
+                        url: url.to_string(),
                         limit: limit as u64,
                     });
                 }
@@ -219,7 +219,7 @@ impl DownloadCache {
 
     async fn request(&self, url: &Url) -> Result<Response, DownloadError> {
         if self.offline {
-            return Err(DownloadError::Offline { url: url.clone() });
+            return Err(DownloadError::Offline { url: url.to_string() });
         }
         let response = self
             .client(url)?
@@ -230,7 +230,7 @@ impl DownloadCache {
         match response.status() {
             status if status.is_success() => Ok(response),
             status => Err(DownloadError::Status {
-                url: url.clone(),
+                url: url.to_string(),
                 status,
             }),
         }
@@ -245,7 +245,7 @@ impl DownloadCache {
             size += chunk.len() as u64;
             if size > limit {
                 return Err(DownloadError::TooLarge {
-                    url: url.clone(),
+                    url: url.to_string(),
                     limit,
                 });
             }
@@ -259,7 +259,7 @@ impl DownloadCache {
         let found = Checksum(hasher.finalize().into());
         if found != expected {
             return Err(DownloadError::Mismatch {
-                url: url.clone(),
+                url: url.to_string(),
                 expected,
                 found,
             });
@@ -306,7 +306,7 @@ impl DownloadCache {
 
 fn broken(url: &Url, source: reqwest::Error) -> DownloadError {
     DownloadError::Transfer {
-        url: url.clone(),
+        url: url.to_string(),
         source: source.without_url(),
     }
 }

@@ -202,6 +202,8 @@ impl Engine {
             .with(Root::Toolchain, prepared.toolchain.sysroot.as_str());
         let source = vx_cargo::prepare_packages(&context, &workspace, &self.config.downloads, &status).await?;
         let planned = self.plan(&context, &source, &roots).await?;
+        // Before anything runs: a script that lists the workspace sees the same in every build.
+        keep_out_of_version_control(workspace.as_str())?;
         for _ in 0..TRIES {
             let run = self.run(prepared, &planned, &roots).await;
             if run.ledger().hole {
@@ -306,7 +308,6 @@ impl Engine {
             }
         }
         if !requests.is_empty() {
-            keep_out_of_version_control(roots.dir(Root::Workspace))?;
             let missing = self.store.materialize(requests).await?;
             if let Some(digest) = missing.first() {
                 let message = format!("the store has just lost an artifact of this build ({digest})");

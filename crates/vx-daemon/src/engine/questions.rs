@@ -9,7 +9,7 @@ use std::path::Path;
 
 use vx_model::{DigestHasher, Input, InputSet, Root, RootedPath, Roots};
 
-use super::files::{FileDigests, is_absent};
+use super::files::{FileDigests, is_absent, touched_since};
 
 /// Directory names that hold build outputs or version control, never inputs that were asked for by directory.
 const IGNORED: &[&str] = &[".vx", ".git"];
@@ -58,11 +58,7 @@ impl World<'_> {
 
     fn tree(&self, path: &str) -> String {
         let mut hasher = DigestHasher::default();
-        let walk = walkdir::WalkDir::new(path)
-            .sort_by_file_name()
-            .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || !is_ignored(entry.file_name()));
-        for entry in walk {
+        for entry in walk(path) {
             let line = match entry {
                 Ok(entry) if entry.file_type().is_dir() => continue,
                 Ok(entry) => {
@@ -92,6 +88,22 @@ pub(crate) fn absolute(input: &Input, roots: &Roots) -> Option<Input> {
         Input::Ancestors(_) => Some(input.clone()),
         Input::Env(_) | Input::Location(_) => None,
     }
+}
+
+/// A file or directory that a tree question is about and that was touched at or after `since_ns`.
+pub(crate) fn touched_below(path: &str, since_ns: i128) -> Option<String> {
+    let mut touched = walk(path)
+        .flatten()
+        .filter(|entry| touched_since(entry.path(), since_ns));
+    touched.next().map(|entry| entry.path().to_string_lossy().into_owned())
+}
+
+/// Everything below a directory, sorted, ignored names left out.
+fn walk(path: &str) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> {
+    walkdir::WalkDir::new(path)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_ignored(entry.file_name()))
 }
 
 fn is_ignored(name: &std::ffi::OsStr) -> bool {

@@ -87,7 +87,10 @@ impl PackageStore {
         fetching: &(dyn Fn(&LockedPackage) + Send + Sync),
     ) -> Result<Vec<PackageDir>, PackageError> {
         // Boxed: the compiler cannot see that the futures of a lazy iterator are `Send`.
-        let fetches: Vec<_> = packages.iter().map(|package| self.fetch_one(package, fetching).boxed()).collect();
+        let fetches: Vec<_> = packages
+            .iter()
+            .map(|package| self.fetch_one(package, fetching).boxed())
+            .collect();
         let mut fetched = futures::stream::iter(fetches).buffer_unordered(PARALLEL);
         let mut directories = Vec::with_capacity(packages.len());
         while let Some(directory) = fetched.next().await {

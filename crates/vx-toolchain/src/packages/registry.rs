@@ -63,7 +63,7 @@ impl Registry {
 
     fn unusable(&self, source: std::io::Error) -> DownloadError {
         DownloadError::Registry {
-            index: self.index.clone(),
+            index: self.index.to_string(),
             source,
         }
     }

@@ -15,7 +15,7 @@ use crate::engine::files::touched_since;
 use crate::engine::keys::strong_key;
 use crate::engine::observed::interpret;
 use crate::engine::progress::Stop;
-use crate::engine::questions::{World, absolute};
+use crate::engine::questions::{World, absolute, touched_below};
 use crate::engine::store::unavailable;
 
 /// An action ready to be looked up.
@@ -214,12 +214,15 @@ impl Run {
     }
 
     fn changed_since(&self, set: &InputSet, started_ns: i128) -> Option<String> {
-        set.inputs().iter().find_map(|input| match input {
-            Input::File(place) => {
-                let path = self.setting.roots.absolute(place);
-                touched_since(path.as_ref(), started_ns).then_some(path)
+        set.inputs().iter().find_map(|input| {
+            let path = |place| self.setting.roots.absolute(place);
+            match input {
+                Input::File(place) | Input::Listing(place) => {
+                    Some(path(place)).filter(|path| touched_since(path.as_ref(), started_ns))
+                }
+                Input::Tree(place) => touched_below(&path(place), started_ns),
+                Input::Kind(_) | Input::Ancestors(_) | Input::Env(_) | Input::Location(_) => None,
             }
-            _ => None,
         })
     }
 }
