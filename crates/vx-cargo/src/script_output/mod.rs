@@ -43,14 +43,14 @@ pub struct LibraryPath {
 impl LibraryPath {
     /// The directory without the `KIND=` before it.
     pub fn directory(&self) -> Template {
-        let mut directory = self.value.clone();
-        if let Some(Part::Text(text)) = directory.parts.first_mut()
-            && let Some((kind, path)) = text.split_once('=')
-            && LIBRARY_KINDS.contains(&kind)
-        {
-            *text = path.to_owned();
+        match self.value.parts.split_first() {
+            Some((Part::Text(text), rest)) => {
+                let kind_and_path = text.split_once('=').filter(|(kind, _)| LIBRARY_KINDS.contains(kind));
+                let path = kind_and_path.map_or(text.as_str(), |(_, path)| path);
+                Template::from(path).then(Template { parts: rest.to_vec() })
+            }
+            _ => self.value.clone(),
         }
-        directory
     }
 }
 
@@ -161,3 +161,6 @@ impl ScriptOutput {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

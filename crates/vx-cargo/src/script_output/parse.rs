@@ -3,7 +3,7 @@
 use vx_model::{Root, RootedPath, Roots, Template};
 
 use super::{LIBRARY_KINDS, LibraryPath, LinkArgTarget, ScriptOutput};
-use crate::plan::{Package, Plan, UnitIndex};
+use crate::plan::{Package, Plan, PlanToolchain, UnitIndex};
 
 /// Keys of the older syntax; in it, any other key is metadata.
 const OLD_KEYS: &[&str] = &[
@@ -57,32 +57,46 @@ impl Plan {
     /// where things were while it ran, [`Root::OutDir`] included.
     pub fn script_output(&self, unit: UnitIndex, stdout: &[u8], roots: &Roots) -> Result<ScriptOutput, ScriptError> {
         let package = &self.packages[self.units[unit].package];
-        let mut reader = Reader {
-            package,
-            roots,
-            is_nightly: self.toolchain.is_nightly,
-            bootstrap: self.toolchain.bootstrap.as_deref(),
-            output: ScriptOutput::new(RootedPath::new(Root::OutDir, "")),
-            errors: Vec::new(),
-        };
-        for line in stdout.split(|byte| *byte == b'\n') {
-            // A script may print anything; what is no text is no directive.
-            if let Ok(line) = std::str::from_utf8(line) {
-                let line = line.trim();
-                reader.line(line).map_err(|reason| ScriptError::Invalid {
-                    package: description(package),
-                    line: line.to_owned(),
-                    reason,
-                })?;
-            }
-        }
-        match reader.errors.is_empty() {
-            true => Ok(reader.output),
-            false => Err(ScriptError::Reported {
+        let PlanToolchain {
+            is_nightly, bootstrap, ..
+        } = &self.toolchain;
+        read(package, stdout, roots, *is_nightly, bootstrap.as_deref())
+    }
+}
+
+/// Reads what the build script of `package` printed. `bootstrap` is the user's `RUSTC_BOOTSTRAP`.
+pub(super) fn read(
+    package: &Package,
+    stdout: &[u8],
+    roots: &Roots,
+    is_nightly: bool,
+    bootstrap: Option<&str>,
+) -> Result<ScriptOutput, ScriptError> {
+    let mut reader = Reader {
+        package,
+        roots,
+        is_nightly,
+        bootstrap,
+        output: ScriptOutput::new(RootedPath::new(Root::OutDir, "")),
+        errors: Vec::new(),
+    };
+    for line in stdout.split(|byte| *byte == b'\n') {
+        // A script may print anything; what is no text is no directive.
+        if let Ok(line) = std::str::from_utf8(line) {
+            let line = line.trim();
+            reader.line(line).map_err(|reason| ScriptError::Invalid {
                 package: description(package),
-                errors: reader.errors,
-            }),
+                line: line.to_owned(),
+                reason,
+            })?;
         }
+    }
+    match reader.errors.is_empty() {
+        true => Ok(reader.output),
+        false => Err(ScriptError::Reported {
+            package: description(package),
+            errors: reader.errors,
+        }),
     }
 }
 

@@ -10,3 +10,4 @@ mod same_commands;
 mod script_environment;
 mod support;
 mod uplifts;
+mod workspace_roots;
