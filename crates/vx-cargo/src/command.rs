@@ -1,4 +1,4 @@
-//! What one unit runs: the shapes in which `rustc` and `script` answer. Data only.
+//! What one unit runs: the shapes in which `compile`, `run_script` and `uplift` answer. Data only.
 
 use serde::{Deserialize, Serialize};
 use vx_model::{RootedPath, Template};

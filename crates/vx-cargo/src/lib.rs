@@ -27,8 +27,8 @@ pub use environment::plan_environment;
 pub use error::PlanError;
 pub use packages::{SourceReplacement, Status, prepare_packages};
 pub use plan::{
-    Dependency, FileName, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target, TargetName, Unit,
-    UnitIndex, UnitKind,
+    Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target,
+    TargetName, Unit, UnitIndex, UnitKind,
 };
 pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput};
 pub use settings::{Debuginfo, Lto, Profile, Settings, Strip, StripLevel};

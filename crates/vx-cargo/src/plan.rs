@@ -1,6 +1,6 @@
 //! `Plan`: what Cargo decided to build, as typed units in which no path depends on the checkout.
 //!
-//! Data only; `unit_graph` makes it, `rustc` and `script` turn its units into commands.
+//! Data only; `make` makes it, `compile` and `run_script` turn its units into commands.
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,9 @@ use vx_model::{Input, RootedPath, Template};
 
 /// Number of a unit in [`Plan::units`].
 pub type UnitIndex = usize;
+
+/// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
+pub const PLAN_FORMAT: u32 = 1;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -19,7 +19,32 @@ impl Plan {
             .crate_types
             .iter()
             .filter(|crate_type| is_root || unit.is("bin") || *crate_type == "dylib");
-        kept.filter_map(|crate_type| self.uplift(unit, crate_type)).collect()
+        let mut uplifts = Vec::new();
+        for crate_type in kept {
+            let Some(uplift) = self.uplift(unit, crate_type) else {
+                continue;
+            };
+            let debuginfo = self
+                .has_debuginfo_file(unit, crate_type)
+                .then(|| debuginfo_file(&uplift));
+            uplifts.push(uplift);
+            uplifts.extend(debuginfo);
+        }
+        uplifts
+    }
+
+    /// Whether rustc packs debugging information into a file beside what it links.
+    fn has_debuginfo_file(&self, unit: &Unit, crate_type: &str) -> bool {
+        let platform = self.platform(unit);
+        let triple = platform.triple.as_ref().unwrap_or(&self.toolchain.host);
+        // Elsewhere it goes by other names.
+        let is_dwarf = !["apple", "windows", "uefi", "wasm"]
+            .iter()
+            .any(|system| triple.contains(system));
+        let profile = &unit.settings.profile;
+        let is_packed = profile.split_debuginfo.as_deref() == Some("packed") && profile.debuginfo.is_on();
+        let is_linked = matches!(crate_type, "bin" | "dylib" | "cdylib" | "proc-macro");
+        is_dwarf && is_packed && is_linked
     }
 
     fn uplift(&self, unit: &Unit, crate_type: &str) -> Option<Uplift> {
@@ -62,5 +87,15 @@ impl Plan {
 
     fn output_directory_of(&self, unit: &Unit) -> String {
         crate::make::output_directory(&self.profile_directory, unit.platform.as_deref())
+    }
+}
+
+/// The packed debugging information of what is linked; debuggers find it by its name.
+fn debuginfo_file(of: &Uplift) -> Uplift {
+    Uplift {
+        file: format!("{}.dwp", of.file),
+        destination: format!("{}.dwp", of.destination),
+        kind: of.kind.clone(),
+        is_executable: false,
     }
 }

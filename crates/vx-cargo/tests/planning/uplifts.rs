@@ -83,6 +83,16 @@ fn of_a_whole_workspace() {
 }
 
 #[test]
+fn of_packed_debugging_information() {
+    let packed = "profile.dev.split-debuginfo='packed'";
+    let selection = Selection {
+        config: vec![packed.to_owned()],
+        ..Selection::default()
+    };
+    check(selection, &["--config", packed]);
+}
+
+#[test]
 fn of_examples_and_platforms() {
     let examples = Selection {
         examples: true,
