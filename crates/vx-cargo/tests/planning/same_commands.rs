@@ -194,24 +194,39 @@ fn macros_and_libraries_of_all_kinds() {
     check(&Project::new(&without_panic).selecting(release()), &["--release"]);
 }
 
+/// The part that a library has in the optimisation of the program that links it.
+fn check_lto(lto: &str) {
+    let manifest = format!(
+        "{MANIFEST}\n[dependencies]\nbase = {{ path = \"base\" }}\n[profile.release]\nlto = {lto}\nopt-level = 0\n"
+    );
+    let project = Project::new(&[
+        ("Cargo.toml", manifest.as_str()),
+        (
+            "build.rs",
+            "fn main() { println!(\"cargo:rerun-if-changed=build.rs\") }",
+        ),
+        ("src/lib.rs", "pub fn f() { base::f() }"),
+        ("src/main.rs", "fn main() { hello_world::f() }"),
+        ("base/Cargo.toml", "[package]\nname = \"base\"\nversion = \"1.0.0\"\n"),
+        ("base/src/lib.rs", "pub fn f() {}"),
+    ]);
+    check(&project.selecting(release()), &["--release"]);
+}
+
 #[test]
-fn link_time_optimisation_reaches_dependencies() {
-    for lto in ["true", "\"fat\"", "\"thin\"", "\"off\"", "false"] {
-        let manifest =
-            format!("{MANIFEST}\n[dependencies]\nbase = {{ path = \"base\" }}\n[profile.release]\nlto = {lto}\n");
-        let project = Project::new(&[
-            ("Cargo.toml", manifest.as_str()),
-            (
-                "build.rs",
-                "fn main() { println!(\"cargo:rerun-if-changed=build.rs\") }",
-            ),
-            ("src/lib.rs", "pub fn f() { base::f() }"),
-            ("src/main.rs", "fn main() { hello_world::f() }"),
-            ("base/Cargo.toml", "[package]\nname = \"base\"\nversion = \"1.0.0\"\n"),
-            ("base/src/lib.rs", "pub fn f() {}"),
-        ]);
-        check(&project.selecting(release()), &["--release"]);
-    }
+fn fat_optimisation_at_link_time() {
+    check_lto("true");
+}
+
+#[test]
+fn thin_optimisation_at_link_time() {
+    check_lto("\"thin\"");
+}
+
+#[test]
+fn no_optimisation_at_link_time() {
+    check_lto("false");
+    check_lto("\"off\"");
 }
 
 #[test]

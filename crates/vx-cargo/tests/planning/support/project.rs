@@ -132,12 +132,10 @@ pub(crate) fn context(directory: &Utf8Path, home: &Utf8Path) -> PlanContext {
         .filter(|(name, _)| INHERITED.contains(&name.as_str()))
         .collect();
     // One memory for all tests: hashing a toolchain takes a second.
-    let memory = Utf8PathBuf::from_path_buf(std::env::temp_dir())
-        .unwrap()
-        .join("vx-cargo-tests");
+    let memory = Utf8Path::new(env!("CARGO_TARGET_TMPDIR"));
     PlanContext {
         directory: directory.to_owned(),
-        toolchain: vx_toolchain::select(directory, &environment, None, &memory).unwrap(),
+        toolchain: vx_toolchain::select(directory, &environment, None, memory).unwrap(),
         environment,
         home: VxHome::new(home),
         selection: Selection::default(),
