@@ -184,7 +184,7 @@ impl Converter<'_> {
         Ok(Unit {
             package,
             kind,
-            target: self.target(said, package),
+            target: self.target(said),
             platform: said.platform.clone(),
             features,
             dependencies: dependencies.collect(),
@@ -224,7 +224,7 @@ impl Converter<'_> {
         }
     }
 
-    fn target(&self, said: &GraphUnit, package: usize) -> Target {
+    fn target(&self, said: &GraphUnit) -> Target {
         let source = Utf8Path::new(&said.target.src_path);
         let is_below = |directory: &&Utf8PathBuf| source.starts_with(directory);
         let known = self
@@ -237,7 +237,6 @@ impl Converter<'_> {
             // A source file outside of its package.
             None => locate_package(self.roots, source),
         };
-        debug_assert!(package < self.packages.len());
         Target {
             name: said.target.name.clone(),
             kind: said.target.kind.clone(),
