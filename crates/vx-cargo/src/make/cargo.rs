@@ -115,8 +115,11 @@ pub(crate) async fn run(command: Command) -> Result<Output, PlanError> {
 
 /// What Cargo said when it refused.
 pub(crate) fn refusal(output: &Output) -> PlanError {
+    // Several processes of one plan wait for one another; that is no news to the user.
+    let is_news = |line: &&str| !line.trim_start().starts_with("Blocking waiting for file lock");
+    let stderr = String::from_utf8_lossy(&output.stderr);
     PlanError::Cargo {
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stderr: stderr.split_inclusive('\n').filter(is_news).collect(),
         code: output.status.code().unwrap_or(101),
     }
 }

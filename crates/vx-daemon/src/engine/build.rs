@@ -234,6 +234,7 @@ impl Engine {
         if let Some(build) = lock(&self.under_way).get_mut(&prepared.number) {
             build.run = Some((run.clone(), units));
         }
+        run.tell_warnings();
         run.finish().await;
         run
     }
@@ -279,7 +280,7 @@ impl Engine {
     async fn place(&self, plan: &Plan, roots: &Roots, run: &Run) -> Result<Vec<Placed>, WireError> {
         let mut placed = Vec::new();
         let mut requests = Vec::new();
-        for &unit in &plan.roots {
+        for unit in 0..plan.units.len() {
             let Some(compiled) = run.board().compiled(unit) else {
                 continue;
             };

@@ -31,7 +31,7 @@ impl Engine {
         let environment = vx_cargo::plan_environment(&context.environment);
         let weak = plan_key(context, roots, &environment).key();
         for set in self.store.input_sets(weak).await? {
-            let answers = self.ask_for_plan(&set, roots, &environment);
+            let answers = self.ask_for_plan(&set, roots, &context.environment);
             let strong = strong_key(weak, &set, &answers).key();
             if let Some(plan) = self.stored_plan(strong).await? {
                 return Ok(planned(plan, &set, answers, roots));
@@ -42,7 +42,7 @@ impl Engine {
         let started_ns = now_ns() - CLOCK_TICK.as_nanos() as i128;
         let plan = Plan::make(context, source).await?;
         let set = InputSet::new(plan.inputs.clone());
-        let answers = self.ask_for_plan(&set, roots, &environment);
+        let answers = self.ask_for_plan(&set, roots, &context.environment);
         let changed = set.inputs().iter().any(|input| {
             matches!(input, vx_model::Input::File(place) if touched_since(roots.absolute(place).as_ref(), started_ns))
         });
@@ -117,6 +117,7 @@ fn plan_key(context: &PlanContext, roots: &Roots, environment: &Environment) -> 
         ..context.selection.clone()
     };
     let mut key = KeyBuilder::new("plan")
+        .part("format", vx_cargo::PLAN_FORMAT.to_string())
         .part("toolchain", context.toolchain.identity.to_string())
         .part("host", context.toolchain.host.clone())
         .part("cargo", place(context.toolchain.cargo.as_str()))

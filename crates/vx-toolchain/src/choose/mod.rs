@@ -90,6 +90,3 @@ fn find(
         (Wanted::Anything, _) => path::find(environment),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -100,6 +100,13 @@ impl Run {
         }
     }
 
+    /// Passes on what Cargo warned of while it planned.
+    pub(crate) fn tell_warnings(&self) {
+        for warning in &self.plan.warnings {
+            self.tell_lasting(BuildEvent::Warning(warning.render(&self.setting.roots)));
+        }
+    }
+
     /// What the run has learned.
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

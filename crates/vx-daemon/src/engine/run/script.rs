@@ -92,11 +92,12 @@ impl Run {
     /// The part of the user's environment that reaches the script.
     async fn reaching(&self, run: &RunScript, executable: Digest) -> Result<Environment, Stop> {
         let set_by_cargo = |name: &String| run.environment.iter().any(|(set, _)| set == name);
+        let hidden = |name: &String| run.hidden.contains(name);
         let candidates: Environment = self
             .setting
             .environment
             .iter()
-            .filter(|(name, _)| !set_by_cargo(name))
+            .filter(|(name, _)| !set_by_cargo(name) && !hidden(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let named = self
