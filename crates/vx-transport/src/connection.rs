@@ -104,7 +104,11 @@ where
         slot: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send + use<D, Fut> {
         let closed = self.connection.closed.clone();
-        let stop = if origin.is_stream { closed.clone() } else { self.shutdown.clone() };
+        let stop = if origin.is_stream {
+            closed.clone()
+        } else {
+            self.shutdown.clone()
+        };
         let dispatcher = self.dispatcher.clone();
         let transport = self.transport.clone();
         async move {

@@ -10,7 +10,11 @@ use camino::Utf8PathBuf;
 const UNIX_SCHEME: &str = "unix:";
 
 /// Bytes that a path may have: `sun_path` less its closing zero.
-pub(crate) const UNIX_PATH_LIMIT: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
+pub(crate) const UNIX_PATH_LIMIT: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
+    107
+} else {
+    103
+};
 
 /// Where a service listens.
 ///
@@ -139,7 +143,10 @@ pub(crate) fn check_socket_path(path: &camino::Utf8Path) -> Result<(), EndpointE
 
 fn parse_tcp(text: &str) -> Result<SocketAddr, EndpointErrorKind> {
     let (host, port) = split_port(text)?;
-    Ok(SocketAddr::new(host, parse_port(port.ok_or(EndpointErrorKind::PortMissing)?)?))
+    Ok(SocketAddr::new(
+        host,
+        parse_port(port.ok_or(EndpointErrorKind::PortMissing)?)?,
+    ))
 }
 
 /// The host, and the text behind its colon where there is one.
@@ -153,7 +160,9 @@ fn split_port(text: &str) -> Result<(IpAddr, Option<&str>), EndpointErrorKind> {
         };
         return Ok((loopback(address.into(), host)?, port));
     }
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let (host, port) = text
+        .split_once(':')
+        .map_or((text, None), |(host, port)| (host, Some(port)));
     if host.is_empty() || port.is_some_and(|port| port.contains(':')) {
         return Err(EndpointErrorKind::Form);
     }
@@ -168,7 +177,11 @@ fn split_port(text: &str) -> Result<(IpAddr, Option<&str>), EndpointErrorKind> {
 }
 
 fn loopback(address: IpAddr, host: &str) -> Result<IpAddr, EndpointErrorKind> {
-    if address.is_loopback() { Ok(address) } else { Err(not_loopback(host)) }
+    if address.is_loopback() {
+        Ok(address)
+    } else {
+        Err(not_loopback(host))
+    }
 }
 
 fn not_loopback(host: &str) -> EndpointErrorKind {
@@ -176,14 +189,19 @@ fn not_loopback(host: &str) -> EndpointErrorKind {
 }
 
 fn is_host_name(host: &str) -> bool {
-    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    host.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
 fn parse_port(port: &str) -> Result<u16, EndpointErrorKind> {
     if port.is_empty() {
         return Err(EndpointErrorKind::PortMissing);
     }
-    let number = if port.bytes().all(|byte| byte.is_ascii_digit()) { port.parse().unwrap_or(0) } else { 0 };
+    let number = if port.bytes().all(|byte| byte.is_ascii_digit()) {
+        port.parse().unwrap_or(0)
+    } else {
+        0
+    };
     if number == 0 {
         return Err(EndpointErrorKind::PortOutOfRange { port: port.to_owned() });
     }

@@ -44,7 +44,9 @@ impl<S> Guard<S> {
             return Poll::Pending;
         }
         let stall = self.stall;
-        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + stall)));
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + stall)));
         ready!(patience.as_mut().poll(context));
         let message = format!("the peer stopped in the middle of a frame for {stall:?}");
         Poll::Ready(io::Error::new(ErrorKind::TimedOut, message))

@@ -120,7 +120,11 @@ where
         return Err(HandshakeError::OtherProtocol(peer));
     }
     let admitted = admit();
-    let verdict = if admitted.is_some() { Verdict::Welcome } else { Verdict::Busy };
+    let verdict = if admitted.is_some() {
+        Verdict::Welcome
+    } else {
+        Verdict::Busy
+    };
     stream.write_u8(verdict as u8).await?;
     stream.flush().await?;
     admitted.map(|place| (peer, place)).ok_or(HandshakeError::Busy)
@@ -190,7 +194,10 @@ async fn read_hello<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Peer, Vec<u
     stream.read_exact(&mut build).await?;
 
     let hello = [&magic[..], &nonce, &protocol.to_le_bytes(), &[length], &build].concat();
-    let build_version = build.iter().map(|&byte| char::from(printable(char::from(byte)))).collect();
+    let build_version = build
+        .iter()
+        .map(|&byte| char::from(printable(char::from(byte))))
+        .collect();
     Ok((
         Peer {
             build_version,
@@ -208,8 +215,6 @@ async fn read_proof<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<[u8; tok
 
 /// Versions are shown on terminals and in logs, and must not command them.
 fn printable(character: char) -> u8 {
-    match u8::try_from(character) {
-        Ok(byte @ b' '..=b'~') => byte,
-        _ => b'?',
-    }
+    let byte = u8::try_from(character).unwrap_or(b'?');
+    if matches!(byte, b' '..=b'~') { byte } else { b'?' }
 }

@@ -42,7 +42,9 @@ pub enum BindError {
         kind: EndpointErrorKind,
     },
     /// Others may reach into the directory of the socket.
-    #[error("the directory {directory} of the socket can be used by others (owner {owner}, mode {mode:o}); give it mode 700")]
+    #[error(
+        "the directory {directory} of the socket can be used by others (owner {owner}, mode {mode:o}); give it mode 700"
+    )]
     DirectoryExposed {
         /// The directory.
         directory: Utf8PathBuf,

@@ -67,7 +67,9 @@ impl Token {
         check_private(path, &file.metadata().map_err(failed)?)?;
         let mut bytes = Vec::new();
         file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        let bytes = bytes.try_into().map_err(|_bytes| TokenError::Malformed { path: path.to_owned() })?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_bytes| TokenError::Malformed { path: path.to_owned() })?;
         Ok(Self(bytes))
     }
 

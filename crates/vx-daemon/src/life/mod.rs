@@ -6,10 +6,10 @@
 //! The parts, in the order of a start:
 //!
 //! 1. [`prepare_home`] makes the directories.
-//! 2. The starter calls [`launch`]: the service's standard output is a pipe that carries one [`StartReport`].
+//! 2. The starter calls [`launch()`]: the service's standard output is a pipe that carries one [`StartReport`].
 //! 3. The service claims the home with a [`Lock`] that the kernel drops whatever way the process ends.
 //! 4. It publishes a [`RunFile`] and reports. From here on only the lock says whether it lives.
-//! 5. casd and execd hold a [`lifeline`] to the daemon and end when it does.
+//! 5. casd and execd hold a [`lifeline()`] to the daemon and end when it does.
 
 mod home;
 mod launch;
