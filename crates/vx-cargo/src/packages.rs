@@ -37,9 +37,7 @@ pub async fn prepare_packages(
     let lockfile = match read(&path)? {
         Some(lockfile) => lockfile,
         None => {
-            for (verb, text) in lines(&run(context, "generate-lockfile").await?) {
-                status(verb, text.to_owned());
-            }
+            tell(&run(context, "generate-lockfile").await?, status);
             read(&path)?.unwrap_or_default()
         }
     };
@@ -53,9 +51,10 @@ pub async fn prepare_packages(
     })
 }
 
-/// Has Cargo fit the lock file to the manifests, changing as little as it can. Answers what Cargo said.
-pub(crate) async fn mend_lockfile(context: &PlanContext) -> Result<String, PlanError> {
-    run(context, "update").await
+/// Has Cargo fit the lock file to the manifests, changing as little as it can.
+pub(crate) async fn mend_lockfile(context: &PlanContext, status: &Status<'_>) -> Result<(), PlanError> {
+    tell(&run(context, "update").await?, status);
+    Ok(())
 }
 
 /// Runs a command of Cargo's that writes the lock file, with the user's own registries and permissions.
@@ -78,6 +77,12 @@ async fn run(context: &PlanContext, subcommand: &str) -> Result<String, PlanErro
     }
     let output = cargo::run(command).await?;
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn tell(stderr: &str, status: &Status<'_>) {
+    for (verb, text) in lines(stderr) {
+        status(verb, text.to_owned());
+    }
 }
 
 /// The lines of Cargo's that are a verb and a text: `    Updating crates.io index`.

@@ -120,7 +120,11 @@ pub async fn serve(
         tracing::warn!(%error, "cannot remove what the daemon had published");
     }
     shared.builds.cancel();
-    if timeout(BUILDS_LIMIT, shared.activity.builds_ended()).await.is_err() {
+    let ended = async {
+        shared.activity.builds_ended().await;
+        shared.engine.settle().await;
+    };
+    if timeout(BUILDS_LIMIT, ended).await.is_err() {
         tracing::warn!("builds did not end in time after they were cancelled");
     }
     services.stop(SERVICES_LIMIT).await;

@@ -19,7 +19,7 @@ use vx_model::{Root, Roots, Template};
 
 use crate::plan::{Plan, PlanToolchain, Platform};
 use crate::workspace::{MANIFEST, parse};
-use crate::{PlanContext, PlanError, SourceReplacement, packages, workspace_root};
+use crate::{PlanContext, PlanError, SourceReplacement, Status, packages, workspace_root};
 
 use cargo::Tools;
 use config::Config;
@@ -34,8 +34,12 @@ impl Plan {
     /// Asks the toolchain's cargo what to build, with the registry packages of `source`.
     ///
     /// A lock file that does not fit the manifests is mended by Cargo, unless the user forbids it; what Cargo says about
-    /// that is among the plan's warnings.
-    pub async fn make(context: &PlanContext, source: &SourceReplacement) -> Result<Self, PlanError> {
+    /// that goes to `status`: it is news once, and no part of the plan.
+    pub async fn make(
+        context: &PlanContext,
+        source: &SourceReplacement,
+        status: &Status<'_>,
+    ) -> Result<Self, PlanError> {
         let refusal = match Self::make_locked(context, source).await {
             Err(PlanError::Cargo { stderr, code }) if is_about_lockfile(&stderr) => PlanError::Cargo { stderr, code },
             result => return result,
@@ -43,14 +47,12 @@ impl Plan {
         let workspace = workspace_root(context).await?;
         let lockfile = || std::fs::read(workspace.join("Cargo.lock")).ok();
         let before = lockfile();
-        let said = packages::mend_lockfile(context).await?;
+        packages::mend_lockfile(context, status).await?;
         if lockfile() == before {
             return Err(refusal);
         }
-        let source = packages::prepare_packages(context, &workspace, &source.downloads, &|_, _| {}).await?;
-        let mut plan = Self::make_locked(context, &source).await?;
-        plan.warnings.splice(0..0, said.lines().map(Template::from));
-        Ok(plan)
+        let source = packages::prepare_packages(context, &workspace, &source.downloads, status).await?;
+        Self::make_locked(context, &source).await
     }
 
     async fn make_locked(context: &PlanContext, source: &SourceReplacement) -> Result<Self, PlanError> {

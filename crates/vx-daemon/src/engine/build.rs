@@ -16,6 +16,7 @@ use vx_proto::{
 use vx_toolchain::Toolchain;
 
 use super::environment::{Environment, passed};
+use super::files::CLOCK_TICK;
 use super::ledger::Ledger;
 use super::plans::Planned;
 use super::questions::Answers;
@@ -140,7 +141,11 @@ impl Engine {
         };
         match self.unchanged(&prepared) {
             Some((summary, snapshot)) => {
-                tokio::spawn(async move { self.remember_unchanged(&snapshot).await });
+                let writing = self.records.clone().read_owned().await;
+                tokio::spawn(async move {
+                    self.remember_unchanged(&snapshot).await;
+                    drop(writing);
+                });
                 Ok(summary)
             }
             None => self.build_anew(&prepared).await,
@@ -201,7 +206,7 @@ impl Engine {
             .with(Root::Home, self.config.home.root().as_str())
             .with(Root::Toolchain, prepared.toolchain.sysroot.as_str());
         let source = vx_cargo::prepare_packages(&context, &workspace, &self.config.downloads, &status).await?;
-        let planned = self.plan(&context, &source, &roots).await?;
+        let planned = self.plan(&context, &source, &roots, &status).await?;
         // Before anything runs: a script that lists the workspace sees the same in every build.
         keep_out_of_version_control(workspace.as_str())?;
         for _ in 0..TRIES {
@@ -270,9 +275,15 @@ impl Engine {
             }
         };
         self.take_snapshot(prepared, planned, roots, run, &summary);
-        // Nobody waits for what only later explanations need.
+        // Nobody waits for what only later builds and explanations need.
+        let writing = self.records.clone().read_owned().await;
         let (engine, roots, run) = (self.clone(), roots.clone(), run.clone());
-        tokio::spawn(async move { engine.remember(&roots, &run).await });
+        let outputs: Vec<String> = summary.artifacts.iter().map(|artifact| artifact.path.clone()).collect();
+        tokio::spawn(async move {
+            engine.remember(&roots, &run).await;
+            drop(writing);
+            engine.learn(outputs).await;
+        });
         Ok(summary)
     }
 
@@ -289,8 +300,7 @@ impl Engine {
                     continue;
                 };
                 let path = roots.absolute(&RootedPath::new(Root::Workspace, uplift.destination.clone()));
-                let there = tokio::task::block_in_place(|| self.files.digest(&path)).unwrap_or(None);
-                if there != Some(file.digest) {
+                if !tokio::task::block_in_place(|| self.files.holds(&path, file.digest)) {
                     requests.push(MaterializeRequest {
                         path: path.clone(),
                         content: Content::File {
@@ -364,6 +374,16 @@ impl Engine {
                 .collect(),
         };
         lock(&self.snapshots).insert(SnapshotKey::of(&prepared.request), Arc::new(snapshot));
+    }
+
+    /// Reads files that were written just now, so that the next build need not.
+    async fn learn(&self, paths: Vec<String>) {
+        // Before, their stamps mean nothing.
+        tokio::time::sleep(2 * CLOCK_TICK).await;
+        for path in paths {
+            // Whatever is wrong with it is for the build that asks.
+            let _ = tokio::task::block_in_place(|| self.files.digest(&path));
+        }
     }
 
     async fn durations(&self, roots: &Roots) -> HashMap<String, u64> {

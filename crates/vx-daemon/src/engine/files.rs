@@ -75,6 +75,12 @@ impl FileDigests {
         self.hash(path)
     }
 
+    /// Whether the file at `path` is `digest`; not where it cannot be read.
+    pub(crate) fn holds(&self, path: &str, digest: Digest) -> bool {
+        let has_size = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == digest.size_bytes);
+        has_size && self.digest(path).is_ok_and(|found| found == Some(digest))
+    }
+
     fn hash(&self, path: &str) -> io::Result<Option<Digest>> {
         let now = now_ns();
         let mut file = match File::open(path) {

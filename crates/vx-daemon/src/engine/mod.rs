@@ -4,11 +4,12 @@
 //!
 //! - `build` is one build from request to summary; `plans` and `run` are its two halves, `snapshot` its short cut.
 //! - `keys`, `questions`, `files`, `environment`, `names`, `observed` decide what a result depended on.
-//! - `store`, `flights` share results between builds; `ledger`, `explain`, `diagnostics`, `messages` tell of them.
+//! - `store`, `flights` share results between builds; `exec_roots` keeps running actions apart; `ledger`, `explain`, `diagnostics`, `messages` tell of them.
 
 mod build;
 mod diagnostics;
 mod environment;
+mod exec_roots;
 mod explain;
 mod files;
 mod flights;
@@ -29,13 +30,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 use vx_home::VxHome;
 use vx_model::KeyPart;
 use vx_proto::{BuildEvent, BuildRequest, BuildStatus, ErrorKind, Explanation, WireError};
 
+use self::exec_roots::ExecRoots;
 use self::files::FileDigests;
 use self::flights::Flights;
 use self::names::Names;
@@ -73,10 +75,12 @@ pub struct Engine {
     names: Names,
     snapshots: Snapshots,
     executions: Semaphore,
-    exec_roots: AtomicU64,
+    exec_roots: Arc<ExecRoots>,
     out_dirs: Mutex<HashSet<String>>,
     warned_unobserved: AtomicBool,
     under_way: Mutex<HashMap<u64, build::UnderWay>>,
+    /// Held for reading while records of an ended build are being written.
+    records: Arc<RwLock<()>>,
     builds: AtomicU64,
 }
 
@@ -84,6 +88,7 @@ impl Engine {
     /// An engine with nothing in memory yet.
     pub fn new(config: EngineConfig, services: Services) -> Arc<Self> {
         Arc::new(Self {
+            exec_roots: ExecRoots::new(config.home.exec()),
             config,
             store: Store::new(services.clone()),
             services,
@@ -92,10 +97,10 @@ impl Engine {
             names: Names::default(),
             snapshots: Snapshots::default(),
             executions: Semaphore::new(EXECUTIONS),
-            exec_roots: AtomicU64::new(0),
             out_dirs: Mutex::default(),
             warned_unobserved: AtomicBool::new(false),
             under_way: Mutex::default(),
+            records: Arc::default(),
             builds: AtomicU64::new(0),
         })
     }
@@ -125,8 +130,14 @@ impl Engine {
         });
     }
 
+    /// Waits until everything about builds that have ended is kept.
+    pub async fn settle(&self) {
+        drop(self.records.write().await);
+    }
+
     /// What the last build in the workspace that holds `directory` did, and why.
     pub async fn explain(&self, directory: &str) -> Result<Vec<Explanation>, WireError> {
+        self.settle().await;
         for workspace in Utf8Path::new(directory).ancestors() {
             if let Some(record) = self.store.get_record(LAST_BUILD, workspace.as_str()).await? {
                 return build::decode_explanations(&record);
@@ -142,15 +153,6 @@ impl Engine {
         let mut builds: Vec<(&u64, &build::UnderWay)> = under_way.iter().collect();
         builds.sort_by_key(|(number, _)| **number);
         builds.into_iter().map(|(_, build)| build.status()).collect()
-    }
-
-    fn new_exec_root(&self) -> String {
-        let number = self.exec_roots.fetch_add(1, Ordering::Relaxed);
-        self.config
-            .home
-            .exec()
-            .join(format!("{}-{number}", std::process::id()))
-            .into_string()
     }
 
     fn known_out_dirs(&self) -> MutexGuard<'_, HashSet<String>> {

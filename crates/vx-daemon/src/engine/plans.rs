@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vx_cargo::{Plan, PlanContext, SourceReplacement};
+use vx_cargo::{Plan, PlanContext, SourceReplacement, Status};
 use vx_model::{ActionResult, Digest, InputSet, KeyBuilder, OutputFile, Root, Roots};
 use vx_proto::{ErrorKind, Selection, WireError};
 
@@ -21,12 +21,13 @@ pub(crate) struct Planned {
 }
 
 impl Engine {
-    /// The plan for `context`, from the store or from cargo.
+    /// The plan for `context`, from the store or from cargo. `status` hears what changes on the way.
     pub(crate) async fn plan(
         &self,
         context: &PlanContext,
         source: &SourceReplacement,
         roots: &Roots,
+        status: &Status<'_>,
     ) -> Result<Planned, WireError> {
         let environment = vx_cargo::plan_environment(&context.environment);
         let weak = plan_key(context, roots, &environment).key();
@@ -40,7 +41,7 @@ impl Engine {
         // Stamps are as coarse as the clock's ticks: what was touched in the tick before now may be touched in it again.
         tokio::time::sleep(CLOCK_TICK).await;
         let started_ns = now_ns() - CLOCK_TICK.as_nanos() as i128;
-        let plan = Plan::make(context, source).await?;
+        let plan = Plan::make(context, source, status).await?;
         let set = InputSet::new(plan.inputs.clone());
         let answers = self.ask_for_plan(&set, roots, &context.environment);
         let changed = set.inputs().iter().any(|input| {

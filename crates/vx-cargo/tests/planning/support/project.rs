@@ -114,7 +114,7 @@ pub(crate) fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
         let workspace = vx_cargo::workspace_root(context).await?;
         let downloads = context.home.downloads();
         let source = vx_cargo::prepare_packages(context, &workspace, &downloads, &|_, _| {}).await?;
-        Plan::make(context, &source).await
+        Plan::make(context, &source, &|_, _| {}).await
     })
 }
 

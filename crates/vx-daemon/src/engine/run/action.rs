@@ -10,6 +10,7 @@ use vx_proto::{
 
 use super::Run;
 use crate::engine::environment::Environment;
+use crate::engine::exec_roots::ExecRootPlace;
 use crate::engine::explain::differences;
 use crate::engine::files::touched_since;
 use crate::engine::keys::strong_key;
@@ -142,11 +143,9 @@ impl Run {
         }
     }
 
-    /// A fresh exec root and the places with it.
-    pub(super) fn exec_root(&self) -> (String, Roots) {
-        let exec_root = self.engine.new_exec_root();
-        let roots = self.setting.roots.clone().with(Root::Exec, exec_root.clone());
-        (exec_root, roots)
+    /// The places of a process that runs in `exec_root`.
+    pub(super) fn roots_with(&self, exec_root: &ExecRootPlace) -> Roots {
+        self.setting.roots.clone().with(Root::Exec, exec_root.path().as_str())
     }
 
     fn ask(&self, set: &InputSet, environment: &Environment) -> Vec<String> {

@@ -133,12 +133,20 @@ impl Run {
 
     async fn run_rustc(&self, action: &Action, compile: &Compile, inputs: Vec<InputFile>) -> Result<(), Stop> {
         let unit = action.unit;
-        let (exec_root, roots) = self.exec_root();
+        let planned = &self.plan.units[unit];
+        let exec_root = match planned.settings.profile.incremental {
+            true => {
+                let workspace = self.setting.roots.dir(Root::Workspace);
+                self.engine.exec_roots.usual(workspace, &planned.identity)
+            }
+            false => self.engine.exec_roots.fresh(),
+        };
+        let roots = self.roots_with(&exec_root);
         let mut environment = action.environment.clone();
         add_library_path(&mut environment, &render(&compile.library_path, &roots));
         let request = ExecuteRequest {
             label: format!("rustc {}", self.plan.description(unit)),
-            exec_root,
+            exec_root: exec_root.path().to_string(),
             arguments: render(&compile.arguments, &roots),
             environment: variables(&environment),
             working_directory: roots.absolute(&compile.working_directory),

@@ -130,8 +130,8 @@ impl Run {
     ) -> Result<(), Stop> {
         let unit = action.unit;
         let placed = Placed::new(&self.engine.config.home);
-        let (exec_root, roots) = self.exec_root();
-        let roots = roots.with(Root::OutDir, placed.path());
+        let exec_root = self.engine.exec_roots.fresh();
+        let roots = self.roots_with(&exec_root).with(Root::OutDir, placed.path());
         let mut environment = added;
         environment.extend(
             run.environment
@@ -141,8 +141,8 @@ impl Run {
         add_library_path(&mut environment, &render(&run.library_path, &roots));
         let request = ExecuteRequest {
             label: format!("build script of {}", self.plan.description(unit)),
-            arguments: vec![format!("{exec_root}/{SCRIPT}")],
-            exec_root,
+            arguments: vec![exec_root.path().join(SCRIPT).into_string()],
+            exec_root: exec_root.path().to_string(),
             environment: variables(&environment),
             working_directory: roots.absolute(&run.working_directory),
             inputs,
