@@ -112,7 +112,9 @@ async fn what_belongs_to_the_action_is_left_out() {
 #[tokio::test]
 async fn git_is_seen_to_read_the_head() {
     let place = Place::new();
-    let git = "git -c init.defaultBranch=main -c user.name=a -c user.email=a@b";
+    // Whatever the machine's own settings are, the oldest format of a repository.
+    let git = "GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_DEFAULT_REF_FORMAT=files \
+               git -c init.defaultBranch=main -c user.name=a -c user.email=a@b -c commit.gpgSign=false -c gc.auto=0";
     let prepared = run(place.shell(&format!("{git} init -q . && {git} commit -q --allow-empty -m first"))).await;
     assert_eq!(prepared.ended.exit_code, Some(0), "{}", prepared.stderr);
     let seen = observe(&place, "git rev-parse HEAD").await;

@@ -352,12 +352,14 @@ fn nothing_survives_the_death_of_the_executor() {
             .collect();
         helper.kill().unwrap();
         helper.wait().unwrap();
-        let ended = |process: &OwnedFd| {
+        let ended = |process: &OwnedFd, which: &str| {
             let mut poll = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
-            rustix::event::poll(&mut poll, None).unwrap();
+            let limit = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
+            let ready = rustix::event::poll(&mut poll, Some(&limit)).unwrap();
+            assert_eq!(ready, 1, "{which} of the {kind} tree lives");
         };
         // The main process dies with its parent, and so does all that is traced.
-        ended(&tree[1]);
+        ended(&tree[1], "the main process");
         if kind == "untraced" {
             // The rest is handed to this process, as it would be to the daemon.
             let mark = reap::Mark {
@@ -366,6 +368,6 @@ fn nothing_survives_the_death_of_the_executor() {
             };
             reap::kill_leftovers(mark, &HashSet::new());
         }
-        ended(&tree[0]);
+        ended(&tree[0], "the background process");
     }
 }
