@@ -66,8 +66,8 @@ impl From<ExecRootError> for Stop {
     }
 }
 
-/// Runs an action and tells its client about it. Returns when the process tree is gone; the exec root may still be
-/// in the course of being removed.
+/// Runs an action and tells its client about it. When the last event comes, the process tree is gone and the place of
+/// the exec root is free.
 pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, events: Events) {
     let action = Action {
         executor: &executor,
@@ -90,8 +90,9 @@ struct Action<'a> {
 impl Action<'_> {
     async fn run(&self) -> Result<ExecuteEvent, Stop> {
         let permit = self.wait_for_job().await?;
-        let root = self.make_root().await?;
+        let mut root = self.make_root().await?;
         let last = self.run_in(&root, permit).await;
+        root.set_aside();
         self.executor.in_background(move || root.remove());
         last
     }

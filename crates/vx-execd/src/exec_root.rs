@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use vx_proto::ExecuteRequest;
@@ -120,6 +121,19 @@ impl ExecRoot {
         })
     }
 
+    /// Frees its place at once, for removing takes a while.
+    pub(crate) fn set_aside(&mut self) {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let aside = self
+            .path
+            .with_file_name(format!(".ended-{}-{number}", std::process::id()));
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => self.path = aside,
+            Err(error) => tracing::warn!(%error, path = %self.path, "cannot set an exec root aside"),
+        }
+    }
+
     /// Removes it with everything in it. What cannot be removed is left for the next start of execd.
     pub(crate) fn remove(&self) {
         remove(&self.path);
@@ -212,7 +226,7 @@ mod tests {
     #[test]
     fn it_has_what_was_asked_for_and_goes_away() {
         let (_dir, path) = directory();
-        let root = ExecRoot::make(&request(&path.join("exec/1"))).unwrap();
+        let mut root = ExecRoot::make(&request(&path.join("exec/1"))).unwrap();
         for made in ["tmp", "deps", "out/deep"] {
             assert!(root.path().join(made).is_dir(), "{made}");
         }
@@ -220,8 +234,10 @@ mod tests {
         assert!(before <= root.stamp_ns().unwrap());
         // Root may do everything, so this shows something for other users only.
         fs::set_permissions(root.path().join("out"), fs::Permissions::from_mode(0o500)).unwrap();
+        root.set_aside();
+        assert!(!path.join("exec/1").exists());
         root.remove();
-        assert!(!root.path().exists());
+        assert_eq!(path.join("exec").read_dir_utf8().unwrap().count(), 0);
     }
 
     #[test]

@@ -54,3 +54,19 @@ fn a_dependency_that_changed_is_named() {
     assert!(told.contains("words/src/lib.rs"), "{told}");
     assert!(told.contains("4 ran"), "{told}");
 }
+
+#[test]
+fn a_build_from_the_store_is_told_as_soon_as_it_has_ended() {
+    let env = TestEnv::with_fixture("multi_crate");
+    env.build(&[]);
+    let copy = env.checkout("elsewhere");
+    let in_copy = |arguments: &[&str]| {
+        env.vx(arguments.iter().copied())
+            .current_dir(&copy)
+            .run()
+            .success()
+            .stdout
+    };
+    in_copy(&["build"]);
+    assert!(in_copy(&["explain"]).starts_with("0 ran, 5 cached"));
+}

@@ -304,3 +304,24 @@ fn a_dependency_outside_the_workspace_is_an_input_too() {
     assert_ran(env.build(&[]), 0);
     assert_eq!(env.run_program("debug/app"), "one\n");
 }
+
+/// rustc starts its incremental state over when a path in the command changes.
+#[test]
+fn an_incremental_compilation_has_the_same_command_every_time() {
+    let env = TestEnv::with_fixture("multi_crate");
+    let mut commands = Vec::new();
+    for word in ["earth", "moon", "sun"] {
+        env.write(
+            "app/src/bin/second.rs",
+            &format!("fn main() {{ println!(\"{word}\"); }}\n"),
+        );
+        let output = env.vx(["build", "--verbose", "--bin", "second"]).run().success().stderr;
+        assert_eq!(env.run_program("debug/second"), format!("{word}\n"));
+        let is_command = |line: &&str| line.contains("--crate-name second");
+        commands.extend(output.lines().find(is_command).map(str::to_owned));
+    }
+    assert_eq!(commands.len(), 3);
+    assert!(commands[0].contains("incremental="), "{}", commands[0]);
+    assert_eq!(commands[0], commands[1]);
+    assert_eq!(commands[1], commands[2]);
+}
