@@ -62,6 +62,10 @@ pub(super) enum Call {
     Link(PathArg, PathArg),
     /// Changes the content of something that must exist.
     Overwrite(PathArg),
+    /// Asks on which processors a thread, the one of this id or the caller, may run.
+    AskProcessors(Arg),
+    /// Decides on which processors a thread may run.
+    ChooseProcessors,
     /// Leaves what the tracer understands; how, in words that follow "a process".
     Escape(&'static str),
 }
@@ -74,7 +78,8 @@ const fn at(at: Arg, text: Arg) -> PathArg {
     PathArg { at: Some(at), text }
 }
 
-/// All calls that the filter stops at. Calls on open descriptors are not among them: the open was.
+/// All calls that the filter stops at. Calls on open descriptors are not among them: the open was. Those without a
+/// path are there because the tracer has a say in their answer.
 pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_openat, Call::Open(at(0, 1), OpenFlags::Arg(2))),
     (libc::SYS_openat2, Call::Open(at(0, 1), OpenFlags::How(2))),
@@ -95,6 +100,8 @@ pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_renameat2, Call::Rename(at(0, 1), at(2, 3), Some(4))),
     (libc::SYS_linkat, Call::Link(at(0, 1), at(2, 3))),
     (libc::SYS_truncate, Call::Overwrite(path(0))),
+    (libc::SYS_sched_getaffinity, Call::AskProcessors(0)),
+    (libc::SYS_sched_setaffinity, Call::ChooseProcessors),
     (libc::SYS_chroot, Call::Escape("changed its root directory")),
     (libc::SYS_pivot_root, Call::Escape("changed its root directory")),
     (libc::SYS_mount, Call::Escape("mounted a file system")),

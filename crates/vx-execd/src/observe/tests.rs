@@ -143,6 +143,37 @@ async fn a_c_compiler_is_seen_to_read_its_headers() {
     );
 }
 
+const PROCESSORS: &str = r#"
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+static int count(pid_t pid) { cpu_set_t set; return sched_getaffinity(pid, sizeof set, &set) ? -1 : CPU_COUNT(&set); }
+int main(void) {
+    struct stat info;
+    cpu_set_t one;
+    for (int i = 0; i < 1000; i++) stat("/", &info);
+    printf("%d ", count(0));
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+    for (int i = 0; i < 1000; i++) stat("/", &info);
+    printf("%d\n", count(0));
+}
+"#;
+
+#[tokio::test]
+async fn a_program_may_use_the_processors_that_it_would_use_untraced() {
+    let place = Place::new();
+    let program = place.compile(PROCESSORS, &[]).unwrap();
+    let command = place.command(&[program.as_str()]);
+    let untraced = run(command.clone()).await;
+    let traced = run(place.observed(command)).await;
+    assert!(untraced.stdout.ends_with(" 1\n"), "{}", untraced.stdout);
+    assert_eq!(untraced.stdout, traced.stdout);
+    Seen::of(&traced);
+}
+
 const THREADS: &str = r#"
 #include <fcntl.h>
 #include <pthread.h>

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use vx_proto::Observation;
 
+use super::company::Company;
 use super::log::{AccessLog, Scope, absolute};
 use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
 use super::syscalls::{ARCH, Call, FOREIGN_FROM, OpenFlags, PathArg, lookup};
@@ -25,6 +26,7 @@ pub(crate) struct Tracer {
     /// Processes and threads that are alive.
     tracees: HashSet<Pid>,
     log: AccessLog,
+    company: Option<Company>,
     trace: Ended,
 }
 
@@ -61,6 +63,7 @@ impl Tracer {
             main,
             tracees: HashSet::from([main]),
             log: AccessLog::new(scope),
+            company: Company::new(),
             trace: Ended::default(),
         })
     }
@@ -91,6 +94,9 @@ impl Tracer {
 
     fn ended(&mut self, pid: Pid, status: WaitStatus) {
         self.tracees.remove(&pid);
+        if let Some(company) = &mut self.company {
+            company.forget(pid);
+        }
         if pid != self.main {
             return;
         }
@@ -114,6 +120,9 @@ impl Tracer {
             0 => ptrace::resume(pid, signal),
             EVENT_STOP if stops_group(signal) => ptrace::stay_stopped(pid),
             EVENT_SECCOMP => {
+                if let Some(company) = &mut self.company {
+                    company.stopped(pid);
+                }
                 self.observe_call(pid);
                 ptrace::resume(pid, 0)
             }
@@ -124,10 +133,14 @@ impl Tracer {
                     self.log.set_incomplete(refusal);
                 }
                 self.observe_image(pid);
+                self.release(pid);
                 ptrace::resume(pid, 0)
             }
-            // A new process, or one that begins to be traced.
-            _ => ptrace::resume(pid, 0),
+            // A new process or thread, or one that begins to be traced.
+            _ => {
+                self.release(pid);
+                ptrace::resume(pid, 0)
+            }
         };
         if let Err(error) = resumed
             && error.raw_os_error() != Some(libc::ESRCH)
@@ -136,6 +149,12 @@ impl Tracer {
             tracing::warn!(%error, %pid, "a traced process cannot go on and is killed");
             self.log.set_incomplete(format!("the tracer failed: {error}"));
             let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    fn release(&mut self, pid: Pid) {
+        if let Some(company) = &mut self.company {
+            company.release(pid);
         }
     }
 
@@ -189,6 +208,19 @@ impl Tracer {
                     return Err("a process exchanged two files".to_owned());
                 }
                 self.with_both(caller, from, to, AccessLog::rename)
+            }
+            Call::AskProcessors(arg) => {
+                let thread = Pid::from_raw(caller.call.arguments[arg] as i32).unwrap_or(caller.pid);
+                if self.tracees.contains(&thread) {
+                    self.release(thread);
+                }
+                Ok(())
+            }
+            Call::ChooseProcessors => {
+                if let Some(company) = self.company.take() {
+                    company.end();
+                }
+                Ok(())
             }
             Call::Escape(how) => Err(format!("a process {how}")),
         }

@@ -1,0 +1,187 @@
+//! Keeps a thread that stops often on the tracer's own processor, while it does.
+//!
+//! Each stop wakes the tracer, and the tracer wakes the thread: between two processors these are two wake-ups of an idle
+//! one, which take longer than all the rest together. Which processors a thread may use is put back as soon as it starts
+//! another, executes something, asks for them, or makes no call for a while; nothing of the tree finds out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+/// After so many stops a thread is one that stops often.
+const MANY: u32 = 32;
+/// A thread that made no call for so long computes, and may do so anywhere.
+const QUIET: Duration = Duration::from_millis(2);
+
+/// The threads of one tree that share the tracer's processor.
+#[derive(Debug)]
+pub(super) struct Company {
+    stops: HashMap<Pid, u32>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Where the tree may run.
+    anywhere: CpuSet,
+    tracer: Pid,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    together: HashSet<Pid>,
+    /// Stops so far.
+    stops: u64,
+    is_over: bool,
+}
+
+impl Company {
+    /// For the tree that this thread traces; none where there is one processor, or the kernel does not tell.
+    pub(super) fn new() -> Option<Self> {
+        let anywhere = sched_getaffinity(None).ok()?;
+        if anywhere.count() < 2 {
+            return None;
+        }
+        let shared = Arc::new(Shared {
+            anywhere,
+            tracer: gettid(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let watched = shared.clone();
+        std::thread::Builder::new()
+            .name("tracer-company".to_owned())
+            .spawn(move || watched.part_when_quiet())
+            .ok()?;
+        Some(Self {
+            stops: HashMap::new(),
+            shared,
+        })
+    }
+
+    /// A thread has stopped at a call.
+    pub(super) fn stopped(&mut self, thread: Pid) {
+        let stops = self.stops.entry(thread).or_default();
+        *stops += 1;
+        let is_often = stops.is_multiple_of(MANY);
+        let mut state = self.shared.lock();
+        state.stops += 1;
+        if is_often && !state.together.contains(&thread) {
+            self.shared.join(&mut state, thread);
+        }
+    }
+
+    /// A thread has begun, or does something that must not be confined.
+    pub(super) fn release(&mut self, thread: Pid) {
+        self.stops.remove(&thread);
+        let mut state = self.shared.lock();
+        state.together.remove(&thread);
+        // One that has just begun has it from the one that began it. It may be gone.
+        let _ = sched_setaffinity(Some(thread), &self.shared.anywhere);
+    }
+
+    /// Lets all go for good: the tree has plans of its own.
+    pub(super) fn end(self) {
+        let mut state = self.shared.lock();
+        self.shared.part(&mut state);
+    }
+
+    /// A thread has ended.
+    pub(super) fn forget(&mut self, thread: Pid) {
+        self.stops.remove(&thread);
+        self.shared.lock().together.remove(&thread);
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn join(&self, state: &mut State, thread: Pid) {
+        let mut here = CpuSet::new();
+        here.set(sched_getcpu());
+        if state.together.is_empty() && sched_setaffinity(Some(self.tracer), &here).is_err() {
+            return;
+        }
+        if sched_setaffinity(Some(thread), &here).is_ok() {
+            state.together.insert(thread);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Lets all go where they like when nothing stopped for a while, until the tree is gone.
+    fn part_when_quiet(&self) {
+        let mut state = self.lock();
+        while !state.is_over {
+            if state.together.is_empty() {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let before = state.stops;
+            let (after, _) = self
+                .changed
+                .wait_timeout(state, QUIET)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            if state.stops == before {
+                self.part(&mut state);
+            }
+        }
+    }
+
+    fn part(&self, state: &mut State) {
+        for thread in std::mem::take(&mut state.together).into_iter().chain([self.tracer]) {
+            // It may be gone.
+            let _ = sched_setaffinity(Some(thread), &self.anywhere);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn may_use(thread: Pid) -> u32 {
+        sched_getaffinity(Some(thread)).unwrap().count()
+    }
+
+    #[test]
+    fn a_thread_that_stops_often_is_kept_until_it_is_quiet() {
+        let Some(mut company) = Company::new() else { return };
+        let all = may_use(gettid());
+        let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let thread = Pid::from_child(&other);
+        for _ in 0..MANY {
+            company.stopped(thread);
+        }
+        assert!(may_use(thread) == 1 || company.shared.lock().together.is_empty());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while may_use(thread) != all || may_use(gettid()) != all {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+
+        for _ in 0..MANY {
+            company.stopped(thread);
+        }
+        company.release(thread);
+        assert_eq!(may_use(thread), all);
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}
