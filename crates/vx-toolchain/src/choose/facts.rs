@@ -133,7 +133,9 @@ impl Memory {
         let files = checksums.iter().map(|(label, checksum)| (*label, checksum));
         let line = |name: &str| {
             let value = self.verbose_version.lines().find_map(|line| line.strip_prefix(name));
-            value.map(|value| value.trim().to_owned())
+            value
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
         };
         Some(Facts {
             identity: identity::identity(&self.verbose_version, self.has_sources, files),

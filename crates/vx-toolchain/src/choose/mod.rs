@@ -90,3 +90,6 @@ fn find(
         (Wanted::Anything, _) => path::find(environment),
     }
 }
+
+#[cfg(test)]
+mod tests;
