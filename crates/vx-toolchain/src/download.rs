@@ -1,22 +1,32 @@
 //! The download cache: files by SHA-256, fetched once whoever asks, never handed out unverified.
 //!
 //! `sha256/AB/ABCD…` below the cache's directory. A file gets its name by a rename after its content was hashed, under a
-//! lock per hash, so that any number of processes make one request.
+//! lock per hash, so that any number of processes make one request. What an interrupted transfer has brought stays beside
+//! it and is continued.
 
-use std::io::Write as _;
-use std::sync::OnceLock;
+mod partial;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use reqwest::header::{CONTENT_RANGE, HeaderMap, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::Checksum;
 use crate::lock::FileLock;
 
+use partial::Partial;
+
 /// How often a transfer is tried in all.
 const TRIES: u32 = 5;
+/// The wait after the first failure; doubled after each further one.
+const BACK_OFF: Duration = Duration::from_millis(500);
+/// No server makes us wait longer between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long a server may keep silent.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long connecting may take.
@@ -56,6 +66,8 @@ pub enum DownloadError {
         url: String,
         /// The answer.
         status: StatusCode,
+        /// How long the server wants us to wait before we ask again.
+        retry_after: Option<Duration>,
     },
     /// The transfer broke, as often as it was tried.
     #[error("{url} could not be fetched")]
@@ -71,7 +83,7 @@ pub enum DownloadError {
         /// Its index.
         index: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The cache cannot be read or written.
     #[error("the download cache cannot be used: {path}")]
@@ -79,7 +91,7 @@ pub enum DownloadError {
         /// File or directory.
         path: Utf8PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -92,16 +104,46 @@ impl DownloadError {
             _ => false,
         }
     }
+
+    /// How long the server wants us to wait.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
 }
 
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy)]
+pub struct Transferred<'a> {
+    /// What is fetched.
+    pub url: &'a Url,
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes in all, where the server says so.
+    pub total: Option<u64>,
+}
+
+/// Told of every chunk that arrives.
+pub type ProgressHook = Arc<dyn Fn(Transferred<'_>) + Send + Sync>;
+
 /// Downloads by SHA-256.
-#[derive(Debug)]
 pub struct DownloadCache {
     directory: Utf8PathBuf,
     offline: bool,
-    /// The wait after the first failure; doubled after each further one.
     back_off: Duration,
+    progress: Option<ProgressHook>,
     client: OnceLock<Client>,
+}
+
+impl fmt::Debug for DownloadCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DownloadCache")
+            .field("directory", &self.directory)
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
+    }
 }
 
 impl DownloadCache {
@@ -110,9 +152,33 @@ impl DownloadCache {
         Self {
             directory: directory.into(),
             offline,
-            back_off: Duration::from_millis(500),
+            back_off: BACK_OFF,
+            progress: None,
             client: OnceLock::new(),
         }
+    }
+
+    /// The same cache, which waits so long after a first failure, and half a second no more.
+    pub fn with_back_off(self, back_off: Duration) -> Self {
+        Self { back_off, ..self }
+    }
+
+    /// The same cache, which tells `progress` of what arrives.
+    pub fn with_progress(self, progress: ProgressHook) -> Self {
+        Self {
+            progress: Some(progress),
+            ..self
+        }
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Utf8Path {
+        &self.directory
+    }
+
+    /// Whether nothing may be fetched.
+    pub fn is_offline(&self) -> bool {
+        self.offline
     }
 
     /// Where the file with this checksum is, or would be.
@@ -130,7 +196,7 @@ impl DownloadCache {
         };
         let file = match std::fs::File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         let (found, _) = Checksum::of_reader(file).map_err(failed)?;
@@ -144,21 +210,23 @@ impl DownloadCache {
 
     /// Takes a file in that somebody else has fetched, if it has this checksum. Blocks.
     pub fn adopt(&self, checksum: Checksum, file: &Utf8Path) -> Result<Option<Utf8PathBuf>, DownloadError> {
-        let Ok(content) = std::fs::read(file) else {
+        let Ok(mut content) = std::fs::File::open(file) else {
             return Ok(None);
         };
-        if Checksum::of(&content) != checksum {
-            return Ok(None);
-        }
         let path = self.path(checksum);
-        let mut partial = self.partial(&path)?;
-        let failed = |source| DownloadError::Cache {
-            path: path.clone(),
-            source,
+        let mut copy = || {
+            let directory = path.parent().unwrap_or(&self.directory);
+            std::fs::create_dir_all(directory)?;
+            let mut copy = tempfile::NamedTempFile::new_in(directory)?;
+            io::copy(&mut content, &mut copy)?;
+            let (found, _) = Checksum::of_reader(copy.reopen()?)?;
+            if found != checksum {
+                return Ok(None);
+            }
+            copy.persist(&path).map_err(|error| error.error)?;
+            Ok(Some(path.clone()))
         };
-        partial.write_all(&content).map_err(failed)?;
-        self.publish(partial, &path)?;
-        Ok(Some(path))
+        copy().map_err(|source| self.cache_error(&path, source))
     }
 
     /// The file with this checksum, from the cache or from `url`, of at most `limit` bytes.
@@ -173,15 +241,14 @@ impl DownloadCache {
         if let Some(found) = tokio::task::block_in_place(|| self.find(checksum))? {
             return Ok(found);
         }
-        self.persistently(url, || self.transfer(checksum, url, limit, &path))
-            .await?;
+        self.persistently(url, || self.transfer(checksum, url, limit)).await?;
         Ok(path)
     }
 
     /// A small document that nobody promises a checksum of, of at most `limit` bytes.
     pub async fn get(&self, url: &Url, limit: usize) -> Result<Vec<u8>, DownloadError> {
         self.persistently(url, || async {
-            let mut response = self.request(url).await?;
+            let mut response = self.request(url, 0).await?;
             let mut content = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(|source| broken(url, source))? {
                 if content.len() + chunk.len() > limit {
@@ -208,7 +275,8 @@ impl DownloadCache {
                 Err(error) if error.is_passing() && tried < TRIES => {
                     tracing::info!(%url, %error, tried, "trying again");
                     let jitter: f64 = rand::random_range(0.75..1.25);
-                    tokio::time::sleep(wait.mul_f64(jitter)).await;
+                    let pause = error.retry_after().unwrap_or_default().max(wait.mul_f64(jitter));
+                    tokio::time::sleep(pause.min(LONGEST_WAIT)).await;
                     wait *= 2;
                 }
                 ended => return ended,
@@ -217,75 +285,110 @@ impl DownloadCache {
         unreachable!("the last try returns")
     }
 
-    async fn request(&self, url: &Url) -> Result<Response, DownloadError> {
+    /// Asks for everything from byte `from` on; whether the answer begins there, it says itself.
+    async fn request(&self, url: &Url, from: u64) -> Result<Response, DownloadError> {
         if self.offline {
             return Err(DownloadError::Offline { url: url.to_string() });
         }
-        let response = self
-            .client(url)?
-            .get(url.clone())
-            .send()
-            .await
-            .map_err(|source| broken(url, source))?;
+        let mut request = self.client(url)?.get(url.clone());
+        if from > 0 {
+            request = request.header(RANGE, format!("bytes={from}-"));
+        }
+        let response = request.send().await.map_err(|source| broken(url, source))?;
         match response.status() {
             status if status.is_success() => Ok(response),
             status => Err(DownloadError::Status {
                 url: url.to_string(),
                 status,
+                retry_after: retry_after(response.headers()),
             }),
         }
     }
 
-    async fn transfer(&self, expected: Checksum, url: &Url, limit: u64, path: &Utf8Path) -> Result<(), DownloadError> {
-        let mut response = self.request(url).await?;
-        let mut partial = self.partial(path)?;
-        let mut hasher = Sha256::new();
-        let mut size = 0;
+    /// One try, which goes on where the last one stopped.
+    async fn transfer(&self, expected: Checksum, url: &Url, limit: u64) -> Result<(), DownloadError> {
+        let path = self.path(expected);
+        let partial_path = path.with_extension("partial");
+        let failed = |source| self.cache_error(&partial_path, source);
+        let mut partial = tokio::task::block_in_place(|| Partial::open(&partial_path)).map_err(failed)?;
+        let mut is_continued = false;
+        // A process that was killed may have had it all.
+        if partial.size() == 0 || partial.checksum() != expected {
+            let response = self.request_rest(url, &mut partial).await?;
+            is_continued = partial.size() > 0;
+            self.receive(response, url, limit, &mut partial).await?;
+        }
+        let found = partial.checksum();
+        if found == expected {
+            return partial.publish(&path).map_err(|source| self.cache_error(&path, source));
+        }
+        partial.discard().map_err(failed)?;
+        if is_continued {
+            // What was there may have been the wrong part.
+            return Box::pin(self.transfer(expected, url, limit)).await;
+        }
+        Err(DownloadError::Mismatch {
+            url: url.to_string(),
+            expected,
+            found,
+        })
+    }
+
+    /// The answer that continues `partial`, which is emptied where the server begins anew.
+    async fn request_rest(&self, url: &Url, partial: &mut Partial) -> Result<Response, DownloadError> {
+        let failed = |source| self.cache_error(&self.directory, source);
+        let response = match self.request(url, partial.size()).await {
+            Err(DownloadError::Status { status, .. }) if status == StatusCode::RANGE_NOT_SATISFIABLE => {
+                partial.restart().map_err(failed)?;
+                return self.request(url, 0).await;
+            }
+            answer => answer?,
+        };
+        if first_byte(&response) != partial.size() {
+            partial.restart().map_err(failed)?;
+        }
+        if first_byte(&response) != partial.size() {
+            return self.request(url, 0).await;
+        }
+        Ok(response)
+    }
+
+    async fn receive(
+        &self,
+        mut response: Response,
+        url: &Url,
+        limit: u64,
+        partial: &mut Partial,
+    ) -> Result<(), DownloadError> {
+        let total = response.content_length().map(|rest| partial.size() + rest);
         while let Some(chunk) = response.chunk().await.map_err(|source| broken(url, source))? {
-            size += chunk.len() as u64;
-            if size > limit {
+            if partial.size() + chunk.len() as u64 > limit {
+                partial
+                    .restart()
+                    .map_err(|source| self.cache_error(&self.directory, source))?;
                 return Err(DownloadError::TooLarge {
                     url: url.to_string(),
                     limit,
                 });
             }
-            hasher.update(&chunk);
-            let written = partial.write_all(&chunk);
-            written.map_err(|source| DownloadError::Cache {
-                path: path.to_owned(),
-                source,
-            })?;
+            let appended = tokio::task::block_in_place(|| partial.append(&chunk));
+            appended.map_err(|source| self.cache_error(&self.directory, source))?;
+            if let Some(progress) = &self.progress {
+                progress(Transferred {
+                    url,
+                    done: partial.size(),
+                    total,
+                });
+            }
         }
-        let found = Checksum(hasher.finalize().into());
-        if found != expected {
-            return Err(DownloadError::Mismatch {
-                url: url.to_string(),
-                expected,
-                found,
-            });
-        }
-        self.publish(partial, path)
+        Ok(())
     }
 
-    fn partial(&self, path: &Utf8Path) -> Result<tempfile::NamedTempFile, DownloadError> {
-        let directory = path.parent().unwrap_or(&self.directory);
-        let make = || {
-            std::fs::create_dir_all(directory)?;
-            tempfile::NamedTempFile::new_in(directory)
-        };
-        make().map_err(|source| DownloadError::Cache {
-            path: directory.to_owned(),
-            source,
-        })
-    }
-
-    fn publish(&self, partial: tempfile::NamedTempFile, path: &Utf8Path) -> Result<(), DownloadError> {
-        let published = partial.persist(path).map_err(|error| error.error);
-        published.map_err(|source| DownloadError::Cache {
+    fn cache_error(&self, path: &Utf8Path, source: io::Error) -> DownloadError {
+        DownloadError::Cache {
             path: path.to_owned(),
             source,
-        })?;
-        Ok(())
+        }
     }
 
     fn client(&self, url: &Url) -> Result<&Client, DownloadError> {
@@ -302,6 +405,26 @@ impl DownloadCache {
             .map_err(|source| broken(url, source))?;
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+/// Where in the file an answer begins: only one to a range (`bytes 10-19/20`) begins anywhere but at the beginning.
+fn first_byte(response: &Response) -> u64 {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return 0;
+    }
+    let range = response
+        .headers()
+        .get(CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok());
+    let first = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
+    // An answer that does not say where it begins continues nothing.
+    first.unwrap_or(u64::MAX)
+}
+
+/// `Retry-After` in seconds. Its other form, a date, is for pages that move, and is passed over.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 fn broken(url: &Url, source: reqwest::Error) -> DownloadError {

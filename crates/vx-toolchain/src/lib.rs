@@ -12,6 +12,6 @@ mod publish;
 
 pub use checksum::{Checksum, ParseChecksumError};
 pub use choose::{AskedBy, Toolchain, ToolchainError, ToolchainFileError, select};
-pub use download::{DownloadCache, DownloadError};
+pub use download::{DownloadCache, DownloadError, ProgressHook, Transferred};
 pub use lockfile::{CRATES_IO_SOURCES, LockedPackage, Lockfile, LockfileError, OtherPackage, OtherSource};
 pub use packages::{CRATES_IO_INDEX, PackageDir, PackageError, PackageStore, Registry, UnpackError, source_view};
