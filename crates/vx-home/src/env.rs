@@ -10,6 +10,8 @@ pub const VX_CAS: &str = "VX_CAS";
 pub const VX_EXEC: &str = "VX_EXEC";
 /// Directory of downloads by SHA-256, shared between homes; `$VX_HOME/downloads` where unset.
 pub const VX_DOWNLOAD_CACHE_DIR: &str = "VX_DOWNLOAD_CACHE_DIR";
+/// Address of the server that toolchains come from; where unset, `RUSTUP_DIST_SERVER`, else the official one.
+pub const VX_DIST_SERVER: &str = "VX_DIST_SERVER";
 /// How long a daemon with nothing to do stays, for example `90s`, `10m`, `3h`; three hours where unset.
 pub const VX_IDLE_TIMEOUT: &str = "VX_IDLE_TIMEOUT";
 /// Filter of the services' logs in the syntax of `tracing_subscriber::EnvFilter`; `info` where unset.
@@ -26,6 +28,7 @@ pub const ALL: &[&str] = &[
     VX_CAS,
     VX_EXEC,
     VX_DOWNLOAD_CACHE_DIR,
+    VX_DIST_SERVER,
     VX_IDLE_TIMEOUT,
     VX_LOG,
     VX_LOG_FILE,

@@ -97,7 +97,7 @@ pub enum DownloadError {
 
 impl DownloadError {
     /// Whether another try may bring something else.
-    fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
             Self::Transfer { .. } => true,

@@ -4,6 +4,7 @@
 
 mod checksum;
 mod choose;
+mod dist;
 mod download;
 mod lock;
 mod lockfile;
@@ -12,6 +13,7 @@ mod publish;
 
 pub use checksum::{Checksum, ParseChecksumError};
 pub use choose::{AskedBy, Toolchain, ToolchainError, ToolchainFileError, select};
+pub use dist::{AcquireError, Acquired, ComponentError, DistServer, ManifestError, ToolchainStore, ToolchainWish};
 pub use download::{DownloadCache, DownloadError, ProgressHook, Transferred};
 pub use lockfile::{CRATES_IO_SOURCES, LockedPackage, Lockfile, LockfileError, OtherPackage, OtherSource};
 pub use packages::{CRATES_IO_INDEX, PackageDir, PackageError, PackageStore, Registry, UnpackError, source_view};

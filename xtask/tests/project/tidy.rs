@@ -6,8 +6,8 @@ use std::env;
 use crate::sources::{members, read, root, tracked, tracked_texts};
 use camino::Utf8Path;
 
-/// The hosts that a tracked file may name. `vx-toolchain` alone knows where packages come from: its constant for the
-/// official index is listed in [`INDEX`].
+/// The hosts that a tracked file may name. `vx-toolchain` alone knows where packages and toolchains come from: its constants
+/// for the official servers are listed in [`SERVERS`].
 const HOSTS: &[&str] = &[
     // Names of licences, of rustup and of Cargo's identifier of the official registry: nothing is fetched from there.
     "www.apache.org",
@@ -23,8 +23,11 @@ const HOSTS: &[&str] = &[
     "example.test",
 ];
 
-/// The official index, and the crate that may name it.
-const INDEX: (&str, &str) = ("index.crates.io", "crates/vx-toolchain/src");
+/// The official servers, and the places that may name them.
+const SERVERS: &[(&str, &str)] = &[
+    ("index.crates.io", "crates/vx-toolchain/src"),
+    ("static.rust-lang.org", "crates/vx-toolchain/src/dist/server.rs"),
+];
 
 /// Fixture projects are data: what tests build, not code of this project.
 fn is_source(path: &Utf8Path) -> bool {
@@ -107,8 +110,10 @@ fn no_file_names_a_registry() {
             continue;
         }
         for host in hosts(&text) {
-            let is_index = host == INDEX.0 && path.starts_with(INDEX.1);
-            if !is_index && !HOSTS.contains(&host) {
+            let is_server = SERVERS
+                .iter()
+                .any(|(name, place)| host == *name && path.starts_with(place));
+            if !is_server && !HOSTS.contains(&host) {
                 found.insert(format!("{path}: {host}"));
             }
         }

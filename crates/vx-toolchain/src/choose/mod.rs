@@ -18,6 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::Digest;
 
 pub use error::ToolchainError;
+pub(crate) use name::{Channel, ChannelName};
 pub use request::AskedBy;
 pub use toolchain_file::ToolchainFileError;
 

@@ -2,15 +2,15 @@
 
 /// A name of the form `CHANNEL[-DATE][-HOST]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ChannelName<'a> {
-    pub(super) channel: Channel<'a>,
-    pub(super) date: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
+pub(crate) struct ChannelName<'a> {
+    pub(crate) channel: Channel<'a>,
+    pub(crate) date: Option<&'a str>,
+    pub(crate) host: Option<&'a str>,
 }
 
 /// What a toolchain is a release of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Channel<'a> {
+pub(crate) enum Channel<'a> {
     /// `stable`, `beta`, `nightly`, or a named pre-release such as `1.96.0-beta.2`.
     Named(&'a str),
     /// `1.95` (no patch) or `1.95.0`.
@@ -19,7 +19,7 @@ pub(super) enum Channel<'a> {
 
 impl<'a> ChannelName<'a> {
     /// None for names that are nobody's but the user's own (linked toolchains).
-    pub(super) fn parse(name: &'a str) -> Option<Self> {
+    pub(crate) fn parse(name: &'a str) -> Option<Self> {
         let (channel, rest) = split_channel(name)?;
         let (date, rest) = split_date(rest);
         let host = match rest {

@@ -1,0 +1,18 @@
+//! Acquiring toolchains: channels of a dist server, their manifests, the components in them, unpacked once per machine.
+//!
+//! Everything fetched goes through the download cache. Which toolchain is wanted is not decided here.
+
+mod channel;
+mod error;
+mod install;
+mod lookup;
+mod manifest;
+mod select;
+mod server;
+mod store;
+mod unpack;
+
+pub use error::{AcquireError, ManifestError};
+pub use server::DistServer;
+pub use store::{Acquired, ToolchainStore, ToolchainWish};
+pub use unpack::ComponentError;

@@ -1,0 +1,124 @@
+//! Which components of a channel make the toolchain that is wanted.
+
+use std::collections::BTreeMap;
+
+use super::manifest::{Archive, EVERY_TARGET, Manifest};
+use super::{AcquireError, ToolchainWish};
+
+/// What every toolchain has, whatever the profile: vx cannot build without.
+const ESSENTIAL: [&str; 3] = ["rustc", "cargo", "rust-std"];
+
+/// The standard library, the one component that is there for each target.
+const STANDARD_LIBRARY: &str = "rust-std";
+
+/// The profile where nothing asks for another. rustup's own setting is for people, who want documentation and tools too.
+const PROFILE: &str = "minimal";
+
+/// A component to be fetched and unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Component {
+    /// As rustup lists it among the installed ones: `rustc-x86_64-unknown-linux-gnu`, `rust-src`.
+    pub(super) name: String,
+    pub(super) archive: Archive,
+}
+
+/// The components for a wish, sorted by name.
+pub(super) fn select(manifest: &Manifest, wish: &ToolchainWish) -> Result<Vec<Component>, AcquireError> {
+    let mut selection = Selection {
+        manifest,
+        wish,
+        components: BTreeMap::new(),
+    };
+    for name in ESSENTIAL {
+        selection.add(name, &wish.host)?;
+    }
+    for name in selection.profile()? {
+        // A profile lists what only some hosts have (`rust-mingw`).
+        if selection.is_known(name, &wish.host) {
+            selection.add(name, &wish.host)?;
+        }
+    }
+    for name in &wish.components {
+        selection.add(name, &wish.host)?;
+    }
+    for target in &wish.targets {
+        selection.add(STANDARD_LIBRARY, target)?;
+    }
+    Ok(selection.components.into_values().collect())
+}
+
+struct Selection<'a> {
+    manifest: &'a Manifest,
+    wish: &'a ToolchainWish,
+    components: BTreeMap<String, Component>,
+}
+
+impl<'a> Selection<'a> {
+    fn profile(&self) -> Result<&'a [String], AcquireError> {
+        let profiles = &self.manifest.profiles;
+        match (
+            profiles.get(self.wish.profile.as_deref().unwrap_or(PROFILE)),
+            &self.wish.profile,
+        ) {
+            (Some(members), _) => Ok(members),
+            (None, None) => Ok(&[]),
+            (None, Some(profile)) => Err(AcquireError::NoSuchProfile {
+                channel: self.wish.channel.clone(),
+                profile: profile.clone(),
+                known: profiles.keys().cloned().collect(),
+            }),
+        }
+    }
+
+    fn is_known(&self, name: &str, target: &str) -> bool {
+        let package = self.manifest.package(name);
+        package.is_some_and(|(_, targets)| targets.contains_key(target) || targets.contains_key(EVERY_TARGET))
+    }
+
+    /// Adds a component by its name, which may end in a target: `rust-std-wasm32v1-none`.
+    fn add(&mut self, name: &str, target: &str) -> Result<(), AcquireError> {
+        let (package, target) = match self.manifest.package(name) {
+            Some(_) => (name, target),
+            None => self.split(name).ok_or_else(|| AcquireError::NoSuchComponent {
+                channel: self.wish.channel.clone(),
+                component: name.to_owned(),
+            })?,
+        };
+        let Some((package, targets)) = self.manifest.package(package) else {
+            return Ok(());
+        };
+        let for_target = targets.get_key_value(target);
+        let found = for_target.or_else(|| targets.get_key_value(EVERY_TARGET));
+        let Some((target, archive)) = found.and_then(|(target, archives)| Some((target, archives.first()?))) else {
+            return Err(AcquireError::Unavailable {
+                channel: self.wish.channel.clone(),
+                component: package.to_owned(),
+                target: target.to_owned(),
+            });
+        };
+        let name = match target.as_str() {
+            EVERY_TARGET => package.to_owned(),
+            target => format!("{package}-{target}"),
+        };
+        let archive = archive.clone();
+        self.components.insert(name.clone(), Component { name, archive });
+        Ok(())
+    }
+
+    /// A name that is a package's and a target's, taken apart.
+    fn split<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
+        let dashes = name
+            .match_indices('-')
+            .map(|(dash, _)| (&name[..dash], &name[dash + 1..]));
+        let mut splits = dashes.filter(|(package, target)| self.is_known_exactly(package, target));
+        splits.next_back()
+    }
+
+    fn is_known_exactly(&self, name: &str, target: &str) -> bool {
+        let package = self.manifest.package(name);
+        package.is_some_and(|(_, targets)| targets.contains_key(target))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Toolchains on this machine that vx has acquired, by content, beside the download cache and shared with it.
+//!
+//! `toolchains/DIGEST` is a complete toolchain. `wishes/DIGEST.json` remembers which one answered a wish under a manifest, so
+//! that the manifest is read once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::lookup::Lookup;
+use super::manifest::Manifest;
+use super::select::{Component, select};
+use super::{AcquireError, DistServer, install};
+use crate::lock::FileLock;
+use crate::{Checksum, DownloadCache};
+
+/// Downloads at a time.
+const PARALLEL: usize = 4;
+
+/// No component is larger.
+const LARGEST_COMPONENT: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Changes whenever the same components are unpacked to something else.
+const FORMAT: &str = "vx-unpacked-toolchain-1";
+
+/// Unpacking holds a dictionary of up to 64 MiB, so a process unpacks one toolchain at a time.
+static UNPACKING: Semaphore = Semaphore::const_new(1);
+
+/// A toolchain to acquire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolchainWish {
+    /// `stable`, `1.95`, `1.95.0`, `nightly-2026-05-20`; no host.
+    pub channel: String,
+    /// Target triple of the machine that it runs on.
+    pub host: String,
+    /// A profile of the channel; `minimal` where none.
+    pub profile: Option<String>,
+    /// Components beside those of the profile, as users call them.
+    pub components: Vec<String>,
+    /// Targets beside the host.
+    pub targets: Vec<String>,
+}
+
+/// An acquired toolchain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acquired {
+    /// `1.95.0-x86_64-unknown-linux-gnu`.
+    pub name: String,
+    /// Its directory, absolute, which never changes.
+    pub directory: Utf8PathBuf,
+}
+
+/// Where acquired toolchains come from and go to.
+#[derive(Debug)]
+pub struct ToolchainStore {
+    downloads: DownloadCache,
+    server: DistServer,
+    forced: bool,
+}
+
+impl ToolchainStore {
+    /// Toolchains of `server`, kept beside `downloads`. Nothing is fetched where `downloads` is offline.
+    pub fn new(downloads: DownloadCache, server: DistServer) -> Self {
+        Self {
+            downloads,
+            server,
+            forced: false,
+        }
+    }
+
+    /// The same, which asks where a moving channel is now, even if it has been asked today.
+    pub fn with_forced_lookup(self) -> Self {
+        Self { forced: true, ..self }
+    }
+
+    /// The toolchain for a wish: the one that is there, else downloaded and unpacked. `status` is told, as a verb and a
+    /// text, of what takes time. Needs a runtime of several threads.
+    pub async fn acquire(
+        &self,
+        wish: &ToolchainWish,
+        status: &(dyn Fn(&str, String) + Send + Sync),
+    ) -> Result<Acquired, AcquireError> {
+        let lookup = Lookup {
+            downloads: &self.downloads,
+            server: &self.server,
+            name: &wish.channel,
+            forced: self.forced,
+        };
+        let manifest = lookup.checksum().await?;
+        let name = format!("{}-{}", wish.channel, wish.host);
+        let memo = self.path("wishes").join(format!("{}.json", wish.checksum(manifest)));
+        if let Some(directory) = self.remembered(&memo) {
+            return Ok(Acquired { name, directory });
+        }
+        let manifest = lookup.manifest(manifest).await?;
+        let components = select(&manifest, wish)?;
+        let digest = digest(&components);
+        let directory = self.path("toolchains").join(digest.to_string());
+        self.provide(&name, &manifest, components, &directory, status).await?;
+        remember(&memo, digest).map_err(|source| AcquireError::Io { path: memo, source })?;
+        Ok(Acquired { name, directory })
+    }
+
+    async fn provide(
+        &self,
+        name: &str,
+        manifest: &Manifest,
+        components: Vec<Component>,
+        directory: &Utf8Path,
+        status: &(dyn Fn(&str, String) + Send + Sync),
+    ) -> Result<(), AcquireError> {
+        // One process downloads and unpacks; the others would only verify the archives again and again meanwhile.
+        let lock = directory.with_extension("acquiring.lock");
+        let locked = FileLock::acquire_async(&lock).await;
+        let _lock = locked.map_err(|source| AcquireError::Io { path: lock, source })?;
+        if directory.is_dir() {
+            return Ok(());
+        }
+        let fetches: Vec<_> = components
+            .into_iter()
+            .map(|component| self.fetch(component, manifest, status).boxed())
+            .collect();
+        let fetched = futures::stream::iter(fetches).buffered(PARALLEL);
+        let components: Vec<_> = fetched.try_collect().await?;
+        let Ok(_permit) = UNPACKING.acquire().await else {
+            unreachable!("the semaphore is never closed");
+        };
+        status("Installing", describe(name, manifest));
+        install_elsewhere(components, directory.to_owned()).await
+    }
+
+    /// The verified archive of a component.
+    async fn fetch(
+        &self,
+        component: Component,
+        manifest: &Manifest,
+        status: &(dyn Fn(&str, String) + Send + Sync),
+    ) -> Result<(Component, Utf8PathBuf), AcquireError> {
+        let checksum = component.archive.checksum;
+        let url = self.server.redirect(&component.archive.url);
+        let url = url.map_err(|source| AcquireError::Address {
+            url: component.archive.url.clone(),
+            source,
+        })?;
+        let failed = |source| AcquireError::Download {
+            component: component.name.clone(),
+            source,
+        };
+        let found = tokio::task::block_in_place(|| self.downloads.find(checksum)).map_err(failed)?;
+        let archive = match found {
+            Some(archive) => archive,
+            None => {
+                status("Downloading", describe(&component.name, manifest));
+                let fetched = self.downloads.fetch(checksum, &url, LARGEST_COMPONENT).await;
+                fetched.map_err(failed)?
+            }
+        };
+        Ok((component, archive))
+    }
+
+    fn remembered(&self, memo: &Utf8Path) -> Option<Utf8PathBuf> {
+        let memo: Memo = serde_json::from_slice(&std::fs::read(memo).ok()?).ok()?;
+        let digest: Checksum = memo.toolchain.parse().ok()?;
+        let directory = self.path("toolchains").join(digest.to_string());
+        directory.is_dir().then_some(directory)
+    }
+
+    fn path(&self, name: &str) -> Utf8PathBuf {
+        self.downloads.directory().join(name)
+    }
+}
+
+/// Which toolchain answered a wish.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memo {
+    /// Hexadecimal.
+    toolchain: String,
+}
+
+fn remember(path: &Utf8Path, toolchain: Checksum) -> std::io::Result<()> {
+    let toolchain = toolchain.to_string();
+    let directory = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(directory)?;
+    let file = tempfile::NamedTempFile::new_in(directory)?;
+    serde_json::to_writer(&file, &Memo { toolchain })?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+impl ToolchainWish {
+    /// The same for the same wish under the same manifest.
+    fn checksum(&self, manifest: Checksum) -> Checksum {
+        let text = serde_json::json!([FORMAT, manifest.to_string(), self]);
+        Checksum::of(text.to_string().as_bytes())
+    }
+}
+
+/// The name of a toolchain of these components, which are sorted.
+fn digest(components: &[Component]) -> Checksum {
+    let mut text = format!("{FORMAT}\n");
+    for Component { name, archive } in components {
+        text += &format!("{name} {}\n", archive.checksum);
+    }
+    Checksum::of(text.as_bytes())
+}
+
+/// `rustc-x86_64-unknown-linux-gnu (1.95.0)`.
+fn describe(name: &str, manifest: &Manifest) -> String {
+    match manifest
+        .version
+        .as_deref()
+        .and_then(|version| version.split(' ').next())
+    {
+        Some(release) => format!("{name} ({release})"),
+        None => name.to_owned(),
+    }
+}
+
+/// Unpacks on a thread that may block, and stops it when nobody waits any more.
+async fn install_elsewhere(components: Vec<(Component, Utf8PathBuf)>, to: Utf8PathBuf) -> Result<(), AcquireError> {
+    struct CancelOnDrop(Arc<AtomicBool>);
+    impl Drop for CancelOnDrop {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let guard = CancelOnDrop(Arc::default());
+    let cancelled = guard.0.clone();
+    let path = to.clone();
+    let install = move || install::install(&components, &to, &|| cancelled.load(Ordering::Relaxed));
+    let installed = tokio::task::spawn_blocking(install).await;
+    installed.unwrap_or_else(|panicked| {
+        Err(AcquireError::Io {
+            path,
+            source: std::io::Error::other(panicked),
+        })
+    })
+}
