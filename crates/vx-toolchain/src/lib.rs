@@ -12,7 +12,7 @@ mod packages;
 mod publish;
 
 pub use checksum::{Checksum, ParseChecksumError};
-pub use choose::{AskedBy, Toolchain, ToolchainError, ToolchainFileError, select};
+pub use choose::{AskedBy, Caller, Toolchain, ToolchainError, ToolchainFileError, obtain, select};
 pub use dist::{AcquireError, Acquired, ComponentError, DistServer, ManifestError, ToolchainStore, ToolchainWish};
 pub use download::{DownloadCache, DownloadError, ProgressHook, Transferred};
 pub use lockfile::{CRATES_IO_SOURCES, LockedPackage, Lockfile, LockfileError, OtherPackage, OtherSource};

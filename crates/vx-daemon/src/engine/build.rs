@@ -13,7 +13,7 @@ use vx_proto::{
     Artifact, BuildEvent, BuildRequest, BuildStatus, BuildSummary, Content, EnvVar, ErrorKind, Explanation,
     MaterializeRequest, MessageFormat, Outcome, Placement, UnitLabel, WireError,
 };
-use vx_toolchain::Toolchain;
+use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore};
 
 use super::environment::{Environment, passed};
 use super::files::CLOCK_TICK;
@@ -97,6 +97,18 @@ impl Prepared {
     }
 }
 
+/// Tells the user of what takes time, as a verb and a text.
+fn status(events: &UnboundedSender<BuildEvent>) -> impl Fn(&str, String) + Send + Sync + use<> {
+    let events = events.clone();
+    move |verb: &str, text: String| {
+        // A client that is gone has cancelled the build; nobody is left to tell.
+        let _ = events.send(BuildEvent::Status {
+            verb: verb.to_owned(),
+            text,
+        });
+    }
+}
+
 /// A final artifact at its place.
 struct Placed {
     unit: usize,
@@ -116,20 +128,7 @@ impl Engine {
             .iter()
             .map(|var| (var.name.clone(), var.value.clone()))
             .collect();
-        let toolchain = tokio::task::block_in_place(|| {
-            // Beside the downloads, because homes that share these share what is known of toolchains.
-            let memory = self.config.downloads.join("toolchains");
-            vx_toolchain::select(
-                request.directory.as_str().into(),
-                &user,
-                request.toolchain.as_deref(),
-                &memory,
-            )
-        });
-        let toolchain = toolchain.map_err(|error| WireError {
-            help: error.help(),
-            ..WireError::from_error(ErrorKind::Usage, &error)
-        })?;
+        let toolchain = self.toolchain(&request, &user, &events).await?;
         let environment = passed(&user);
         let prepared = Prepared {
             number,
@@ -150,6 +149,36 @@ impl Engine {
             }
             None => self.build_anew(&prepared).await,
         }
+    }
+
+    /// The toolchain that the user asks for, acquired where it is not installed.
+    async fn toolchain(
+        &self,
+        request: &BuildRequest,
+        user: &Environment,
+        events: &UnboundedSender<BuildEvent>,
+    ) -> Result<Toolchain, WireError> {
+        let offline = request.selection.offline || request.selection.frozen;
+        let downloads = DownloadCache::new(&self.config.downloads, offline);
+        let store = ToolchainStore::new(downloads, DistServer::of(user));
+        // Beside the downloads, because homes that share these share what is known of toolchains.
+        let memory = self.config.downloads.join("known");
+        let caller = Caller {
+            directory: request.directory.as_str().into(),
+            environment: user,
+            plus: request.toolchain.as_deref(),
+        };
+        let toolchain = vx_toolchain::obtain(caller, &store, &memory, &status(events)).await;
+        toolchain.map_err(|error| {
+            let kind = match error {
+                ToolchainError::Acquire { .. } => ErrorKind::Download,
+                _ => ErrorKind::Usage,
+            };
+            WireError {
+                help: error.help(),
+                ..WireError::from_error(kind, &error)
+            }
+        })
     }
 
     /// The short cut: nothing that the same build stood on last time has changed.
@@ -190,13 +219,7 @@ impl Engine {
             toolchain: prepared.toolchain.clone(),
             selection: prepared.request.selection.clone(),
         };
-        let events = prepared.events.clone();
-        let status = move |verb: &str, text: String| {
-            let _ = events.send(BuildEvent::Status {
-                verb: verb.to_owned(),
-                text,
-            });
-        };
+        let status = status(&prepared.events);
         let workspace = vx_cargo::workspace_root(&context).await?;
         if let Some(build) = lock(&self.under_way).get_mut(&prepared.number) {
             build.workspace = workspace.to_string();

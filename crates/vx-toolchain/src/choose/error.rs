@@ -5,6 +5,7 @@ use std::io;
 use camino::Utf8PathBuf;
 
 use super::{AskedBy, ToolchainFileError};
+use crate::AcquireError;
 
 /// No toolchain could be chosen.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,16 @@ pub enum ToolchainError {
         name: String,
         /// Who asked.
         asked_by: AskedBy,
+    },
+    /// The toolchain that was asked for is not on this machine, or lacks something, and could not be acquired either.
+    #[error("toolchain `{name}`, chosen by {asked_by}, is not installed and cannot be acquired")]
+    Acquire {
+        /// What was asked for.
+        name: String,
+        /// Who asked.
+        asked_by: AskedBy,
+        /// Why.
+        source: Box<AcquireError>,
     },
     /// A name that no toolchain can have.
     #[error("`{name}`, which {asked_by} asks for, is not the name of a toolchain")]
@@ -120,6 +131,7 @@ impl ToolchainError {
             Self::NoRustup { .. } => {
                 Some("install rustup, set RUSTUP_HOME, or leave the choice to `rustc` and `cargo` on PATH".to_owned())
             }
+            Self::Acquire { source, .. } => source.help().map(str::to_owned),
             Self::InvalidName { .. } => Some(
                 "names look like `stable`, `1.95`, `nightly-2026-05-20`, or as in `rustup toolchain list`".to_owned(),
             ),

@@ -1,8 +1,10 @@
-//! Choosing an installed toolchain, as rustup would, and knowing it by content.
+//! Choosing a toolchain, as rustup would, and knowing it by content.
 //!
 //! `+NAME`, then `RUSTUP_TOOLCHAIN`, then the nearest directory override or toolchain file, then rustup's default; the
-//! `rustc` and `cargo` on `PATH` where there is no rustup, or nothing asks for a toolchain. Nothing is installed here.
+//! `rustc` and `cargo` on `PATH` where nothing asks for a toolchain. An installed one that fits is used where it is; for
+//! another, [`obtain`] asks a [`ToolchainStore`]. What rustup has installed is read, never written.
 
+mod acquire;
 mod error;
 mod facts;
 mod identity;
@@ -22,6 +24,7 @@ pub(crate) use name::{Channel, ChannelName};
 pub use request::AskedBy;
 pub use toolchain_file::ToolchainFileError;
 
+use crate::ToolchainStore;
 use request::{Request, Wanted};
 use rustup::Rustup;
 
@@ -47,7 +50,19 @@ pub struct Toolchain {
     pub host: String,
 }
 
-/// Chooses the toolchain for a user in `directory` (absolute) with `environment`; `plus` is the `NAME` of a `+NAME` argument.
+/// Whose toolchain is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Where the command runs, absolute.
+    pub directory: &'a Utf8Path,
+    /// The whole environment.
+    pub environment: &'a BTreeMap<String, String>,
+    /// The `NAME` of a `+NAME` argument.
+    pub plus: Option<&'a str>,
+}
+
+/// Chooses among the toolchains on this machine for a user in `directory` (absolute) with `environment`; `plus` is the
+/// `NAME` of a `+NAME` argument.
 ///
 /// What was learned of a toolchain is remembered in files below `memory`, which several homes may share; while the
 /// toolchain's files are unchanged, no process is started and nothing but their metadata is read. A `memory` that
@@ -60,8 +75,42 @@ pub fn select(
 ) -> Result<Toolchain, ToolchainError> {
     let rustup = Rustup::find(environment)?;
     let request = Request::find(directory, environment, plus, rustup.as_ref())?;
-    let found = find(&request, rustup.as_ref(), environment)?;
-    request.check(&found)?;
+    let found = installed(&request, rustup.as_ref(), environment)?;
+    know(found, environment, memory)
+}
+
+/// As [`select`], and acquires from `store` what is asked for and not installed. On a machine without rustup, toolchain
+/// files and `RUSTUP_TOOLCHAIN` are obeyed all the same, and `stable` is acquired where nothing asks for another and
+/// `PATH` holds none.
+///
+/// `status` is told, as a verb and a text, of what takes time. Needs a runtime of several threads.
+pub async fn obtain(
+    caller: Caller<'_>,
+    store: &ToolchainStore,
+    memory: &Utf8Path,
+    status: &(dyn Fn(&str, String) + Send + Sync),
+) -> Result<Toolchain, ToolchainError> {
+    let Caller {
+        directory,
+        environment,
+        plus,
+    } = caller;
+    let look = || {
+        let rustup = Rustup::find(environment)?;
+        let request = Request::find(directory, environment, plus, rustup.as_ref())?;
+        let found = installed(&request, rustup.as_ref(), environment);
+        Ok((rustup, request, found))
+    };
+    let (rustup, request, found) = tokio::task::block_in_place(look)?;
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => acquire::acquire(&request, rustup.as_ref(), error, store, status).await?,
+    };
+    tokio::task::block_in_place(|| know(found, environment, memory))
+}
+
+/// Finds out what there is to know of a toolchain.
+fn know(found: Found, environment: &BTreeMap<String, String>, memory: &Utf8Path) -> Result<Toolchain, ToolchainError> {
     let facts = facts::Facts::of(&found.rustc, &found.cargo, environment, memory)?;
     Ok(facts.into_toolchain(found))
 }
@@ -74,6 +123,17 @@ pub(crate) struct Found {
     cargo: Utf8PathBuf,
     /// The directory of an installed toolchain; none for programs on `PATH`.
     directory: Option<Utf8PathBuf>,
+}
+
+/// What is on this machine and has all that is asked for.
+fn installed(
+    request: &Request,
+    rustup: Option<&Rustup>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Found, ToolchainError> {
+    let found = find(request, rustup, environment)?;
+    request.check(&found)?;
+    Ok(found)
 }
 
 fn find(

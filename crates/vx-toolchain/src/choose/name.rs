@@ -139,6 +139,15 @@ pub(super) fn assumed_host() -> String {
     format!("{}-{SYSTEM}", std::env::consts::ARCH)
 }
 
+/// Whether programs for `host` run on this machine, as far as its name tells.
+pub(super) fn is_host_of_this_machine(host: &str) -> bool {
+    let system = match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    };
+    architecture(host) == std::env::consts::ARCH && host.contains(system)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -37,7 +37,7 @@ impl fmt::Display for AskedBy {
             Self::DirectoryOverride(directory) => write!(f, "rustup's override for {directory}"),
             Self::File(path) => write!(f, "{path}"),
             Self::Default => f.write_str("rustup's default"),
-            Self::Nobody => f.write_str("nobody"),
+            Self::Nobody => f.write_str("vx, because nothing asks for another"),
         }
     }
 }
@@ -65,12 +65,14 @@ pub(super) struct Request {
 /// What a toolchain file wants beside the toolchain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Additions {
+    /// What to acquire where nothing is installed; an installed toolchain is not held against it, as in rustup.
+    pub(super) profile: Option<String>,
     pub(super) components: Vec<String>,
     pub(super) targets: Vec<String>,
 }
 
 impl Request {
-    /// The first that asks. Without rustup only the command line counts: everything else speaks to rustup.
+    /// The first that asks.
     pub(super) fn find(
         directory: &Utf8Path,
         environment: &BTreeMap<String, String>,
@@ -80,16 +82,13 @@ impl Request {
         if let Some(name) = plus {
             return Self::named(name, AskedBy::CommandLine);
         }
-        let Some(rustup) = rustup else {
-            return Ok(Self::anything());
-        };
         if let Some(name) = environment.get(RUSTUP_TOOLCHAIN).filter(|name| !name.is_empty()) {
             return Self::named(name, AskedBy::Environment);
         }
         // rustup compares overrides with resolved paths.
         let directory = directory.canonicalize_utf8().unwrap_or_else(|_| directory.to_owned());
         for directory in directory.ancestors() {
-            if let Some(name) = rustup.directory_override(directory) {
+            if let Some(name) = rustup.and_then(|rustup| rustup.directory_override(directory)) {
                 return Self::named(name, AskedBy::DirectoryOverride(directory.to_owned()));
             }
             if let Some((path, file)) = toolchain_file::read_in(directory)? {
@@ -99,7 +98,7 @@ impl Request {
         Self::default(rustup)
     }
 
-    fn by_file(path: Utf8PathBuf, file: ToolchainFile, rustup: &Rustup) -> Result<Self, ToolchainError> {
+    fn by_file(path: Utf8PathBuf, file: ToolchainFile, rustup: Option<&Rustup>) -> Result<Self, ToolchainError> {
         let asked_by = AskedBy::File(path);
         let request = match file.wanted {
             Some(Wanted::Name(name)) => Self::named(&name, asked_by.clone())?,
@@ -116,8 +115,8 @@ impl Request {
         })
     }
 
-    fn default(rustup: &Rustup) -> Result<Self, ToolchainError> {
-        match rustup.default_toolchain() {
+    fn default(rustup: Option<&Rustup>) -> Result<Self, ToolchainError> {
+        match rustup.and_then(Rustup::default_toolchain) {
             Some(name) => Self::named(name, AskedBy::Default),
             None => Ok(Self::anything()),
         }
@@ -146,6 +145,11 @@ impl Request {
             asked_by: AskedBy::Nobody,
             additions: None,
         }
+    }
+
+    /// What it must have beside what every toolchain has.
+    pub(super) fn additions(&self) -> Option<&Additions> {
+        self.additions.as_ref().map(|(additions, _)| additions)
     }
 
     /// Refuses a toolchain that lacks components or targets which the toolchain file names.
@@ -185,6 +189,7 @@ impl Additions {
         let has_component = |name: &String| installed.as_ref().is_none_or(|list| list_has(list, name));
         let has_target = |target: &String| directory.join("lib/rustlib").join(target).join("lib").is_dir();
         Ok(Self {
+            profile: None,
             components: self
                 .components
                 .iter()

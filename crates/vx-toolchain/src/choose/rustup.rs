@@ -55,6 +55,11 @@ impl Rustup {
             .filter(|name| *name != "none")
     }
 
+    /// The host of toolchains whose names have none, where the settings say so.
+    pub(super) fn default_host(&self) -> Option<&str> {
+        self.settings.default_host_triple.as_deref()
+    }
+
     /// The override set for exactly this directory.
     pub(super) fn directory_override(&self, directory: &Utf8Path) -> Option<&str> {
         self.settings.overrides.get(directory).map(String::as_str)

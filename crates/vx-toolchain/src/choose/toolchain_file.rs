@@ -107,6 +107,7 @@ impl Section {
         Ok(ToolchainFile {
             wanted,
             additions: Additions {
+                profile: self.profile,
                 components: self.components.unwrap_or_default(),
                 targets: self.targets.unwrap_or_default(),
             },
@@ -148,6 +149,7 @@ mod tests {
         let expected = ToolchainFile {
             wanted: None,
             additions: Additions {
+                profile: Some("minimal".to_owned()),
                 components: vec!["rust-src".to_owned()],
                 targets: vec!["wasm32v1-none".to_owned()],
             },

@@ -1,0 +1,142 @@
+//! What to acquire when the toolchain that is asked for is not on this machine, or lacks something.
+
+use camino::Utf8Path;
+
+use super::name::{ChannelName, assumed_host, is_host_of_this_machine};
+use super::request::{Additions, Request, Wanted};
+use super::rustup::Rustup;
+use super::{Found, ToolchainError};
+use crate::{ToolchainStore, ToolchainWish};
+
+/// The channel for a machine without Rust where nothing asks for another.
+const DEFAULT_CHANNEL: &str = "stable";
+
+/// What could be acquired in place of what `error` says is missing; none where only the user can help.
+fn wish(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> Option<ToolchainWish> {
+    use ToolchainError::{Incomplete, MissingProgram, NoRustup, NotInstalled, NothingOnPath};
+    let name = match (&request.wanted, error) {
+        (Wanted::Name(name), NotInstalled { .. } | NoRustup { .. } | Incomplete { .. } | MissingProgram { .. }) => name,
+        // rustup without a default is somebody's decision.
+        (Wanted::Anything, NothingOnPath { .. }) if rustup.is_none() => DEFAULT_CHANNEL,
+        _ => return None,
+    };
+    let parsed = ChannelName::parse(name)?;
+    let default_host = || {
+        rustup
+            .and_then(Rustup::default_host)
+            .map_or_else(assumed_host, str::to_owned)
+    };
+    let host = parsed.host.map_or_else(default_host, str::to_owned);
+    if !is_host_of_this_machine(&host) {
+        return None;
+    }
+    let Additions {
+        profile,
+        components,
+        targets,
+    } = request.additions().cloned().unwrap_or_default();
+    let with_host = format!("-{host}");
+    Some(ToolchainWish {
+        channel: name.strip_suffix(&with_host).unwrap_or(name).to_owned(),
+        host,
+        profile,
+        components,
+        targets,
+    })
+}
+
+/// Acquires what `request` asks for, because of `error`, which is the answer where nothing can be acquired.
+pub(super) async fn acquire(
+    request: &Request,
+    rustup: Option<&Rustup>,
+    error: ToolchainError,
+    store: &ToolchainStore,
+    status: &(dyn Fn(&str, String) + Send + Sync),
+) -> Result<Found, ToolchainError> {
+    let Some(wish) = wish(request, rustup, &error) else {
+        return Err(error);
+    };
+    let acquired = store.acquire(&wish, status).await;
+    let acquired = acquired.map_err(|source| ToolchainError::Acquire {
+        name: format!("{}-{}", wish.channel, wish.host),
+        asked_by: request.asked_by.clone(),
+        source: Box::new(source),
+    })?;
+    let directory: &Utf8Path = &acquired.directory;
+    Ok(Found {
+        name: acquired.name,
+        ..Rustup::at_path(directory, &request.asked_by)?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What is wished for without rustup, with these variables, in a directory with this toolchain file.
+    fn wished(plus: Option<&str>, variable: Option<&str>, file: Option<&str>) -> Option<ToolchainWish> {
+        let directory = tempfile::tempdir().unwrap();
+        let project = Utf8Path::from_path(directory.path()).unwrap();
+        if let Some(text) = file {
+            std::fs::write(project.join("rust-toolchain.toml"), text).unwrap();
+        }
+        let mut environment = BTreeMap::from([("PATH".to_owned(), String::new())]);
+        environment.extend(variable.map(|name| ("RUSTUP_TOOLCHAIN".to_owned(), name.to_owned())));
+        let request = Request::find(project, &environment, plus, None).unwrap();
+        let error = super::super::find(&request, None, &environment).unwrap_err();
+        wish(&request, None, &error)
+    }
+
+    fn channel(name: &str) -> ToolchainWish {
+        ToolchainWish {
+            channel: name.to_owned(),
+            host: assumed_host(),
+            profile: None,
+            components: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn without_rustup_the_same_voices_are_heard() {
+        let file = Some("[toolchain]\nchannel = \"1.90\"\n");
+        assert_eq!(wished(None, None, file), Some(channel("1.90")));
+        assert_eq!(wished(None, Some("beta"), file), Some(channel("beta")));
+        assert_eq!(
+            wished(Some("nightly-2026-05-20"), Some("beta"), file),
+            Some(channel("nightly-2026-05-20"))
+        );
+    }
+
+    #[test]
+    fn where_nothing_asks_it_is_stable() {
+        assert_eq!(wished(None, None, None), Some(channel("stable")));
+    }
+
+    #[test]
+    fn a_file_adds_to_what_is_wished_for() {
+        let file = "[toolchain]\nprofile = \"default\"\ncomponents = [\"rust-src\"]\ntargets = [\"wasm32v1-none\"]\n";
+        let expected = ToolchainWish {
+            profile: Some("default".to_owned()),
+            components: vec!["rust-src".to_owned()],
+            targets: vec!["wasm32v1-none".to_owned()],
+            ..channel("stable")
+        };
+        assert_eq!(wished(None, None, Some(file)), Some(expected));
+    }
+
+    #[test]
+    fn a_name_with_this_host_is_the_same() {
+        let name = format!("1.95.0-{}", assumed_host());
+        assert_eq!(wished(Some(&name), None, None), Some(channel("1.95.0")));
+    }
+
+    #[test]
+    fn what_no_server_has_or_cannot_run_here_is_not_wished_for() {
+        for name in ["stage1", "stable-sparc64-unknown-openbsd"] {
+            assert_eq!(wished(Some(name), None, None), None, "{name}");
+        }
+    }
+}
