@@ -207,3 +207,6 @@ fn parse_port(port: &str) -> Result<u16, EndpointErrorKind> {
     }
     Ok(number)
 }
+
+#[cfg(test)]
+mod tests;

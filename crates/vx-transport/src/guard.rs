@@ -147,3 +147,6 @@ impl Frames {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

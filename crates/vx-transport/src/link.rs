@@ -71,3 +71,18 @@ cfg_if::cfg_if! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_frames_do_not_wait_for_acknowledgements_on_either_side() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Link::connect_tcp(listener.local_addr().unwrap()).await.unwrap();
+        let server = Link::tcp(listener.accept().await.unwrap().0).unwrap();
+        for link in [client, server] {
+            assert!(link.closer.0.tcp_nodelay().unwrap());
+        }
+    }
+}

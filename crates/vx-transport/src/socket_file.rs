@@ -15,8 +15,27 @@ use crate::{BindError, Endpoint, endpoint};
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: Utf8PathBuf,
+    identity: Identity,
+}
+
+/// Tells files apart. The number of a file that was removed is soon another's, so the time of its last change counts too:
+/// seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
     device: u64,
     inode: u64,
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(path: &Utf8Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
 }
 
 /// Listens at `path`.
@@ -46,13 +65,11 @@ pub(crate) fn bind(path: &Utf8Path) -> Result<(UnixListener, SocketFile), BindEr
 
 fn listen(path: &Utf8Path) -> io::Result<(UnixListener, SocketFile)> {
     let listener = UnixListener::bind(path)?;
-    let metadata = fs::symlink_metadata(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let file = SocketFile {
         path: path.to_owned(),
-        device: metadata.dev(),
-        inode: metadata.ino(),
+        identity: Identity::of(path)?,
     };
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok((listener, file))
 }
 
@@ -110,7 +127,7 @@ fn find(path: &Utf8Path) -> io::Result<Found> {
 
 impl SocketFile {
     fn is_still_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode)
+        Identity::of(&self.path).is_ok_and(|found| found == self.identity)
     }
 }
 
@@ -124,3 +141,6 @@ impl Drop for SocketFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

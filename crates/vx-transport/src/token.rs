@@ -167,3 +167,6 @@ cfg_if::cfg_if! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
