@@ -291,6 +291,9 @@ impl Shared {
 
     /// The result of `call`; none where the connection ends before there is one.
     async fn run<T>(self: Arc<Self>, call: impl Future<Output = T>) -> Option<T> {
+        if self.dead.is_cancelled() {
+            return None;
+        }
         tokio::select! {
             // An answer that came before the end counts.
             biased;
