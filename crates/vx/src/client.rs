@@ -6,6 +6,7 @@ use std::pin::pin;
 
 use futures::StreamExt as _;
 use vx_proto::{BuildEvent, BuildRequest, BuildSummary, DaemonClient, ErrorKind, Explanation, WireError};
+use vx_transport::CallError;
 
 use crate::environment::Environment;
 use crate::render::BuildView;
@@ -39,21 +40,48 @@ async fn follow(
     request: BuildRequest,
     view: &mut BuildView<'_>,
 ) -> Result<BuildSummary, WireError> {
-    let session = daemon::connect(environment).await?;
+    let mut begun = false;
+    match listen(environment, request.clone(), view, &mut begun).await {
+        // It was ending when it was found, because it was idle or of another version: now another one is started.
+        Err(Broken::Connection(CallError::Unavailable { .. })) if !begun => {
+            listen(environment, request, view, &mut begun).await
+        }
+        ended => ended,
+    }
+    .map_err(|broken| match broken {
+        Broken::Connection(error) => error::from_call("daemon", &error),
+        Broken::Build(error) => error,
+    })
+}
+
+/// Why there is no good build.
+enum Broken {
+    Connection(CallError),
+    Build(WireError),
+}
+
+/// Shows one build to its end; `begun` becomes true when the daemon has said something about it.
+async fn listen(
+    environment: &Environment,
+    request: BuildRequest,
+    view: &mut BuildView<'_>,
+    begun: &mut bool,
+) -> Result<BuildSummary, Broken> {
+    let session = daemon::connect(environment).await.map_err(Broken::Build)?;
     let client = DaemonClient::new(session.rpc());
     let events = session.stream(async move { client.build(request).await }).await;
-    let mut events = pin!(events.map_err(|error| error::from_call("daemon", &error))?);
+    let mut events = pin!(events.map_err(Broken::Connection)?);
     while let Some(event) = events.next().await {
-        match event.map_err(|error| error::from_call("daemon", &error))? {
+        let event = event.map_err(Broken::Connection)?;
+        *begun = true;
+        match event {
             BuildEvent::Finished(summary) => return Ok(summary),
-            BuildEvent::Failed(error) => return Err(error),
+            BuildEvent::Failed(error) => return Err(Broken::Build(error)),
             event => view.event(&event),
         }
     }
-    Err(WireError::new(
-        ErrorKind::Unavailable,
-        "the daemon ended the build without a result",
-    ))
+    let message = "the daemon ended the build without a result";
+    Err(Broken::Build(WireError::new(ErrorKind::Unavailable, message)))
 }
 
 /// Runs `work` on this thread until it is done or the user interrupts it. One thread is all that a client needs, and

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use vx_daemon::life::{self, Launch, Lock, LockError, ProcessId, RunFile, Service};
 use vx_home::env;
 use vx_proto::{DaemonClient, ErrorKind, WireError};
-use vx_transport::{ConnectError, Credentials, Endpoint, Limits, Session, Token};
+use vx_transport::{CallError, ConnectError, Credentials, Endpoint, Limits, Session, Token};
 
 use crate::environment::Environment;
 use crate::error::from_call;
@@ -148,7 +148,12 @@ async fn end_if_idle(session: &Session) -> Result<(), WireError> {
     let answer = session
         .call(REPLACE_LIMIT, async move { client.shutdown(true).await })
         .await;
-    match answer.map_err(|error| from_call("daemon", &error))?.into_result() {
+    let answer = match answer {
+        // Somebody else asked before, and it has ended already.
+        Err(CallError::Unavailable { .. }) => return Ok(()),
+        answer => answer.map_err(|error| from_call("daemon", &error))?,
+    };
+    match answer.into_result() {
         Ok(()) => Ok(()),
         Err(error) if error.kind == ErrorKind::Busy => {
             let theirs = session.peer_version();

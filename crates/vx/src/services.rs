@@ -30,6 +30,9 @@ use crate::environment::Environment;
 /// How long to wait for a service of this home that is just ending.
 const PREDECESSOR_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long to wait for whoever has the endpoint to say who they are; it is for the message alone.
+const STRANGER_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long a service may take until it answers itself; its starter gives up earlier.
 const OWN_ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
@@ -211,7 +214,11 @@ async fn listen(service: Service, environment: &Environment, credentials: &Crede
 
 /// Says who has the endpoint that this service was told to listen on.
 async fn in_use(service: Service, endpoint: &Endpoint, credentials: &Credentials) -> WireError {
-    let who = match Session::connect(endpoint, credentials, &Limits::default()).await {
+    let limits = Limits {
+        handshake: STRANGER_LIMIT,
+        ..Limits::default()
+    };
+    let who = match Session::connect(endpoint, credentials, &limits).await {
         Err(ConnectError::Foreign { .. }) => "a service of another VX_HOME",
         _ => "another process",
     };

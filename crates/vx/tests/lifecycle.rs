@@ -205,19 +205,43 @@ fn one_build_ends_and_the_other_goes_on() {
     gated.builds_without_gate();
 }
 
+/// A web server where the daemon should be. It answers one question.
+fn stranger(env: &TestEnv) -> impl Drop {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixListener;
+
+    struct Answering(Option<std::thread::JoinHandle<()>>, String);
+    impl Drop for Answering {
+        fn drop(&mut self) {
+            // Whoever still waits for a question gets one.
+            let _ = std::net::TcpStream::connect(&self.1);
+            let _ = std::os::unix::net::UnixStream::connect(&self.1);
+            let _ = self.0.take().unwrap().join();
+        }
+    }
+    const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    if is_uds_profile() {
+        let path = env.root().join("sockets/daemon.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let answer = move || listener.accept().unwrap().0.write_all(ANSWER).unwrap();
+        Answering(Some(std::thread::spawn(answer)), path.into_string())
+    } else {
+        let address = env.endpoints().daemon.clone();
+        let listener = TcpListener::bind(&address).unwrap();
+        let answer = move || listener.accept().unwrap().0.write_all(ANSWER).unwrap();
+        Answering(Some(std::thread::spawn(answer)), address)
+    }
+}
+
 #[test]
 fn a_port_or_socket_of_a_stranger_is_told() {
     let env = TestEnv::with_fixture("hello");
-    let path = env.root().join("sockets/daemon.sock");
-    let _stranger: Box<dyn std::any::Any> = if is_uds_profile() {
-        Box::new(std::os::unix::net::UnixListener::bind(path).unwrap())
-    } else {
-        Box::new(TcpListener::bind(&env.endpoints().daemon).unwrap())
-    };
+    let stranger = stranger(&env);
     let outcome = env.vx(["build"]).run();
     assert!(!outcome.status.success(), "{outcome}");
     assert!(outcome.stderr.contains(&env.endpoints().daemon), "{outcome}");
     assert!(outcome.stderr.contains("listens there"), "{outcome}");
+    drop(stranger);
 }
 
 #[test]

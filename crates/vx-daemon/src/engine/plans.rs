@@ -31,6 +31,7 @@ impl Engine {
     ) -> Result<Planned, WireError> {
         let environment = vx_cargo::plan_environment(&context.environment);
         let weak = plan_key(context, roots, &environment).key();
+        let _flight = self.flights.enter(weak).await;
         for set in self.store.input_sets(weak).await? {
             let answers = self.ask_for_plan(&set, roots, &context.environment);
             let strong = strong_key(weak, &set, &answers).key();
