@@ -4,7 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use cargo_metadata::DependencyKind;
+
 use crate::sources::{members, read};
+
+/// Crates that are no part of vx: its tasks, and what its tests stand on.
+const OUTSIDE: &[&str] = &["xtask", "vx-dist-server"];
 
 /// The crates in the table of ARCHITECTURE.md, highest first.
 fn layers() -> Vec<String> {
@@ -19,7 +24,7 @@ fn the_table_lists_every_crate_once() {
     let mut layers = layers();
     layers.sort();
     let mut crates: Vec<String> = members().into_iter().map(|member| member.name.to_string()).collect();
-    crates.retain(|name| name != "xtask");
+    crates.retain(|name| !OUTSIDE.contains(&name.as_str()));
     crates.sort();
     assert_eq!(
         layers, crates,
@@ -47,9 +52,25 @@ fn no_crate_imports_one_above_it() {
 }
 
 #[test]
-fn nothing_imports_the_tasks() {
+fn only_tests_import_what_is_no_part_of_vx() {
     for member in members() {
-        let imports = member.dependencies.iter().any(|dependency| dependency.name == "xtask");
-        assert!(!imports, "{} imports xtask", member.name);
+        for dependency in &member.dependencies {
+            let is_outside = OUTSIDE.contains(&dependency.name.as_str());
+            let is_for_tests = dependency.kind == DependencyKind::Development && dependency.name != "xtask";
+            assert!(
+                !is_outside || is_for_tests,
+                "{} imports {}",
+                member.name,
+                dependency.name
+            );
+        }
     }
+}
+
+#[test]
+fn what_tests_stand_on_knows_nothing_of_vx() {
+    let server = members().into_iter().find(|member| member.name == "vx-dist-server");
+    let dependencies = server.expect("it is a member").dependencies;
+    let of_vx = dependencies.iter().find(|dependency| dependency.name.starts_with("vx"));
+    assert!(of_vx.is_none(), "the server and vx could share a mistake: {of_vx:?}");
 }
