@@ -114,7 +114,8 @@ impl ToolchainStore {
         status: &(dyn Fn(&str, String) + Send + Sync),
     ) -> Result<(), AcquireError> {
         // One process downloads and unpacks; the others would only verify the archives again and again meanwhile.
-        let lock = directory.with_extension("acquiring.lock");
+        let lock = format!(".{}.acquiring.lock", directory.file_name().unwrap_or_default());
+        let lock = directory.with_file_name(lock);
         let locked = FileLock::acquire_async(&lock).await;
         let _lock = locked.map_err(|source| AcquireError::Io { path: lock, source })?;
         if directory.is_dir() {
