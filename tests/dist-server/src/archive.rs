@@ -4,12 +4,16 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
 use tar::{Builder, EntryType, Header};
 
 use crate::Content;
 
 /// The time of every entry: long ago.
 const MODIFIED: u64 = 1_700_000_000;
+
+/// The dictionary of published archives: whoever unpacks one needs so much memory.
+const XZ_DICTIONARY: u32 = 64 * 1024 * 1024;
 
 /// How an archive is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +110,7 @@ impl Archive {
                 encoder.finish()
             }
             Format::Xz => {
-                let mut encoder = liblzma::write::XzEncoder::new(to, 0);
+                let mut encoder = liblzma::write::XzEncoder::new_stream(to, xz()?);
                 self.write_tar(&mut encoder)?;
                 encoder.finish()
             }
@@ -165,6 +169,14 @@ impl Archive {
         header.set_cksum();
         tar.get_mut().write_all(header.as_bytes())
     }
+}
+
+/// The fastest that has a dictionary of the usual size.
+fn xz() -> io::Result<Stream> {
+    let mut options = LzmaOptions::new_preset(0)?;
+    let mut filters = Filters::new();
+    filters.lzma2(options.dict_size(XZ_DICTIONARY));
+    Ok(Stream::new_stream_encoder(&filters, Check::Crc64)?)
 }
 
 fn append(

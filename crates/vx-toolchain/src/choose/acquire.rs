@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::name::{ChannelName, assumed_host, is_host_of_this_machine};
+use super::name::{ChannelName, host_to_acquire, is_host_of_this_machine};
 use super::request::{Additions, Request, Wanted};
 use super::rustup::Rustup;
 use super::{Found, ToolchainError};
@@ -24,7 +24,7 @@ fn wish(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> O
     let default_host = || {
         rustup
             .and_then(Rustup::default_host)
-            .map_or_else(assumed_host, str::to_owned)
+            .map_or_else(host_to_acquire, str::to_owned)
     };
     let host = parsed.host.map_or_else(default_host, str::to_owned);
     if !is_host_of_this_machine(&host) {
@@ -92,7 +92,7 @@ mod tests {
     fn channel(name: &str) -> ToolchainWish {
         ToolchainWish {
             channel: name.to_owned(),
-            host: assumed_host(),
+            host: host_to_acquire(),
             profile: None,
             components: Vec::new(),
             targets: Vec::new(),
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_name_with_this_host_is_the_same() {
-        let name = format!("1.95.0-{}", assumed_host());
+        let name = format!("1.95.0-{}", host_to_acquire());
         assert_eq!(wished(Some(&name), None, None), Some(channel("1.95.0")));
     }
 

@@ -1,5 +1,7 @@
 //! Names of rustup's toolchains, taken apart: `1.95`, `nightly-2026-05-20-x86_64-unknown-linux-gnu`.
 
+use camino::Utf8Path;
+
 /// A name of the form `CHANNEL[-DATE][-HOST]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChannelName<'a> {
@@ -137,6 +139,27 @@ cfg_if::cfg_if! {
 /// The host that rustup assumes for names without one, where its settings name none.
 pub(super) fn assumed_host() -> String {
     format!("{}-{SYSTEM}", std::env::consts::ARCH)
+}
+
+/// The host of toolchains to acquire. A static vx runs on machines with glibc as well, and there takes toolchains for it:
+/// those for musl need its loader.
+pub(super) fn host_to_acquire() -> String {
+    let assumed = assumed_host();
+    match assumed.strip_suffix("-musl") {
+        Some(system) if has_glibc() => format!("{system}-gnu"),
+        _ => assumed,
+    }
+}
+
+/// Whether the dynamic loader of glibc is here: `/lib64/ld-linux-x86-64.so.2`, `/lib/ld-linux-aarch64.so.1`.
+fn has_glibc() -> bool {
+    let directories = ["/lib64", "/lib"]
+        .iter()
+        .filter_map(|path| Utf8Path::new(path).read_dir_utf8().ok());
+    directories
+        .flatten()
+        .flatten()
+        .any(|entry| entry.file_name().starts_with("ld-linux-"))
 }
 
 /// Whether programs for `host` run on this machine, as far as its name tells.

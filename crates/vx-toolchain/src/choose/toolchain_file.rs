@@ -178,6 +178,24 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_written_is_read(
+            channel in proptest::option::of("stable|beta|1\\.[0-9]{1,2}(\\.0)?|nightly-2026-05-20"),
+            profile in proptest::option::of("minimal|default|complete"),
+            components in proptest::collection::vec("[a-z]{1,8}(-[a-z]{1,8})?", 0..4),
+            targets in proptest::collection::vec("[a-z0-9_]{1,8}-[a-z]{1,8}-[a-z]{1,8}", 0..4),
+        ) {
+            let mut text = format!("[toolchain]\ncomponents = {components:?}\ntargets = {targets:?}\n");
+            for (key, value) in [("channel", &channel), ("profile", &profile)] {
+                if let Some(value) = value {
+                    text += &format!("{key} = {value:?}\n");
+                }
+            }
+            let file = parse_toml(&text).unwrap();
+            prop_assert_eq!(file.wanted, channel.map(Wanted::Name));
+            prop_assert_eq!(file.additions, Additions { profile, components, targets });
+        }
+
+        #[test]
         fn no_text_panics(text in "\\PC*", bare: bool) {
             let _ = parse(&text, Utf8Path::new("/project"), bare);
         }
