@@ -21,21 +21,27 @@ pub(super) fn install(
     directory: &Utf8Path,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(), AcquireError> {
-    publish_directory(directory, |partial| {
-        fill(components, partial, is_cancelled).map_err(Failure)
+    let published = publish_directory(directory, |partial| {
+        fill(components, partial, is_cancelled).map_err(Failure::Component)
+    });
+    published.map_err(|failure| match failure {
+        Failure::Component(error) => error,
+        Failure::Publish(source) => AcquireError::Io {
+            path: directory.to_owned(),
+            source,
+        },
     })
-    .map_err(|Failure(error)| error)
 }
 
-/// An error that also comes from the publishing itself.
-struct Failure(AcquireError);
+/// Components cannot be unpacked, or what they were unpacked to cannot be published.
+enum Failure {
+    Component(AcquireError),
+    Publish(io::Error),
+}
 
 impl From<io::Error> for Failure {
     fn from(source: io::Error) -> Self {
-        Self(AcquireError::Io {
-            path: "the directory of toolchains".into(),
-            source,
-        })
+        Self::Publish(source)
     }
 }
 

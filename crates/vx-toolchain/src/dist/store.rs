@@ -3,8 +3,10 @@
 //! `toolchains/DIGEST` is a complete toolchain. `wishes/DIGEST.json` remembers which one answered a wish under a manifest, so
 //! that the manifest is read once.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
@@ -23,6 +25,9 @@ const PARALLEL: usize = 4;
 
 /// No component is larger.
 const LARGEST_COMPONENT: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Whoever waits longer for another process is told.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Changes whenever the same components are unpacked to something else.
 const FORMAT: &str = "vx-unpacked-toolchain-1";
@@ -116,8 +121,18 @@ impl ToolchainStore {
         // One process downloads and unpacks; the others would only verify the archives again and again meanwhile.
         let lock = format!(".{}.acquiring.lock", directory.file_name().unwrap_or_default());
         let lock = directory.with_file_name(lock);
-        let locked = FileLock::acquire_async(&lock).await;
-        let _lock = locked.map_err(|source| AcquireError::Io { path: lock, source })?;
+        let mut locking = pin!(FileLock::acquire_async(&lock));
+        let locked = match tokio::time::timeout(PATIENCE, &mut locking).await {
+            Ok(locked) => locked,
+            Err(_) => {
+                status("Blocking", format!("waiting for another build to install {name}"));
+                locking.await
+            }
+        };
+        let _lock = locked.map_err(|source| AcquireError::Io {
+            path: lock.clone(),
+            source,
+        })?;
         if directory.is_dir() {
             return Ok(());
         }
