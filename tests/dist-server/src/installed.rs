@@ -115,13 +115,6 @@ impl Installed {
     }
 }
 
-/// The host of the `rustc` on `PATH`.
-pub fn host() -> String {
-    let verbose = rustc(&["-vV"]);
-    let host = verbose.lines().find_map(|line| line.strip_prefix("host: "));
-    host.expect("rustc says so").to_owned()
-}
-
 fn rustc(arguments: &[&str]) -> String {
     let output = Command::new("rustc")
         .args(arguments)

@@ -14,6 +14,6 @@ mod shelf;
 
 pub use archive::{Archive, Format, OddEntry};
 pub use channel::Channel;
-pub use installed::{Installed, host};
+pub use installed::Installed;
 pub use server::{DistServer, Misbehaviour};
 pub use shelf::{Content, Shelf, sha256};

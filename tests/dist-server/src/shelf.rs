@@ -32,11 +32,6 @@ impl Shelf {
     pub(crate) fn get(&self, path: &str) -> Option<&Content> {
         self.files.get(path)
     }
-
-    /// The paths, sorted.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.keys().map(String::as_str)
-    }
 }
 
 impl Content {

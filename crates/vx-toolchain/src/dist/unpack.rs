@@ -3,6 +3,8 @@
 //! `NAME-VERSION/PART/PATH` becomes `PATH`. `NAME-VERSION/components` lists the parts, `PART/manifest.in` what belongs to
 //! each. Nothing leads outside, neither by path nor by link; nothing is larger than it may be; nothing is there twice.
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write as _};
@@ -15,6 +17,7 @@ use liblzma::stream::{CONCATENATED, Stream};
 use tar::{Archive, Entry, EntryType};
 
 use super::manifest::Format;
+use names::{Announced, Names};
 
 /// The dictionary of an xz archive, which has to be held in memory. Published ones use up to 64 MiB.
 const XZ_MEMORY: u64 = 100 * 1024 * 1024;
@@ -155,26 +158,33 @@ impl<'a> Unpacker<'a> {
         let mut seen = Seen::default();
         // The decoder stops at the limit whatever the headers say; a little more is for the headers themselves.
         let bounded = archive.take(limits.bytes.saturating_add(limits.entries.saturating_mul(1024)));
-        for entry in Archive::new(bounded).entries()? {
+        let mut announced = Announced::default();
+        for entry in Archive::new(bounded).entries()?.raw(true) {
             if (self.is_cancelled)() {
                 return Err(ComponentError::Cancelled);
             }
-            let entry = entry?;
+            let mut entry = entry?;
             left.bytes = left.bytes.checked_sub(entry.size()).ok_or_else(too_large)?;
             left.entries = left.entries.checked_sub(1).ok_or_else(too_large)?;
-            self.unpack_entry(entry, &mut seen)?;
+            if !announced.note(&mut entry)? {
+                let names = announced.names(&entry);
+                self.unpack_entry(entry, &names, &mut seen)?;
+            }
         }
         self.check(seen)
     }
 
-    fn unpack_entry(&mut self, mut entry: Entry<'_, impl Read>, seen: &mut Seen) -> Result<(), ComponentError> {
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let escape = || ComponentError::Escape { entry: name.clone() };
+    fn unpack_entry(
+        &mut self,
+        mut entry: Entry<'_, impl Read>,
+        names: &Names,
+        seen: &mut Seen,
+    ) -> Result<(), ComponentError> {
+        let escape = || ComponentError::Escape {
+            entry: names.name.clone(),
+        };
         let kind = entry.header().entry_type();
-        if matches!(kind, EntryType::XGlobalHeader) {
-            return Ok(());
-        }
-        let parts = plain_components(&name).ok_or_else(escape)?;
+        let parts = plain_components(&names.name).ok_or_else(escape)?;
         let (top, rest) = parts.split_first().ok_or_else(escape)?;
         if *seen.top.get_or_insert_with(|| (*top).to_owned()) != **top {
             return Err(escape());
@@ -195,7 +205,7 @@ impl<'a> Unpacker<'a> {
                         seen.lists.push(((*part).to_owned(), read_text(&mut entry)?));
                         Ok(())
                     }
-                    path => self.place(entry, kind, &name, &path.iter().collect::<Utf8PathBuf>()),
+                    path => self.place(entry, kind, names, &path.iter().collect::<Utf8PathBuf>()),
                 }
             }
         }
@@ -205,10 +215,10 @@ impl<'a> Unpacker<'a> {
         &mut self,
         mut entry: Entry<'_, impl Read>,
         kind: EntryType,
-        name: &str,
+        names: &Names,
         path: &Utf8Path,
     ) -> Result<(), ComponentError> {
-        let name = || name.to_owned();
+        let name = || names.name.clone();
         if path.ancestors().any(|ancestor| self.links.contains(ancestor)) {
             return Err(ComponentError::Escape { entry: name() });
         }
@@ -226,15 +236,13 @@ impl<'a> Unpacker<'a> {
         match kind {
             EntryType::Regular | EntryType::Continuous => once(write(&mut entry, &target)),
             EntryType::Symlink => {
-                let link = entry.link_name_bytes().unwrap_or_default();
-                let link = String::from_utf8_lossy(&link).into_owned();
-                if !stays_inside(path, &link) {
+                if !stays_inside(path, &names.link) {
                     return Err(ComponentError::Link {
                         entry: name(),
-                        target: link,
+                        target: names.link.clone(),
                     });
                 }
-                once(symlink(&link, &target))?;
+                once(symlink(&names.link, &target))?;
                 self.links.insert(path.to_owned());
                 Ok(())
             }
@@ -274,7 +282,7 @@ impl<'a> Unpacker<'a> {
 
 /// The components of a path that leads downwards and nowhere else.
 fn plain_components(path: &str) -> Option<Vec<&str>> {
-    if path.contains(['\0', '\\']) || path.contains(char::REPLACEMENT_CHARACTER) {
+    if path.contains(['\0', '\\', char::REPLACEMENT_CHARACTER]) {
         return None;
     }
     let components = Utf8Path::new(path).components().map(|component| match component {
@@ -298,7 +306,7 @@ fn stays_inside(path: &Utf8Path, target: &str) -> bool {
     let depth = path.components().count() - 1;
     ups <= depth
         && !target.as_str().is_empty()
-        && !target.as_str().contains(['\0', '\\'])
+        && !target.as_str().contains(['\0', '\\', char::REPLACEMENT_CHARACTER])
         && rest
             .into_iter()
             .all(|component| matches!(component, Utf8Component::Normal(_)))

@@ -204,6 +204,48 @@ fn links_of_one_component_bind_the_next() {
 }
 
 #[test]
+fn long_names_are_understood_and_bounded() {
+    let long = format!("t/c/{}/file", "d".repeat(150));
+    let gnu = [
+        ("././@LongLink", EntryType::GNULongName, long.as_bytes()),
+        ("t/c/short", FILE, b"content"),
+    ];
+    let pax_record = format!(" path={long}\n");
+    let pax_record = format!("{}{pax_record}", pax_record.len() + 3);
+    let pax = [
+        ("pax", EntryType::XHeader, pax_record.as_bytes()),
+        ("t/c/short", FILE, &b"content"[..]),
+    ];
+    for entries in [gnu, pax] {
+        let directory = try_unpack(&component(&entries)).unwrap();
+        let file = directory.to().join(long.strip_prefix("t/c/").unwrap());
+        assert_eq!(std::fs::read(file).unwrap(), b"content");
+        assert!(!directory.to().join("short").exists());
+    }
+    let outside = [
+        ("././@LongLink", EntryType::GNULongName, &b"t/c/../../x"[..]),
+        ("t/c/short", FILE, b""),
+    ];
+    let refused = try_unpack(&component(&outside));
+    assert!(matches!(refused, Err(ComponentError::Escape { .. })));
+}
+
+#[test]
+fn a_name_that_is_a_bomb_is_refused_before_it_is_held() {
+    let name = vec![b'a'; 80 * 1024];
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+        let bomb = component(&[("name", kind, &name)]);
+        let limits = Limits {
+            bytes: 1 << 30,
+            entries: 20,
+        };
+        let directory = Directory::new();
+        let refused = Unpacker::new(&directory.to(), &|| false).unpack_tar(&bomb[..], limits);
+        assert!(matches!(refused, Err(ComponentError::Layout { .. })), "{kind:?}");
+    }
+}
+
+#[test]
 fn special_entries_are_refused() {
     for kind in [
         EntryType::Link,
