@@ -142,6 +142,21 @@ fn a_machine_without_rust_builds_what_the_project_names() {
     );
 }
 
+/// As in the next run of these tests, whose server has another port.
+#[test]
+fn another_server_of_the_same_release_is_only_asked_which_it_is() {
+    let shared = Utf8PathBuf::from_path_buf(download_cache()).unwrap();
+    let env = project();
+    build(&env, &server(), &shared).run().success();
+
+    let (other, server) = (project(), server());
+    build(&other, &server, &shared).run().success();
+    runs(&other);
+    let release = &installed().release;
+    let asked: Vec<_> = server.requests().into_iter().collect();
+    assert_eq!(asked, [(format!("dist/channel-rust-{release}.toml.sha256"), 1)]);
+}
+
 #[test]
 fn machines_that_share_their_downloads_download_once() {
     let server = server();
