@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, getsid, kill_process, pidfd_open, waitpid};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, waitpid};
 
 /// How long a killed process may take to go; only one that the kernel holds (a dead network disk) takes longer.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -66,8 +66,9 @@ pub(crate) fn kill_leftovers(mark: Mark<'_>, doomed: &HashSet<Pid>) -> usize {
 
 /// Whether a child comes from an action: those that this process starts for itself stay in its session.
 fn is_adopted(child: Pid) -> bool {
-    let own = getsid(None).map(|session| session.as_raw_nonzero().get());
-    Stat::of(child).is_some_and(|stat| own.is_ok_and(|own| stat.session != own))
+    // Zero, which is no process id, where the session's leader lives outside of this process's namespace.
+    let session = |pid| Stat::of(pid).map(|stat| stat.session);
+    session(child).is_some_and(|of_child| session(getpid()).is_some_and(|own| of_child != own))
 }
 
 /// All descendants of `root`, without those in `except` and what is below them.
