@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vx_model::{Roots, Template};
 use vx_proto::UnitLabel;
+use vx_toolchain::Source;
 
 use crate::plan::{PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
 use crate::settings::{Debuginfo, Profile};
@@ -19,14 +20,18 @@ impl Plan {
             (_, kind @ ("bin" | "example" | "test" | "bench")) => format!("{}({kind})", unit.target.name),
             _ => package.name.clone(),
         };
-        let directory = match package.source {
+        let place = match &package.source {
             PackageSource::Path { .. } => Some(roots.absolute(&package.root)),
+            PackageSource::Git { source, .. } => match source.parse() {
+                Ok(Source::Git(git)) => Some(git.to_string()),
+                _ => None,
+            },
             PackageSource::Registry { .. } => None,
         };
         UnitLabel {
             package: package.name.clone(),
             version: package.version.clone(),
-            directory,
+            directory: place,
             target,
         }
     }

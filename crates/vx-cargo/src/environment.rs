@@ -40,9 +40,15 @@ const SET_FOR_CHILDREN: &[&str] = &[
 pub fn plan_environment(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     environment
         .iter()
-        .filter(|(name, _)| matches_any(name, READ) && !matches_any(name, SET_FOR_CHILDREN))
+        .filter(|(name, _)| matches_any(name, READ) && !matches_any(name, SET_FOR_CHILDREN) && !is_of_login(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// Whether the variable tells a registry who the user is: that decides no plan, and is nobody else's business.
+fn is_of_login(name: &str) -> bool {
+    let ends = ["_TOKEN", "_SECRET_KEY", "_CREDENTIAL_PROVIDER"];
+    name.starts_with("CARGO_REGISTR") && ends.iter().any(|end| name.ends_with(end))
 }
 
 /// Whether Cargo sets this variable for what it starts.
@@ -69,6 +75,9 @@ mod tests {
             "CARGO_NEW_AND_UNKNOWN",
             "CARGO_PKG_NAME",
             "CARGO_PROFILE_DEV_DEBUG",
+            "CARGO_REGISTRIES_OURS_INDEX",
+            "CARGO_REGISTRIES_OURS_TOKEN",
+            "CARGO_REGISTRY_TOKEN",
             "EDITOR",
             "RUSTC_BOOTSTRAP",
             "RUSTC_LOG",
@@ -81,6 +90,7 @@ mod tests {
             "CARGO_HOME",
             "CARGO_NEW_AND_UNKNOWN",
             "CARGO_PROFILE_DEV_DEBUG",
+            "CARGO_REGISTRIES_OURS_INDEX",
             "RUSTC_BOOTSTRAP",
             "RUSTFLAGS",
         ];

@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 use vx_proto::{ErrorKind, WireError};
-use vx_toolchain::{LockfileError, PackageError};
+use vx_toolchain::{LockfileError, PackageError, TreeError, VendorError};
 
 /// There is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +49,21 @@ pub enum PlanError {
         /// Why.
         source: LockfileError,
     },
-    /// A registry package cannot be had.
+    /// A package cannot be had.
     #[error(transparent)]
     Package(Box<PackageError>),
+    /// Cargo could not fetch what vx asked it to; what it said is the whole explanation.
+    #[error("{}", stderr.trim_end())]
+    Fetch {
+        /// Its standard error.
+        stderr: String,
+    },
+    /// A vendored package cannot be used.
+    #[error(transparent)]
+    Vendored(#[from] VendorError),
+    /// A checkout of git's cannot be taken into the store.
+    #[error("a git dependency cannot be taken into the store of packages")]
+    Tree(#[from] TreeError),
     /// A program of the toolchain did not answer as this version of vx expects.
     #[error("`{command}` did not answer as expected: {reason}")]
     Answer {
@@ -111,12 +123,17 @@ impl From<PackageError> for PlanError {
 impl From<PlanError> for WireError {
     fn from(error: PlanError) -> Self {
         let kind = match &error {
-            PlanError::Cargo { .. } => ErrorKind::BuildFailed,
+            PlanError::Cargo { .. }
+            | PlanError::Vendored(VendorError::Changed { .. } | VendorError::Checksums { .. }) => {
+                ErrorKind::BuildFailed
+            }
             PlanError::NoManifest { .. } | PlanError::Toml { .. } | PlanError::Lockfile { .. } => ErrorKind::Usage,
-            PlanError::Package(_) => ErrorKind::Download,
+            PlanError::Package(_) | PlanError::Fetch { .. } => ErrorKind::Download,
             PlanError::Unsupported { .. } => ErrorKind::Unsupported,
             PlanError::Answer { .. } => ErrorKind::Internal,
-            PlanError::Start { .. } | PlanError::Io { .. } => ErrorKind::Machine,
+            PlanError::Start { .. } | PlanError::Io { .. } | PlanError::Tree(_) | PlanError::Vendored(_) => {
+                ErrorKind::Machine
+            }
         };
         let help = match &error {
             PlanError::Unsupported { help, .. } => help.clone(),

@@ -17,6 +17,7 @@ mod plan;
 mod run_script;
 mod script_output;
 mod settings;
+mod sources;
 mod uplift;
 mod workspace;
 

@@ -10,7 +10,7 @@ use vx_model::{Input, RootedPath, Template};
 pub type UnitIndex = usize;
 
 /// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -134,11 +134,43 @@ pub enum PackageSource {
         /// Whether the package is a member of the workspace.
         member: bool,
     },
-    /// A registry; the files never change. The checksum is the lock file's.
+    /// A registry, or a directory of vendored packages; the files never change.
     Registry {
-        /// SHA-256 of the published archive, hexadecimal.
+        /// SHA-256 of the published archive, or of the vendored files, hexadecimal.
         checksum: String,
+        /// The source as the lock file names it; none for crates.io.
+        source: Option<String>,
     },
+    /// A commit of a git repository; the files never change.
+    Git {
+        /// The source as the lock file names it, the commit included.
+        source: String,
+        /// The directory of the whole checkout.
+        checkout: RootedPath,
+        /// Cargo's name of the checkout: `NAME-HASH/COMMIT`.
+        name: String,
+    },
+}
+
+impl PackageSource {
+    /// Whether the files are the user's, and may change.
+    pub fn is_path(&self) -> bool {
+        matches!(self, Self::Path { .. })
+    }
+
+    /// What tells packages apart that have the same name and version: the same in every checkout, where `root` is the
+    /// directory of the package.
+    pub fn identity(&self, root: &RootedPath) -> String {
+        match self {
+            Self::Path { .. } => format!("path {}", root.path),
+            Self::Registry { checksum, source: None } => format!("registry {checksum}"),
+            Self::Registry {
+                checksum,
+                source: Some(source),
+            } => format!("registry {checksum} of {source}"),
+            Self::Git { source, .. } => format!("git {source} {}", root.path),
+        }
+    }
 }
 
 /// What a unit does.

@@ -98,7 +98,8 @@ pub struct UnitLabel {
     pub package: String,
     /// Package version.
     pub version: String,
-    /// Directory of a path package, as Cargo shows it in parentheses; none for registry packages.
+    /// Directory of a path package, address of a git repository, as Cargo shows it in parentheses; none for registry
+    /// packages.
     pub directory: Option<String>,
     /// Target, as Cargo's progress bar shows it: `ripgrep(build.rs)`, `rg(bin)`, `serde`.
     pub target: String,

@@ -10,10 +10,15 @@ mod lock;
 mod lockfile;
 mod packages;
 mod publish;
+mod source;
 
 pub use checksum::{Checksum, ParseChecksumError};
 pub use choose::{AskedBy, Caller, Toolchain, ToolchainError, ToolchainFileError, obtain, select};
 pub use dist::{AcquireError, Acquired, ComponentError, DistServer, ManifestError, ToolchainStore, ToolchainWish};
 pub use download::{DownloadCache, DownloadError, ProgressHook, Transferred};
-pub use lockfile::{CRATES_IO_SOURCES, LockedPackage, Lockfile, LockfileError, OtherPackage, OtherSource};
-pub use packages::{CRATES_IO_INDEX, PackageDir, PackageError, PackageStore, Registry, UnpackError, source_view};
+pub use lockfile::{GitPackage, LockedPackage, Lockfile, LockfileError};
+pub use packages::{
+    CRATES_IO_INDEX, CargoHome, GitStore, Origin, PackageDir, PackageError, PackageStore, Registry, TreeError,
+    UnpackError, VendorError, VendoredPackage, source_view,
+};
+pub use source::{GitReference, GitSource, ParseSourceError, RegistrySource, Source};

@@ -3,13 +3,13 @@
 //! All versions of the format are read, also those that keep the checksums in a table of their own (`[metadata]`).
 //! Nothing here writes a lock file: that is Cargo's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::Checksum;
+use crate::{Checksum, GitSource, ParseSourceError, RegistrySource, Source};
 
-/// A package of crates.io that a lock file names.
+/// A package of a registry that a lock file names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedPackage {
     /// Its name.
@@ -20,35 +20,24 @@ pub struct LockedPackage {
     pub checksum: Checksum,
 }
 
-/// Where a package comes from that is neither of crates.io nor a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OtherSource {
-    /// A git repository.
-    Git,
-    /// Another registry than crates.io.
-    Registry,
-}
-
-/// A package from elsewhere.
+/// A package of a git repository that a lock file names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OtherPackage {
+pub struct GitPackage {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What kind of place it comes from.
-    pub kind: OtherSource,
-    /// The place, as the lock file names it.
-    pub source: String,
 }
 
 /// What a lock file names, path packages left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lockfile {
-    /// Packages of crates.io.
-    pub packages: Vec<LockedPackage>,
-    /// Packages from elsewhere.
-    pub others: Vec<OtherPackage>,
+    /// Packages of registries.
+    pub registries: BTreeMap<RegistrySource, Vec<LockedPackage>>,
+    /// Packages of git repositories, by commit.
+    pub git: BTreeMap<GitSource, Vec<GitPackage>>,
+    /// Commits of which only patches are named that nothing uses: Cargo reads them whenever it resolves.
+    pub unused: BTreeSet<GitSource>,
 }
 
 /// A lock file cannot be used.
@@ -57,13 +46,23 @@ pub enum LockfileError {
     /// It is not TOML, or not of the shape of a lock file.
     #[error("the lock file cannot be parsed")]
     Syntax(#[source] Box<toml::de::Error>),
-    /// A package of crates.io has no checksum, or none that is a SHA-256.
+    /// A package of a registry has no checksum, or none that is a SHA-256.
     #[error("the lock file has no valid checksum for {name} {version}")]
     Checksum {
         /// The package.
         name: String,
         /// Its version.
         version: String,
+    },
+    /// A package comes from a place of unknown kind.
+    #[error("the lock file does not say where {name} {version} comes from")]
+    Source {
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Why.
+        source: ParseSourceError,
     },
 }
 
@@ -73,6 +72,14 @@ struct Document {
     package: Vec<Entry>,
     #[serde(default)]
     metadata: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    patch: Patch,
+}
+
+#[derive(Default, Deserialize)]
+struct Patch {
+    #[serde(default)]
+    unused: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
@@ -83,36 +90,45 @@ struct Entry {
     checksum: Option<String>,
 }
 
-/// How lock files and package ids name crates.io, one for each protocol of its index.
-pub const CRATES_IO_SOURCES: &[&str] = &[
-    "registry+https://github.com/rust-lang/crates.io-index",
-    "sparse+https://index.crates.io/",
-];
-
 impl Lockfile {
     /// Reads the text of a lock file.
     pub fn parse(text: &str) -> Result<Self, LockfileError> {
         let document: Document = toml::from_str(text).map_err(|error| LockfileError::Syntax(Box::new(error)))?;
         let mut lockfile = Self::default();
         for entry in document.package {
-            let Some(source) = &entry.source else { continue };
-            if CRATES_IO_SOURCES.contains(&source.as_str()) {
-                lockfile.packages.push(locked(&entry, source, &document.metadata)?);
-            } else {
-                let kind = if source.starts_with("git+") {
-                    OtherSource::Git
-                } else {
-                    OtherSource::Registry
-                };
-                lockfile.others.push(OtherPackage {
+            let Some((text, source)) = entry.source()? else {
+                continue;
+            };
+            match source {
+                Source::Registry(registry) => {
+                    let package = locked(&entry, &text, &document.metadata)?;
+                    lockfile.registries.entry(registry).or_default().push(package);
+                }
+                Source::Git(git) => lockfile.git.entry(git).or_default().push(GitPackage {
                     name: entry.name,
                     version: entry.version,
-                    kind,
-                    source: source.clone(),
-                });
+                }),
+            }
+        }
+        for entry in document.patch.unused {
+            if let Some((_, Source::Git(git))) = entry.source()? {
+                lockfile.unused.insert(git);
             }
         }
         Ok(lockfile)
+    }
+}
+
+impl Entry {
+    /// Where the package comes from, as a text and taken apart; none for a path.
+    fn source(&self) -> Result<Option<(String, Source)>, LockfileError> {
+        let Some(text) = &self.source else { return Ok(None) };
+        let source = text.parse().map_err(|source| LockfileError::Source {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            source,
+        })?;
+        Ok(Some((text.clone(), source)))
     }
 }
 
@@ -149,6 +165,8 @@ mod tests {
 
     const SUM: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
+    const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
+
     #[test]
     fn packages_are_told_apart_by_their_source() {
         let text = format!(
@@ -165,23 +183,32 @@ checksum = "{SUM}"
 [[package]]
 name = "b"
 version = "2.0.0"
-source = "git+https://example.com/b#abc"
+source = "git+https://example.com/b#{REVISION}"
 [[package]]
 name = "c"
 version = "3.0.0"
 source = "registry+https://example.com/index"
 checksum = "{SUM}"
+[[patch.unused]]
+name = "d"
+version = "4.0.0"
+source = "git+https://example.com/d#{REVISION}"
 "#
         );
         let lockfile = Lockfile::parse(&text).unwrap();
-        assert_eq!(lockfile.packages.len(), 1);
-        assert_eq!(lockfile.packages[0].checksum.to_string(), SUM);
-        let kinds: Vec<_> = lockfile
-            .others
+        let registries: Vec<_> = lockfile
+            .registries
             .iter()
-            .map(|other| (other.name.as_str(), other.kind))
+            .map(|(registry, packages)| (registry.to_string(), packages[0].name.as_str()))
             .collect();
-        assert_eq!(kinds, [("b", OtherSource::Git), ("c", OtherSource::Registry)]);
+        let expected = [
+            ("crates.io".to_owned(), "a"),
+            ("https://example.com/index".to_owned(), "c"),
+        ];
+        assert_eq!(registries, expected);
+        let (git, packages) = lockfile.git.first_key_value().unwrap();
+        assert_eq!((git.revision.as_str(), packages[0].name.as_str()), (REVISION, "b"));
+        assert_eq!(lockfile.unused.first().unwrap().name(), "d");
     }
 
     #[test]
@@ -196,7 +223,18 @@ source = "registry+https://github.com/rust-lang/crates.io-index"
 "checksum a 1.0.0 (registry+https://github.com/rust-lang/crates.io-index)" = "{SUM}"
 "#
         );
-        assert_eq!(Lockfile::parse(&text).unwrap().packages[0].checksum.to_string(), SUM);
+        let lockfile = Lockfile::parse(&text).unwrap();
+        assert_eq!(
+            lockfile.registries[&RegistrySource::CratesIo][0].checksum.to_string(),
+            SUM
+        );
+    }
+
+    #[test]
+    fn a_source_of_unknown_kind_is_refused_by_name() {
+        let text = "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"ftp+x\"\n";
+        let error = Lockfile::parse(text).unwrap_err();
+        assert_eq!(error.to_string(), "the lock file does not say where a 1.0.0 comes from");
     }
 
     #[test]

@@ -209,39 +209,3 @@ fn a_stale_lock_file_is_refused_when_it_must_not_change() {
     );
     assert_eq!(env.started(), 0);
 }
-
-#[test]
-fn what_is_not_supported_is_refused_by_name_before_anything_runs() {
-    let manifest = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\n";
-    let lock = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"gitted\",\n]\n\n\
-                [[package]]\nname = \"gitted\"\nversion = \"0.1.0\"\nsource = \"";
-    let git = "git+https://example.org/gitted?rev=0123456789012345678901234567890123456789\
-               #0123456789012345678901234567890123456789\"\n";
-    let other_registry = "sparse+https://example.org/index/\"\n";
-    let cases = [
-        (
-            "gitted = { git = \"https://example.org/gitted\", rev = \"0123456789012345678901234567890123456789\" }\n",
-            git,
-            "git",
-        ),
-        (
-            "gitted = { version = \"0.1\", registry = \"other\" }\n",
-            other_registry,
-            "registr",
-        ),
-    ];
-    for (dependency, source, named) in cases {
-        let env = TestEnv::new();
-        env.write("Cargo.toml", &format!("{manifest}{dependency}"));
-        env.write("Cargo.lock", &format!("{lock}{source}"));
-        env.write("src/main.rs", "fn main() {}\n");
-        env.write(
-            ".cargo/config.toml",
-            "[registries.other]\nindex = \"sparse+https://example.org/index/\"\n",
-        );
-        let outcome = env.vx(["build"]).env(NO_NETWORK.0, NO_NETWORK.1).run().code(3);
-        assert!(outcome.stderr.contains("gitted"), "{outcome}");
-        assert!(outcome.stderr.contains(named), "{outcome}");
-        assert_eq!(env.started(), 0);
-    }
-}

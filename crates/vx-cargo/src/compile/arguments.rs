@@ -4,7 +4,7 @@ use vx_model::{Root, RootedPath, Template};
 
 use super::{DEPENDENCIES, INCREMENTAL, OUT, Scripts};
 use crate::graph::LinkedScripts;
-use crate::plan::{Package, PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
+use crate::plan::{Package, Plan, Platform, Unit, UnitIndex, UnitKind};
 use crate::script_output::LinkArgTarget;
 use crate::settings::{Debuginfo, Lto, Profile, StripLevel};
 
@@ -245,9 +245,9 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Nobody can do anything about warnings in packages of a registry.
+    /// Nobody can do anything about warnings in packages from elsewhere.
     fn lint_cap(&mut self) {
-        if let PackageSource::Registry { .. } = self.package.source {
+        if !self.package.source.is_path() {
             self.push("--cap-lints");
             self.push("allow");
         }

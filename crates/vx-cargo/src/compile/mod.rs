@@ -9,7 +9,7 @@ use std::sync::Arc;
 use vx_model::{Root, RootedPath, Template};
 
 use crate::command::{Compile, Needs};
-use crate::plan::{PackageSource, Plan, Unit, UnitIndex};
+use crate::plan::{Plan, Unit, UnitIndex};
 use crate::script_output::ScriptOutput;
 
 /// Gives the outputs of build scripts that have run.
@@ -71,7 +71,7 @@ impl Plan {
 
     /// Whether the package is the user's, who wants to see warnings about it.
     pub(crate) fn is_local(&self, unit: &Unit) -> bool {
-        matches!(self.packages[unit.package].source, PackageSource::Path { .. })
+        self.packages[unit.package].source.is_path()
     }
 
     /// Path packages below the workspace root are compiled there, with relative paths; all others where they are.

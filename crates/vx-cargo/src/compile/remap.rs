@@ -1,6 +1,6 @@
 //! `--remap-path-prefix`: names for the places of the disk, so that two checkouts and two homes make the same bytes.
 //!
-//! The names follow Cargo's trim-paths: a package of a registry is `NAME-VERSION`, the workspace is the compiler's
+//! The names follow Cargo's trim-paths: a package of a registry is `NAME-VERSION`, one of git is in `NAME-HASH/COMMIT`, the workspace is the compiler's
 //! working directory, the standard library is where rustc says it is.
 
 use vx_model::{Part, Root, RootedPath, Template};
@@ -16,13 +16,14 @@ const EXEC: &str = "/vx/exec";
 pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
     let package = &plan.packages[unit.package];
     let mut remaps = vec![remap(RootedPath::new(Root::Workspace, ""), ".")];
-    match package.source {
+    match &package.source {
         PackageSource::Registry { .. } => {
             remaps.push(remap(
                 package.root.clone(),
                 &format!("{}-{}", package.name, package.version),
             ));
         }
+        PackageSource::Git { checkout, name, .. } => remaps.push(remap(checkout.clone(), name)),
         // Beside the workspace, the way to the package is its name: it is the same in another checkout, and an editor
         // that is open in the workspace finds the file.
         PackageSource::Path { .. } if package.root.path.starts_with("../") || package.root.path == ".." => {

@@ -3,7 +3,9 @@
 use std::process::{Output, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::de::DeserializeOwned;
 use tokio::process::Command;
+use vx_toolchain::CargoHome;
 
 use crate::environment::is_set_for_children;
 use crate::{PlanContext, PlanError, SourceReplacement};
@@ -50,18 +52,29 @@ impl<'a> Tools<'a> {
     ) -> Command {
         let mut command = self.cargo(subcommand);
         command.args(["--offline", "--locked"]);
-        if let Some(directory) = &source.directory {
-            command
-                .arg("--config")
-                .arg("source.crates-io.replace-with='vx-packages'");
-            command
-                .arg("--config")
-                .arg(format!("source.vx-packages.directory={}", toml_string(directory)));
+        self.offer(&mut command, source);
+        command
+    }
+
+    /// Cargo as [`Tools::cargo`], fetching what `source` does not offer yet, without touching the lock file.
+    pub(crate) fn fetcher(&self, source: &SourceReplacement) -> Command {
+        // `cargo fetch` does not say where things are.
+        let mut command = self.cargo(["metadata", "--format-version=1", "--locked"]);
+        self.offer(&mut command, source);
+        if self.context.selection.offline || self.context.selection.frozen {
+            command.arg("--offline");
         }
+        command
+    }
+
+    fn offer(&self, command: &mut Command, source: &SourceReplacement) {
+        for option in &source.options {
+            command.arg("--config").arg(option);
+        }
+        live_in(command, source.cargo_home.as_ref());
         if let Some(manifest) = &self.context.selection.manifest_path {
             command.arg("--manifest-path").arg(manifest);
         }
-        command
     }
 
     /// rustc, in the user's directory and environment.
@@ -83,6 +96,16 @@ impl<'a> Tools<'a> {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
+    }
+}
+
+/// Lets Cargo find what it fetched for vx, where it has fetched anything.
+pub(crate) fn live_in(command: &mut Command, home: Option<&CargoHome>) {
+    if let Some(home) = home {
+        command
+            .env("CARGO_HOME", home.directory())
+            // Several users' checkouts: nobody knows what another one still needs.
+            .env("CARGO_CACHE_AUTO_CLEAN_FREQUENCY", "never");
     }
 }
 
@@ -113,6 +136,16 @@ pub(crate) async fn run(command: Command) -> Result<Output, PlanError> {
     }
 }
 
+/// Runs Cargo for what it prints, JSON.
+pub(crate) async fn answer<T: DeserializeOwned>(command: Command) -> Result<T, PlanError> {
+    let shown = shown(&command);
+    let output = run(command).await?;
+    serde_json::from_slice(&output.stdout).map_err(|error| PlanError::Answer {
+        command: shown,
+        reason: error.to_string(),
+    })
+}
+
 /// What Cargo said when it refused.
 pub(crate) fn refusal(output: &Output) -> PlanError {
     // Several processes of one plan wait for one another; that is no news to the user.
@@ -129,8 +162,4 @@ pub(crate) fn shown(command: &Command) -> String {
     let command = command.as_std();
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
-}
-
-fn toml_string(text: &Utf8Path) -> String {
-    toml::Value::String(text.to_string()).to_string()
 }

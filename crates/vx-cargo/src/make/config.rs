@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
-use url::Url;
 
 use super::cargo::{self, Tools};
 use crate::{PlanContext, PlanError};
@@ -47,7 +46,7 @@ impl Config {
         })
     }
 
-    fn parse(
+    pub(crate) fn parse(
         text: &str,
         environment: BTreeMap<String, String>,
         directory: Utf8PathBuf,
@@ -72,7 +71,7 @@ impl Config {
     }
 
     /// A text, or the variable of the environment that overrides it.
-    pub(super) fn text(&self, key: &[&str]) -> Option<String> {
+    pub(crate) fn text(&self, key: &[&str]) -> Option<String> {
         self.text_and_origin(key).map(|(text, _)| text)
     }
 
@@ -145,22 +144,18 @@ impl Config {
         }
     }
 
-    /// The index of the sparse registry that takes the place of the source `name`; none where none does.
-    pub(crate) fn sparse_mirror(&self, name: &str) -> Option<Url> {
-        let mut name = name.to_owned();
-        let mut seen = BTreeSet::new();
-        while seen.insert(name.clone()) {
-            let Some(next) = self.text(&["source", &name, "replace-with"]) else {
-                break;
-            };
-            name = next;
-        }
-        let registry = self.text(&["source", &name, "registry"])?;
-        let mut index = registry.strip_prefix("sparse+")?.to_owned();
-        if !index.ends_with('/') {
-            index.push('/');
-        }
-        Url::parse(&index).ok()
+    /// The keys of the table `key`, sorted.
+    pub(crate) fn keys(&self, key: &[&str]) -> Vec<&str> {
+        let table = self.value(key).and_then(Value::as_table);
+        let mut keys: Vec<&str> = table.into_iter().flat_map(Table::keys).map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// A path, made absolute.
+    pub(crate) fn path(&self, key: &[&str]) -> Option<Utf8PathBuf> {
+        let (path, origin) = self.text_and_origin(key)?;
+        Some(crate::paths::normalise(self.base(origin), path.as_str().into()))
     }
 
     /// The `[env]` table, sorted by name.
@@ -343,16 +338,6 @@ target.wasm32-wasip1.linker = "wasm-ld" # --config cli option
             config.flags(&["build", "rustflags"]).unwrap(),
             ["--cfg", "a b # \" c", "-C", "x"]
         );
-    }
-
-    #[test]
-    fn mirrors() {
-        let answer = "source.crates-io.replace-with = \"a\" # /c\nsource.a.replace-with = \"b\" # /c\n\
-                      source.b.registry = \"sparse+https://example.com/index\" # /c\n";
-        let config = Config::parse(answer, BTreeMap::new(), "/p".into()).unwrap();
-        let mirror = config.sparse_mirror("crates-io");
-        assert_eq!(mirror.unwrap().as_str(), "https://example.com/index/");
-        assert_eq!(config.sparse_mirror("other"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use vx_model::{KeyBuilder, Template};
 
-use crate::plan::{PackageSource, Plan, Unit, UnitKind};
+use crate::plan::{Plan, Unit, UnitKind};
 
 /// Hexadecimal digits of an identity, as many as Cargo takes.
 const DIGITS: usize = 16;
@@ -19,10 +19,7 @@ pub(super) fn assign(plan: &mut Plan, toolchain: &str) {
 
 fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
     let package = &plan.packages[unit.package];
-    let source = match &package.source {
-        PackageSource::Registry { checksum } => format!("registry {checksum}"),
-        PackageSource::Path { .. } => format!("path {}", package.root.path),
-    };
+    let source = package.source.identity(&package.root);
     let profile = crate::Profile {
         // A unit that two profiles make alike is one unit. Build scripts see which of the two families it is.
         name: String::new(),

@@ -31,6 +31,7 @@ pub(super) fn of(
     roots: &Roots,
     metadata: &Metadata,
     config: &Config,
+    vendored: &[Utf8PathBuf],
 ) -> Result<Vec<Input>, PlanError> {
     let cargo_home = workspace::cargo_home(context);
     let packages: Vec<&MetadataPackage> = metadata
@@ -56,6 +57,9 @@ pub(super) fn of(
         if !package.directory().starts_with(workspace) {
             inputs.file(&workspace::root_of(&package.manifest_path, cargo_home.as_deref())?.join(MANIFEST));
         }
+    }
+    for directory in vendored {
+        inputs.tree(directory);
     }
     inputs.configuration(context, workspace, config)?;
     for variable in config.variables()?.into_iter().filter(|variable| !variable.force) {
@@ -154,6 +158,20 @@ impl Inputs<'_> {
             .collect();
         found.sort();
         found
+    }
+
+    /// Every file: vendored packages are used as they are.
+    fn tree(&mut self, directory: &Utf8Path) {
+        for child in self.subdirectories(directory) {
+            self.tree(&child);
+        }
+        let entries = directory.read_dir_utf8().into_iter().flatten().flatten();
+        for path in entries
+            .map(camino::Utf8DirEntry::into_path)
+            .filter(|path| path.is_file())
+        {
+            self.file(&path);
+        }
     }
 
     fn descend(&mut self, directory: &Utf8Path) -> Vec<Utf8PathBuf> {

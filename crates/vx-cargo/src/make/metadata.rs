@@ -9,20 +9,20 @@ use super::cargo::{self, Tools};
 use crate::{PlanError, SourceReplacement};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Metadata {
-    pub(super) packages: Vec<MetadataPackage>,
+pub(crate) struct Metadata {
+    pub(crate) packages: Vec<MetadataPackage>,
     pub(super) workspace_members: Vec<String>,
     pub(super) workspace_root: Utf8PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct MetadataPackage {
+pub(crate) struct MetadataPackage {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) version: semver::Version,
     /// None for path packages.
-    pub(super) source: Option<String>,
-    pub(super) manifest_path: Utf8PathBuf,
+    pub(crate) source: Option<String>,
+    pub(crate) manifest_path: Utf8PathBuf,
     pub(super) targets: Vec<MetadataTarget>,
     pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) links: Option<String>,
@@ -38,7 +38,7 @@ pub(super) struct MetadataPackage {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct MetadataTarget {
+pub(crate) struct MetadataTarget {
     pub(super) name: String,
     pub(super) kind: Vec<String>,
     pub(super) src_path: Utf8PathBuf,
@@ -81,11 +81,5 @@ impl MetadataPackage {
 ///
 /// Without permission for unstable options: a manifest that a stable Cargo refuses is refused here.
 pub(super) async fn ask(tools: Tools<'_>, source: &SourceReplacement) -> Result<Metadata, PlanError> {
-    let command = tools.planner(["metadata", "--format-version=1"], source);
-    let shown = cargo::shown(&command);
-    let output = cargo::run(command).await?;
-    serde_json::from_slice(&output.stdout).map_err(|error| PlanError::Answer {
-        command: shown,
-        reason: error.to_string(),
-    })
+    cargo::answer(tools.planner(["metadata", "--format-version=1"], source)).await
 }

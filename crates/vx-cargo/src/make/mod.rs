@@ -6,7 +6,7 @@ mod identity;
 mod inputs;
 mod lints;
 mod lto;
-mod metadata;
+pub(crate) mod metadata;
 mod places;
 mod platform;
 mod unit_graph;
@@ -31,11 +31,27 @@ use unit_graph::UnitGraph;
 const OUTPUTS: &str = ".vx/build";
 
 impl Plan {
-    /// Asks the toolchain's cargo what to build, with the registry packages of `source`.
+    /// Asks the toolchain's cargo what to build, with the packages of `source`.
     ///
     /// A lock file that does not fit the manifests is mended by Cargo, unless the user forbids it; what Cargo says about
     /// that goes to `status`: it is news once, and no part of the plan.
     pub async fn make(
+        context: &PlanContext,
+        source: &SourceReplacement,
+        status: &Status<'_>,
+    ) -> Result<Self, PlanError> {
+        let refusal = match Self::make_mending(context, source, status).await {
+            Err(refusal @ PlanError::Cargo { .. }) => refusal,
+            result => return result,
+        };
+        let workspace = workspace_root(context).await?;
+        match packages::fetch_again(context, &workspace, source, status).await? {
+            Some(fetched) => Self::make_mending(context, &fetched, status).await,
+            None => Err(refusal),
+        }
+    }
+
+    async fn make_mending(
         context: &PlanContext,
         source: &SourceReplacement,
         status: &Status<'_>,
@@ -47,11 +63,11 @@ impl Plan {
         let workspace = workspace_root(context).await?;
         let lockfile = || std::fs::read(workspace.join("Cargo.lock")).ok();
         let before = lockfile();
-        packages::mend_lockfile(context, status).await?;
+        packages::mend_lockfile(context, source, status).await?;
         if lockfile() == before {
             return Err(refusal);
         }
-        let source = packages::prepare_packages(context, &workspace, &source.downloads, status).await?;
+        let source = packages::prepare_again(context, &workspace, source, status).await?;
         Self::make_locked(context, &source).await
     }
 
@@ -86,9 +102,16 @@ impl Plan {
             config: &config,
         };
         let platforms = asked.missing_platforms(&graph, platforms).await?;
-        let inputs = inputs::of(context, &workspace, &roots, &metadata, &config)?;
+        let inputs = inputs::of(context, &workspace, &roots, &metadata, &config, &source.vendored)?;
         let is_release = is_release(context, &workspace, &config)?;
-        let converted = units::convert(&graph, &metadata, &roots, context, is_release)?;
+        let converted = units::convert(
+            &graph,
+            &metadata,
+            &roots,
+            context,
+            source.cargo_home.as_ref(),
+            is_release,
+        )?;
         let profile_name = requested_profile(context);
         let mut plan = Self {
             packages: converted.packages,
@@ -114,7 +137,7 @@ impl Plan {
 
 /// Whether Cargo refuses because the lock file does not fit the manifests. While planning, it must not change the lock
 /// file, and knows no packages but those that the lock file names.
-fn is_about_lockfile(stderr: &str) -> bool {
+pub(crate) fn is_about_lockfile(stderr: &str) -> bool {
     ["--locked", "no matching package", "failed to select a version"]
         .iter()
         .any(|text| stderr.contains(text))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::{Root, RootedPath, Roots, Template};
-use vx_toolchain::CRATES_IO_SOURCES;
+use vx_toolchain::{CargoHome, GitStore, RegistrySource, Source};
 
 use super::metadata::{Metadata, MetadataPackage};
 use super::places::locate_package;
@@ -29,12 +29,14 @@ pub(super) fn convert(
     metadata: &Metadata,
     roots: &Roots,
     context: &PlanContext,
+    git: Option<&CargoHome>,
     is_release: bool,
 ) -> Result<Converted, PlanError> {
     let named: BTreeSet<&str> = graph.units.iter().map(|unit| unit.pkg_id.as_str()).collect();
     let mut converter = Converter {
         context,
         roots,
+        git,
         is_release,
         packages: Vec::new(),
         numbers: BTreeMap::new(),
@@ -87,10 +89,12 @@ fn dependencies_first(graph: &UnitGraph) -> (Vec<usize>, Vec<UnitIndex>) {
 struct Converter<'a> {
     context: &'a PlanContext,
     roots: &'a Roots,
+    /// Where Cargo has the checkouts of git.
+    git: Option<&'a CargoHome>,
     is_release: bool,
     packages: Vec<Package>,
     numbers: BTreeMap<String, usize>,
-    /// Directories of registry packages as Cargo names them, with the places they really are.
+    /// Directories of packages and checkouts as Cargo names them, with the places they really are.
     moved: BTreeMap<Utf8PathBuf, RootedPath>,
 }
 
@@ -104,10 +108,13 @@ impl Converter<'_> {
                     locate_package(self.roots, said.directory()),
                 )
             }
-            Some(source) => self.registry_package(said, source)?,
+            Some(source) => self.foreign_package(said, source)?,
         };
         self.moved.insert(said.directory().to_owned(), root.clone());
-        let home = cargo_home(self.context);
+        let home = match self.git {
+            Some(git) if said.source.is_some() => Some(git.directory().to_owned()),
+            _ => cargo_home(self.context),
+        };
         let lint_flags = lints::flags(&said.manifest_path, || root_of(&said.manifest_path, home.as_deref()))?;
         self.numbers.insert(said.id.clone(), self.packages.len());
         self.packages.push(Package {
@@ -133,26 +140,47 @@ impl Converter<'_> {
         Ok(())
     }
 
-    /// Cargo knows a link to the package; what it leads to is named by its content.
-    fn registry_package(&self, said: &MetadataPackage, source: &str) -> Result<(PackageSource, RootedPath), PlanError> {
-        if !CRATES_IO_SOURCES.contains(&source) {
-            let what = if source.starts_with("git+") {
-                "git dependencies"
-            } else {
-                "a registry other than crates.io"
-            };
-            return Err(PlanError::unsupported(what, Some(&said.name)));
+    fn foreign_package(
+        &mut self,
+        said: &MetadataPackage,
+        source: &str,
+    ) -> Result<(PackageSource, RootedPath), PlanError> {
+        let checkout = self.git.and_then(|git| git.checkout_of(said.directory()));
+        match (source.parse(), checkout) {
+            (Ok(Source::Git(git)), Some((checkout, name))) => {
+                let real = GitStore::new(&self.context.home).directory(&git);
+                let place = self.roots.locate(real.as_str());
+                self.moved.insert(checkout.to_owned(), place.clone());
+                let below = said.directory().strip_prefix(checkout).unwrap_or(Utf8Path::new(""));
+                let root = match below.as_str() {
+                    "" => place.clone(),
+                    below => place.join(below),
+                };
+                let source = PackageSource::Git {
+                    source: source.to_owned(),
+                    checkout: place,
+                    name: name.to_owned(),
+                };
+                Ok((source, root))
+            }
+            _ => self.unpacked_package(said, source),
         }
+    }
+
+    /// Cargo knows a link to the package; what it leads to is named by its content.
+    fn unpacked_package(&self, said: &MetadataPackage, source: &str) -> Result<(PackageSource, RootedPath), PlanError> {
         let directory = said.directory();
         let real = directory
             .canonicalize_utf8()
             .map_err(|source| PlanError::io(directory, source))?;
         let prefix = format!("{}-{}-", said.name, said.version);
         let checksum = real.file_name().and_then(|name| name.strip_prefix(&prefix));
+        let is_crates_io = matches!(source.parse(), Ok(RegistrySource::CratesIo));
         match checksum {
             Some(checksum) => {
                 let source = PackageSource::Registry {
                     checksum: checksum.to_owned(),
+                    source: (!is_crates_io).then(|| source.to_owned()),
                 };
                 Ok((source, self.roots.locate(real.as_str())))
             }

@@ -29,25 +29,18 @@ fn is_cargos(error: PlanError, words: &str) {
 }
 
 #[test]
-fn git_dependencies_and_other_registries() {
+fn lock_files_that_do_not_say_where_packages_are() {
     let lock = |source: &str| {
         format!(
             "version = 4\n[[package]]\nname = \"app\"\nversion = \"1.0.0\"\n[[package]]\nname = \"other\"\nversion = \"1.0.0\"\n\
              source = \"{source}\"\n"
         )
     };
-    let git = app("", &[("Cargo.lock", &lock("git+https://example.com/other#0123"))]);
-    let error = refusal(&git);
-    assert_eq!(error.kind, ErrorKind::Unsupported);
-    assert_eq!(
-        error.message,
-        "git dependencies (package `other`): this is not supported yet"
-    );
-    let registry = app("", &[("Cargo.lock", &lock("registry+https://example.com/index"))]);
-    assert_eq!(
-        refusal(&registry).message,
-        "a registry other than crates.io (package `other`): this is not supported yet"
-    );
+    for source in ["git+https://example.com/other#0123", "ftp+https://example.com/other"] {
+        let error = refusal(&app("", &[("Cargo.lock", &lock(source))]));
+        assert_eq!(error.kind, ErrorKind::Usage);
+        assert!(error.to_string().contains("Cargo.lock cannot be used"), "{error}");
+    }
 }
 
 #[test]

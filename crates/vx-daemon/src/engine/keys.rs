@@ -92,8 +92,8 @@ fn library_path_parts(mut key: KeyBuilder, directories: &[Template]) -> KeyBuild
 
 fn package_part(key: KeyBuilder, package: &Package) -> KeyBuilder {
     let source = match &package.source {
-        PackageSource::Registry { checksum } => format!("registry package {checksum}"),
         PackageSource::Path { member } => format!("path package, member: {member}"),
+        source => source.identity(&package.root),
     };
     key.part("package", format!("{} {} ({source})", package.name, package.version))
 }

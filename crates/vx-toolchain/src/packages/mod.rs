@@ -1,15 +1,27 @@
-//! Registry packages on this machine: fetched, unpacked once, never changed.
+//! Packages on this machine: fetched, unpacked once, never changed.
+//!
+//! Archives come from registries, through the download cache, or from directories of archives; vendored packages are
+//! copied. What takes more than an HTTP request (git, registries that ask who you are) is fetched by Cargo, into a home
+//! of its own that [`CargoHome`] lays out, and taken over from there.
 
+mod cargo_home;
+mod git;
 mod registry;
+mod tree;
 mod unpack;
+mod vendored;
 mod view;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _};
 use vx_home::VxHome;
 
+pub use cargo_home::CargoHome;
+pub use git::GitStore;
 pub use registry::{CRATES_IO_INDEX, Registry};
+pub use tree::TreeError;
 pub use unpack::UnpackError;
+pub use vendored::{VendorError, VendoredPackage};
 pub use view::source_view;
 
 use crate::publish::publish_directory;
@@ -24,8 +36,10 @@ const LARGEST_ARCHIVE: u64 = 512 * 1024 * 1024;
 /// A package unpacked on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PackageDir {
-    /// What it is.
-    pub package: LockedPackage,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
     /// Where its files are, absolute: `$VX_HOME/packages/NAME-VERSION-CHECKSUM`.
     pub directory: Utf8PathBuf,
 }
@@ -53,43 +67,56 @@ pub enum PackageError {
         /// Why.
         source: UnpackError,
     },
+    /// It is not on this machine, and only Cargo can fetch it: it knows who the user is, and other protocols.
+    #[error("{name} {version} is not on this machine, and Cargo has not fetched it")]
+    OnlyCargo {
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+    },
 }
 
-/// Where packages come from and go to.
+/// Where archives come from that are not on this machine.
+#[derive(Debug)]
+pub enum Origin {
+    /// From a registry.
+    Registry(Registry),
+    /// From a directory of archives, a local registry of Cargo's.
+    Directory(Utf8PathBuf),
+    /// From nowhere, unless Cargo fetches them.
+    Cargo,
+}
+
+/// Where packages go to.
 #[derive(Debug)]
 pub struct PackageStore {
     /// Where they are unpacked.
     pub home: VxHome,
     /// Where archives are kept.
     pub downloads: DownloadCache,
-    /// Cargo's home, whose own cache of archives is used too.
-    pub cargo_home: Option<Utf8PathBuf>,
-    /// Where archives are downloaded from.
-    pub registry: Registry,
+    /// Homes of Cargo, whose own caches of archives are used too.
+    pub cargo_homes: Vec<Utf8PathBuf>,
 }
 
 impl PackageStore {
     /// The directory of a package, whether it is there or not.
     pub fn directory(home: &VxHome, package: &LockedPackage) -> Utf8PathBuf {
-        let LockedPackage {
-            name,
-            version,
-            checksum,
-        } = package;
-        home.packages().join(format!("{name}-{version}-{checksum}"))
+        directory_of(home, &package.name, &package.version, package.checksum)
     }
 
     /// Makes sure that all of `packages` are unpacked, and answers where. `fetching` is told of each one that is
     /// downloaded.
     pub async fn fetch(
         &self,
+        origin: &Origin,
         packages: &[LockedPackage],
         fetching: &(dyn Fn(&LockedPackage) + Send + Sync),
     ) -> Result<Vec<PackageDir>, PackageError> {
         // Boxed: the compiler cannot see that the futures of a lazy iterator are `Send`.
         let fetches: Vec<_> = packages
             .iter()
-            .map(|package| self.fetch_one(package, fetching).boxed())
+            .map(|package| self.fetch_one(origin, package, fetching).boxed())
             .collect();
         let mut fetched = futures::stream::iter(fetches).buffer_unordered(PARALLEL);
         let mut directories = Vec::with_capacity(packages.len());
@@ -100,20 +127,35 @@ impl PackageStore {
         Ok(directories)
     }
 
+    /// Takes the packages of these names and versions that are in `vendor`, a directory source of Cargo's, and answers
+    /// where they are; those that are not there are left out. Blocks.
+    pub fn take_vendored<'a>(
+        &self,
+        vendor: &Utf8Path,
+        packages: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Vec<VendoredPackage>, VendorError> {
+        vendored::take(&self.home, vendor, &packages.into_iter().collect())
+    }
+
     async fn fetch_one(
         &self,
+        origin: &Origin,
         package: &LockedPackage,
         fetching: &(dyn Fn(&LockedPackage) + Send + Sync),
     ) -> Result<PackageDir, PackageError> {
         let directory = Self::directory(&self.home, package);
         if !directory.is_dir() {
             let archive = self
-                .archive(package, fetching)
+                .archive(origin, package, fetching)
                 .await
                 .map_err(|source| PackageError::Download {
                     name: package.name.clone(),
                     version: package.version.clone(),
                     source,
+                })?
+                .ok_or_else(|| PackageError::OnlyCargo {
+                    name: package.name.clone(),
+                    version: package.version.clone(),
                 })?;
             self.unpack(package, &archive, &directory)
                 .await
@@ -124,40 +166,56 @@ impl PackageStore {
                 })?;
         }
         Ok(PackageDir {
-            package: package.clone(),
+            name: package.name.clone(),
+            version: package.version.clone(),
             directory,
         })
     }
 
-    /// The verified archive: from the download cache, from Cargo's, from the registry.
+    /// The verified archive: from the download cache, from Cargo's, from where it comes from. None where only Cargo can
+    /// fetch it.
     async fn archive(
         &self,
+        origin: &Origin,
         package: &LockedPackage,
         fetching: &(dyn Fn(&LockedPackage) + Send + Sync),
-    ) -> Result<Utf8PathBuf, DownloadError> {
+    ) -> Result<Option<Utf8PathBuf>, DownloadError> {
         let checksum = package.checksum;
         let here = tokio::task::block_in_place(|| match self.downloads.find(checksum)? {
             Some(found) => Ok(Some(found)),
-            None => self.adopt(package, checksum),
+            None => self.adopt(origin, package, checksum),
         })?;
-        if let Some(found) = here {
-            return Ok(found);
+        if here.is_some() {
+            return Ok(here);
         }
-        let url = self.registry.archive(package, &self.downloads).await?;
+        let Origin::Registry(registry) = origin else {
+            return Ok(None);
+        };
+        let Some(url) = registry.archive(package, &self.downloads).await? else {
+            return Ok(None);
+        };
         fetching(package);
-        self.downloads.fetch(checksum, &url, LARGEST_ARCHIVE).await
+        self.downloads.fetch(checksum, &url, LARGEST_ARCHIVE).await.map(Some)
     }
 
-    fn adopt(&self, package: &LockedPackage, checksum: Checksum) -> Result<Option<Utf8PathBuf>, DownloadError> {
-        let Some(cargo_home) = &self.cargo_home else {
-            return Ok(None);
-        };
-        let Ok(registries) = cargo_home.join("registry/cache").read_dir_utf8() else {
-            return Ok(None);
-        };
+    fn adopt(
+        &self,
+        origin: &Origin,
+        package: &LockedPackage,
+        checksum: Checksum,
+    ) -> Result<Option<Utf8PathBuf>, DownloadError> {
+        let caches = self.cargo_homes.iter().map(|home| home.join("registry/cache"));
+        let caches = caches
+            .filter_map(|cache| cache.read_dir_utf8().ok())
+            .flatten()
+            .flatten();
+        let mut directories: Vec<Utf8PathBuf> = caches.map(camino::Utf8DirEntry::into_path).collect();
+        if let Origin::Directory(directory) = origin {
+            directories.push(directory.clone());
+        }
         let name = format!("{}-{}.crate", package.name, package.version);
-        for registry in registries.flatten() {
-            if let Some(adopted) = self.downloads.adopt(checksum, &registry.path().join(&name))? {
+        for directory in directories {
+            if let Some(adopted) = self.downloads.adopt(checksum, &directory.join(&name))? {
                 return Ok(Some(adopted));
             }
         }
@@ -173,4 +231,8 @@ impl PackageStore {
             .await
             .unwrap_or_else(|panicked| Err(UnpackError::from(std::io::Error::other(panicked))))
     }
+}
+
+fn directory_of(home: &VxHome, name: &str, version: &str, content: Checksum) -> Utf8PathBuf {
+    home.packages().join(format!("{name}-{version}-{content}"))
 }

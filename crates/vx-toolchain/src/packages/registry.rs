@@ -18,13 +18,15 @@ const LARGEST_CONFIG: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Registry {
     index: Url,
-    /// `dl` of its `config.json`, asked for once.
-    download: OnceCell<String>,
+    /// Its `config.json`, asked for once; none where the registry wants to know who asks.
+    config: OnceCell<Option<Config>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Config {
     dl: String,
+    #[serde(default, rename = "auth-required")]
+    needs_login: bool,
 }
 
 impl Registry {
@@ -32,7 +34,7 @@ impl Registry {
     pub fn new(index: Url) -> Self {
         Self {
             index,
-            download: OnceCell::new(),
+            config: OnceCell::new(),
         }
     }
 
@@ -41,24 +43,30 @@ impl Registry {
         Self::new(Url::parse(CRATES_IO_INDEX).expect("a constant that is an address"))
     }
 
-    /// Where the archive of `package` is.
+    /// Where the archive of `package` is; none where the registry wants to know who asks.
     pub(super) async fn archive(
         &self,
         package: &LockedPackage,
         downloads: &DownloadCache,
-    ) -> Result<Url, DownloadError> {
-        let template = self.download.get_or_try_init(|| self.ask(downloads)).await?;
-        Url::parse(&fill(template, package)).map_err(|error| self.unusable(std::io::Error::other(error)))
+    ) -> Result<Option<Url>, DownloadError> {
+        let config = self.config.get_or_try_init(|| self.ask(downloads)).await?;
+        let address = config.as_ref().map(|config| Url::parse(&fill(&config.dl, package)));
+        address
+            .transpose()
+            .map_err(|error| self.unusable(std::io::Error::other(error)))
     }
 
-    async fn ask(&self, downloads: &DownloadCache) -> Result<String, DownloadError> {
+    async fn ask(&self, downloads: &DownloadCache) -> Result<Option<Config>, DownloadError> {
         let url = self
             .index
             .join("config.json")
             .map_err(|error| self.unusable(std::io::Error::other(error)))?;
-        let text = downloads.get(&url, LARGEST_CONFIG).await?;
+        let text = match downloads.get(&url, LARGEST_CONFIG).await {
+            Err(DownloadError::Status { status, .. }) if [401, 403].contains(&status.as_u16()) => return Ok(None),
+            answer => answer?,
+        };
         let config: Config = serde_json::from_slice(&text).map_err(|error| self.unusable(error.into()))?;
-        Ok(config.dl)
+        Ok(Some(config).filter(|config| !config.needs_login))
     }
 
     fn unusable(&self, source: std::io::Error) -> DownloadError {

@@ -22,11 +22,9 @@ pub fn source_view(home: &VxHome, packages: &[PackageDir]) -> io::Result<Utf8Pat
         .collect();
     let view = home.sources().join(Checksum::of(list.as_bytes()).to_string());
     publish_directory(&view, |partial| {
-        directories.iter().try_for_each(|PackageDir { package, directory }| {
-            link(
-                directory,
-                &partial.join(format!("{}-{}", package.name, package.version)),
-            )
+        directories.iter().try_for_each(|package| {
+            let name = format!("{}-{}", package.name, package.version);
+            link(&package.directory, &partial.join(name))
         })
     })?;
     Ok(view)
@@ -34,11 +32,11 @@ pub fn source_view(home: &VxHome, packages: &[PackageDir]) -> io::Result<Utf8Pat
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {
-        fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
+        pub(super) fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
             std::os::unix::fs::symlink(to, at)
         }
     } else {
-        fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
+        pub(super) fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
             std::os::windows::fs::symlink_dir(to, at)
         }
     }

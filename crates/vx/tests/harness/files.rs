@@ -35,7 +35,8 @@ pub(super) fn make_private_directory(path: &Utf8Path) {
     fs::DirBuilder::new().mode(0o700).create(path).unwrap();
 }
 
-pub(super) fn write(path: &Utf8Path, text: &str) {
+/// Writes a file, with the directories above it.
+pub(crate) fn write(path: &Utf8Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }

@@ -8,7 +8,7 @@
 
 mod endpoints;
 mod environment;
-mod files;
+pub(crate) mod files;
 mod outcome;
 mod processes;
 pub(crate) mod snapshots;
@@ -29,6 +29,8 @@ pub(crate) use processes::Process;
 pub(crate) struct TestEnv {
     endpoints: Endpoints,
     root: Utf8PathBuf,
+    /// `VX_DOWNLOAD_CACHE_DIR`.
+    downloads: std::path::PathBuf,
     // The last to be dropped: services live in it.
     _directory: TempDir,
 }
@@ -51,8 +53,15 @@ impl TestEnv {
         Self {
             endpoints: Endpoints::reserve(&root.join("sockets")),
             root,
+            downloads: download_cache(),
             _directory: directory,
         }
+    }
+
+    /// With a download cache of its own, empty at first, in place of that which all tests share.
+    pub(crate) fn with_own_downloads(mut self) -> Self {
+        self.downloads = self.root.join("downloads").into();
+        self
     }
 
     /// An empty home, and a project that is a copy of `tests/fixtures/NAME`.
@@ -60,6 +69,12 @@ impl TestEnv {
         let env = Self::new();
         copy_directory(&fixture(name), &env.project());
         env
+    }
+
+    /// With the download cache of `other`.
+    pub(crate) fn with_downloads_of(mut self, other: &Self) -> Self {
+        self.downloads.clone_from(&other.downloads);
+        self
     }
 
     /// The directory that holds everything of this test.
@@ -174,6 +189,18 @@ impl TestEnv {
         outcome.success().stdout
     }
 
+    /// `cargo` with arguments, to be run in the project: what vx is held against. It has a home of its own.
+    pub(crate) fn cargo<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Vx {
+        let mut command = Command::new("cargo");
+        command.current_dir(self.project()).stdin(Stdio::null());
+        command.env_clear().envs(environment::inherited());
+        command.env("HOME", self.root.join("user"));
+        command.env("CARGO_HOME", self.root.join("reference/home"));
+        command.env("CARGO_TARGET_DIR", self.root.join("reference/target"));
+        command.args(arguments);
+        Vx { command }
+    }
+
     /// The processes of this test that run now: services, compilers and what they started.
     pub(crate) fn processes(&self) -> Vec<Process> {
         Process::all_of(&self.root)
@@ -190,7 +217,7 @@ impl TestEnv {
         command.env("CARGO_HOME", self.root.join("cargo"));
         command.env("LANG", "C.UTF-8");
         command.env("VX_HOME", self.home());
-        command.env("VX_DOWNLOAD_CACHE_DIR", download_cache());
+        command.env("VX_DOWNLOAD_CACHE_DIR", &self.downloads);
         // Should a test be killed so hard that nothing is left to clean up, its services end by themselves.
         command.env("VX_IDLE_TIMEOUT", "2m");
         command.env("VX_DAEMON", &self.endpoints.daemon);
@@ -214,7 +241,7 @@ impl Drop for TestEnv {
     }
 }
 
-/// A run of `vx` about to begin.
+/// A run of `vx` (or `cargo`) about to begin.
 pub(crate) struct Vx {
     command: Command,
 }
@@ -246,7 +273,7 @@ impl Vx {
 
     /// Runs to the end and takes what it printed.
     pub(crate) fn run(mut self) -> Outcome {
-        Outcome::from(self.command.output().expect("vx can be run"))
+        Outcome::from(self.command.output().expect("the program can be run"))
     }
 
     /// The command, for tests that talk to vx while it runs.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vx_cargo::{Compile, DepInfo, Needs, PackageSource, UnitIndex, UnitKind};
+use vx_cargo::{Compile, DepInfo, Needs, UnitIndex, UnitKind};
 use vx_model::{ActionResult, Digest, Input, InputSet, OutputFile, Root, RootedPath, Roots, Template};
 use vx_proto::{
     BuildEvent, EnvVar, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, InputFile, Outcome, WireError,
@@ -216,7 +216,7 @@ impl Run {
         let text = self.engine.store.get_blob(dep_info.digest).await?.ok_or(Stop::Hole)?;
         let dep_info = DepInfo::parse(&String::from_utf8_lossy(&text));
         let directory = self.setting.roots.absolute(&compile.working_directory);
-        let is_registry = self.is_registry(unit);
+        let is_path = self.is_path(unit);
         let mut inputs: Vec<Input> = dep_info.env.into_iter().map(|(name, _)| Input::Env(name)).collect();
         for file in dep_info.files {
             let absolute = normalise(&directory, &file);
@@ -224,7 +224,7 @@ impl Run {
             if is_settled(place.root) {
                 continue;
             }
-            if !is_registry && let Some(other) = other_spelling(&place) {
+            if is_path && let Some(other) = other_spelling(&place) {
                 inputs.push(Input::Kind(other));
             }
             inputs.push(Input::File(place));
@@ -232,9 +232,8 @@ impl Run {
         Ok(inputs)
     }
 
-    fn is_registry(&self, unit: UnitIndex) -> bool {
-        let package = &self.plan.packages[self.plan.units[unit].package];
-        matches!(package.source, PackageSource::Registry { .. })
+    fn is_path(&self, unit: UnitIndex) -> bool {
+        self.plan.packages[self.plan.units[unit].package].source.is_path()
     }
 
     fn show(&self, unit: UnitIndex, line: &[u8], counts: &mut Counts, lasting: bool) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vx_cargo::{Needs, PackageSource, RunScript, ScriptOutput, UnitIndex, UnitKind};
+use vx_cargo::{Needs, RunScript, ScriptOutput, UnitIndex, UnitKind};
 use vx_model::{ActionResult, Digest, Input, InputSet, OutputFile, Root, RootedPath};
 use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, InputFile, Outcome, WireError};
 
@@ -244,7 +244,7 @@ impl Run {
 
     fn is_immutable(&self, unit: UnitIndex) -> bool {
         let package = &self.plan.packages[self.plan.units[unit].package];
-        matches!(package.source, PackageSource::Registry { .. })
+        !package.source.is_path()
     }
 
     fn done(&self, unit: UnitIndex, output: ScriptOutput, outcome: Outcome) -> Result<(), Stop> {
