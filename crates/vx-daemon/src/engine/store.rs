@@ -26,7 +26,22 @@ impl Store {
         Self { services }
     }
 
+    /// Every call may be made twice: one that meets a casd that has died, which is known only when it is asked, is made
+    /// again with its successor.
     async fn call<T, F, Fut>(&self, call: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(CasClient) -> Fut + Clone,
+        Fut: Future<Output = Result<Reply<T>, rapace::RpcError>> + Send + 'static,
+    {
+        let reply = match self.call_once(call.clone()).await? {
+            Err(CallError::Unavailable { .. }) => self.call_once(call).await?,
+            reply => reply,
+        };
+        reply.map_err(|error| unavailable("the store", &error))?.into_result()
+    }
+
+    async fn call_once<T, F, Fut>(&self, call: F) -> Answer<Result<Reply<T>, CallError>>
     where
         T: Send + 'static,
         F: FnOnce(CasClient) -> Fut,
@@ -34,11 +49,7 @@ impl Store {
     {
         let session = self.services.cas().await?;
         let client = CasClient::new(session.rpc());
-        let reply = session
-            .call(DEADLINE, call(client))
-            .await
-            .map_err(|error| unavailable("the store", &error))?;
-        reply.into_result()
+        Ok(session.call(DEADLINE, call(client)).await)
     }
 
     /// A small blob; none where it is missing or damaged.
