@@ -5,14 +5,20 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use rapace::{ErrorCode, Frame, FrameFlags, MsgDescHot, RpcError, Transport, TransportError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::handshake::Peer;
+
+/// How long a request over the limit waits for a slot: a client that keeps to the limit sends its next request when it
+/// reads an answer, which may be before the slot of that answer is free.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A connection of a client that has proved itself. Clones are the same connection.
 #[derive(Debug, Clone)]
@@ -88,10 +94,10 @@ where
                 continue;
             }
             let origin = Origin::of(&request);
-            match slots.clone().try_acquire_owned() {
-                Ok(slot) => drop(requests.spawn(self.answer(request, origin, slot))),
+            match timeout(GRACE, slots.clone().acquire_owned()).await {
+                Ok(Ok(slot)) => drop(requests.spawn(self.answer(request, origin, slot))),
                 // Written before the next request is taken: a peer that does not read is not listened to either.
-                Err(_full) => self.transport.send_frame(origin.refusal(&too_many_requests())).await?,
+                Ok(Err(_)) | Err(_) => self.transport.send_frame(origin.refusal(&too_many_requests())).await?,
             }
         }
     }

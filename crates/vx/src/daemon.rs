@@ -25,6 +25,9 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long a daemon of another version may take to answer whether it is idle.
 const REPLACE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a daemon whose connections break may take to end before it counts as alive and unreachable.
+const DEATH_LIMIT: Duration = Duration::from_secs(2);
+
 /// How long a daemon that speaks another protocol may take to end when it is idle; one that stays longer is busy.
 const FOREIGN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -106,6 +109,7 @@ async fn find(environment: &Environment) -> Result<Found, WireError> {
         Ok(session) => Ok(Found::Answers(session)),
         Err(error) if nobody_listens(&error) => Ok(Found::Nobody),
         Err(error) if is_other_protocol(&error) => Ok(Found::Foreign(published.process, error)),
+        Err(ConnectError::Io { .. }) if dies(published.process).await? => Ok(Found::Nobody),
         Err(error) => {
             let message = format!(
                 "the daemon (process {}) does not answer on {endpoint}",
@@ -114,6 +118,17 @@ async fn find(environment: &Environment) -> Result<Found, WireError> {
             Err(with_cause(message, &error).with_help("`vx kill` stops it, whatever it is doing"))
         }
     }
+}
+
+/// Whether a daemon whose connections break is on its way out: its sockets close before it is gone.
+async fn dies(process: ProcessId) -> Result<bool, WireError> {
+    let ended = blocking(move || match process.open()? {
+        Some(handle) => handle.wait_until(Instant::now() + DEATH_LIMIT),
+        None => Ok(true),
+    });
+    let unknown =
+        |error: std::io::Error| with_cause(format!("cannot watch the daemon (process {})", process.pid), &error);
+    ended.await?.map_err(unknown)
 }
 
 /// Whether nothing is at the endpoint: the daemon that published it is ending.
