@@ -63,6 +63,19 @@ pub struct RunScript {
     pub working_directory: RootedPath,
 }
 
+/// A process that tests what was built: a test program, or rustdoc.
+#[derive(Debug, Clone)]
+pub struct TestCommand {
+    /// The program and its arguments, the user's left out.
+    pub arguments: Vec<Template>,
+    /// What Cargo adds to the user's environment, sorted.
+    pub environment: Vec<(String, Template)>,
+    /// Directories to put before the user's value of the variable of the library search path.
+    pub library_path: Vec<Template>,
+    /// The package root; rustdoc runs where the library was compiled.
+    pub working_directory: RootedPath,
+}
+
 /// A final artifact that the user sees.
 #[derive(Debug, Clone)]
 pub struct Uplift {

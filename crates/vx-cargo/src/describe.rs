@@ -16,8 +16,12 @@ impl Plan {
         let kind = unit.target.kind.first().map_or("", String::as_str);
         let target = match (unit.kind, kind) {
             (UnitKind::RunBuildScript, _) => format!("{}(build)", package.name),
+            (UnitKind::TestDocumentation, _) => format!("{}(doc)", package.name),
+            (_, kind @ ("test" | "bench")) => format!("{}({kind})", unit.target.name),
+            (_, kind @ ("bin" | "example")) if unit.is_test() => format!("{}({kind} test)", unit.target.name),
+            _ if unit.is_test() => format!("{}(test)", unit.target.name),
             (_, "custom-build") => format!("{}(build.rs)", package.name),
-            (_, kind @ ("bin" | "example" | "test" | "bench")) => format!("{}({kind})", unit.target.name),
+            (_, kind @ ("bin" | "example")) => format!("{}({kind})", unit.target.name),
             _ => package.name.clone(),
         };
         let place = match &package.source {
@@ -44,7 +48,12 @@ impl Plan {
             Some(kind @ ("bin" | "example" | "test" | "bench")) => format!("{kind} \"{}\"", unit.target.name),
             _ => "lib".to_owned(),
         };
-        format!("`{}` ({target})", self.packages[unit.package].name)
+        let mode = match unit.kind {
+            UnitKind::TestDocumentation => " doctest",
+            _ if unit.is_test() && !unit.is("test") && !unit.is("bench") => " test",
+            _ => "",
+        };
+        format!("`{}` ({target}{mode})", self.packages[unit.package].name)
     }
 
     /// The profile of `unit` as Cargo's JSON messages tell it.
@@ -55,14 +64,18 @@ impl Plan {
             "debuginfo": profile.debuginfo,
             "debug_assertions": profile.debug_assertions,
             "overflow_checks": profile.overflow_checks,
-            "test": false,
+            "test": self.units[unit].is_test(),
         })
     }
 
     /// What Cargo adds to the user's environment when it runs the program that `unit` makes, sorted. `scripts` gives the
     /// outputs of build scripts. The variable of the library search path is not among them: see [`Plan::library_path`].
     pub fn program_environment(&self, unit: UnitIndex, scripts: &crate::Scripts<'_>) -> Vec<(String, Template)> {
-        let mut variables = self.package_environment(&self.units[unit]);
+        let planned = &self.units[unit];
+        let mut variables = self.package_environment(planned);
+        if planned.is("test") || planned.is("bench") {
+            variables.extend(self.program_places(planned));
+        }
         for script in self.own_scripts(unit) {
             if let Some(output) = scripts(script) {
                 variables.insert("OUT_DIR".to_owned(), output.out_dir.clone().into());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 const READ: &[&str] = &[
     "CARGO_*",
     "RUSTFLAGS",
+    "RUSTDOCFLAGS",
     "RUSTC",
     "RUSTC_*",
     "RUSTDOC",

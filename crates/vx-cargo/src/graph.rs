@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Needs;
-use crate::plan::{Plan, Unit, UnitIndex, UnitKind};
+use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 
 impl Unit {
     /// The crate's name: the target's with `_` for `-`.
@@ -21,6 +21,24 @@ impl Unit {
         self.target.crate_types.iter().any(|known| known == crate_type)
     }
 
+    /// What rustc makes of it, where it is compiled.
+    pub fn compile_mode(&self) -> Option<CompileMode> {
+        match self.kind {
+            UnitKind::Compile(mode) => Some(mode),
+            UnitKind::RunBuildScript | UnitKind::TestDocumentation => None,
+        }
+    }
+
+    /// Whether no code is generated.
+    pub(crate) fn is_check(&self) -> bool {
+        self.compile_mode().is_some_and(CompileMode::is_check)
+    }
+
+    /// Whether its tests are compiled in.
+    pub fn is_test(&self) -> bool {
+        self.compile_mode().is_some_and(CompileMode::is_test)
+    }
+
     /// Build scripts and proc macros run on the host whatever the platform.
     pub(crate) fn is_for_host(&self) -> bool {
         self.is("custom-build") || self.is("proc-macro")
@@ -36,13 +54,19 @@ impl Unit {
     /// Whether other crates can be compiled against it.
     pub(crate) fn is_linkable(&self) -> bool {
         self.is_library()
+            && self.compile_mode().is_some_and(|mode| !mode.is_test())
             && ["lib", "rlib", "dylib", "proc-macro"]
                 .iter()
                 .any(|crate_type| self.makes(crate_type))
     }
 
-    /// Whether making it takes the code of its dependencies: everything but plain Rust libraries.
+    /// Whether making it takes the code of its dependencies: everything but plain Rust libraries, and what is only checked.
     pub(crate) fn needs_code(&self) -> bool {
+        match self.kind {
+            UnitKind::Compile(mode) if mode.is_check() => return false,
+            UnitKind::Compile(CompileMode::Test) | UnitKind::TestDocumentation => return true,
+            UnitKind::Compile(_) | UnitKind::RunBuildScript => {}
+        }
         !self
             .target
             .crate_types
@@ -50,9 +74,17 @@ impl Unit {
             .all(|crate_type| crate_type == "lib" || crate_type == "rlib")
     }
 
-    /// Whether it is run as a program by the user.
-    pub(crate) fn is_executable(&self) -> bool {
+    /// Whether its target is a program of the user's.
+    pub(crate) fn is_program(&self) -> bool {
         self.is("bin") || (self.is("example") && self.makes("bin"))
+    }
+
+    /// Whether what it makes can be run.
+    pub(crate) fn is_executable(&self) -> bool {
+        match self.compile_mode() {
+            Some(CompileMode::Build) => self.is_program(),
+            mode => mode == Some(CompileMode::Test),
+        }
     }
 }
 
@@ -68,7 +100,7 @@ impl Plan {
     fn reach_crates(&self, unit: UnitIndex, needs_code: bool, reached: &mut BTreeMap<UnitIndex, Needs>) {
         for dependency in &self.units[unit].dependencies {
             let other = &self.units[dependency.unit];
-            if other.kind != UnitKind::Compile || !other.is_linkable() || reached.contains_key(&dependency.unit) {
+            if !other.is_linkable() || reached.contains_key(&dependency.unit) {
                 continue;
             }
             let needs = if needs_code || other.needs_code() {

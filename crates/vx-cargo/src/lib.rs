@@ -18,18 +18,19 @@ mod run_script;
 mod script_output;
 mod settings;
 mod sources;
+mod test_command;
 mod uplift;
 mod workspace;
 
-pub use command::{Compile, Needs, RunScript, Uplift};
+pub use command::{Compile, Needs, RunScript, TestCommand, Uplift};
 pub use compile::Scripts;
 pub use dep_info::DepInfo;
 pub use environment::plan_environment;
 pub use error::PlanError;
 pub use packages::{SourceReplacement, Status, prepare_packages};
 pub use plan::{
-    Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target,
-    TargetName, Unit, UnitIndex, UnitKind,
+    CompileMode, Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform,
+    Target, TargetName, Unit, UnitIndex, UnitKind,
 };
 pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput};
 pub use settings::{Debuginfo, Lto, Profile, Settings, Strip, StripLevel};

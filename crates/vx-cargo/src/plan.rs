@@ -10,7 +10,7 @@ use vx_model::{Input, RootedPath, Template};
 pub type UnitIndex = usize;
 
 /// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
-pub const PLAN_FORMAT: u32 = 2;
+pub const PLAN_FORMAT: u32 = 3;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +38,14 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// What Cargo had to say while planning, each `warning: …` in full.
     pub warnings: Vec<Template>,
+}
+
+impl Plan {
+    /// How many units there are to make.
+    pub fn steps(&self) -> usize {
+        let is_step = |unit: &&Unit| unit.kind != UnitKind::TestDocumentation;
+        self.units.iter().filter(is_step).count()
+    }
 }
 
 /// A package.
@@ -111,8 +119,12 @@ pub struct Platform {
     pub split_debuginfo: Vec<String>,
     /// The user's flags.
     pub rustflags: Vec<Template>,
+    /// The user's flags for rustdoc.
+    pub rustdocflags: Vec<Template>,
     /// The user's linker.
     pub linker: Option<Template>,
+    /// The user's program that runs programs for this platform, with its arguments; empty where they run by themselves.
+    pub runner: Vec<Template>,
 }
 
 /// How rustc names what it makes of a crate type.
@@ -177,9 +189,36 @@ impl PackageSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnitKind {
     /// Runs rustc.
-    Compile,
+    Compile(CompileMode),
     /// Runs a build script.
     RunBuildScript,
+    /// Runs the examples in a library's documentation: not while building, but with everything at hand that they need.
+    TestDocumentation,
+}
+
+/// What rustc makes of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CompileMode {
+    /// A library or program.
+    Build,
+    /// Its metadata, and diagnostics.
+    Check,
+    /// A program of its tests.
+    Test,
+    /// Diagnostics of its tests.
+    CheckTest,
+}
+
+impl CompileMode {
+    /// Whether no code is generated.
+    pub fn is_check(self) -> bool {
+        matches!(self, Self::Check | Self::CheckTest)
+    }
+
+    /// Whether the tests are compiled in.
+    pub fn is_test(self) -> bool {
+        matches!(self, Self::Test | Self::CheckTest)
+    }
 }
 
 /// A step of the build.
@@ -222,6 +261,8 @@ pub struct Target {
     pub doctest: bool,
     /// Whether it is tested by default.
     pub test: bool,
+    /// Whether its tests are run by rustc's own harness, and not by a `main` of its own; true where there are none.
+    pub harness: bool,
 }
 
 /// A unit that another needs.

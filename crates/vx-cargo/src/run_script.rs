@@ -36,7 +36,7 @@ impl Plan {
     fn compiled_script(&self, unit: &Unit) -> UnitIndex {
         let mut dependencies = unit.dependencies.iter().map(|dependency| dependency.unit);
         let found = dependencies
-            .find(|other| self.units[*other].kind == UnitKind::Compile && self.units[*other].is("custom-build"));
+            .find(|other| self.units[*other].compile_mode().is_some() && self.units[*other].is("custom-build"));
         found.expect("a plan has no run of a build script without its compilation")
     }
 

@@ -3,7 +3,8 @@
 use vx_model::{Root, RootedPath, Template};
 
 use crate::command::Uplift;
-use crate::plan::{Plan, Unit, UnitIndex};
+use crate::compile::{Scripts, own_library_directories};
+use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 
 impl Plan {
     /// The final artifacts of `unit`: everything that was asked for, programs, and Rust's dynamic libraries, without which
@@ -11,8 +12,10 @@ impl Plan {
     pub fn uplifts(&self, unit: UnitIndex) -> Vec<Uplift> {
         let is_root = self.roots.contains(&unit);
         let unit = &self.units[unit];
-        if unit.is("custom-build") {
-            return Vec::new();
+        match unit.compile_mode() {
+            Some(CompileMode::Build) if !unit.is("custom-build") => {}
+            Some(CompileMode::Test) => return self.test_program(unit).into_iter().collect(),
+            _ => return Vec::new(),
         }
         let kept = unit
             .target
@@ -31,6 +34,33 @@ impl Plan {
             uplifts.extend(debuginfo);
         }
         uplifts
+    }
+
+    /// What the examples in the documentation of `unit` are compiled against: files of these units, to lie in
+    /// [`Plan::dependency_directory`].
+    pub fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<UnitIndex> {
+        match self.units[unit].kind {
+            UnitKind::TestDocumentation => self.crate_inputs(unit).into_iter().map(|(other, _)| other).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where files lie that only other programs look at: test programs, and crates for the examples in documentation.
+    pub fn dependency_directory(&self, unit: UnitIndex) -> RootedPath {
+        RootedPath::new(
+            Root::Workspace,
+            format!("{}/deps", self.output_directory_of(&self.units[unit])),
+        )
+    }
+
+    fn test_program(&self, unit: &Unit) -> Option<Uplift> {
+        let file = self.file_name(unit, "bin", &self.file_stem(unit))?;
+        Some(Uplift {
+            destination: format!("{}/deps/{file}", self.output_directory_of(unit)),
+            file,
+            kind: unit.target.kind.first().cloned().unwrap_or_default(),
+            is_executable: true,
+        })
     }
 
     /// Whether rustc packs debugging information into a file beside what it links.
@@ -76,16 +106,27 @@ impl Plan {
     }
 
     /// Where the dynamic libraries lie that a program of the user's may need to run, in order. To be put before the user's
-    /// value of the variable of the library search path.
-    pub fn library_path(&self, unit: UnitIndex) -> Vec<Template> {
+    /// value of the variable of the library search path. `scripts` gives the outputs of build scripts.
+    pub fn library_path(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Vec<Template> {
+        let all_scripts = (0..self.units.len()).filter(|unit| self.units[*unit].kind == UnitKind::RunBuildScript);
         let unit = &self.units[unit];
         let triple = unit.platform.as_ref().unwrap_or(&self.toolchain.host);
-        let own = RootedPath::new(Root::Workspace, self.output_directory_of(unit));
-        let sysroot = RootedPath::new(Root::Toolchain, format!("lib/rustlib/{triple}/lib"));
-        vec![own.into(), sysroot.into()]
+        let own = self.output_directory_of(unit);
+        let mut path = own_library_directories(all_scripts, scripts);
+        for directory in [own.clone(), format!("{own}/deps")] {
+            path.push(RootedPath::new(Root::Workspace, directory).into());
+        }
+        path.push(RootedPath::new(Root::Toolchain, format!("lib/rustlib/{triple}/lib")).into());
+        path.dedup();
+        path
     }
 
-    fn output_directory_of(&self, unit: &Unit) -> String {
+    /// A directory for the files of integration tests. It is there when they are compiled, and stays.
+    pub fn test_directory(&self, unit: &Unit) -> RootedPath {
+        RootedPath::new(Root::Workspace, crate::make::test_directory(unit.platform.as_deref()))
+    }
+
+    pub(crate) fn output_directory_of(&self, unit: &Unit) -> String {
         crate::make::output_directory(&self.profile_directory, unit.platform.as_deref())
     }
 }

@@ -258,7 +258,7 @@ impl Running {
 
 /// What is answered once nothing is begun any more.
 pub(crate) fn shutting_down() -> WireError {
-    WireError::new(ErrorKind::Unavailable, "the vx daemon is shutting down")
+    WireError::new(ErrorKind::Ending, "the vx daemon is shutting down")
 }
 
 /// What the watcher of one service process needs.

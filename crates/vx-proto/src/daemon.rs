@@ -4,7 +4,25 @@ use facet::Facet;
 
 use crate::{CasStatus, EnvVar, ExecStatus, WireError};
 
-/// What a unit is made for.
+/// What the selected targets are for: Cargo's subcommands.
+#[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Goal {
+    /// `cargo build`.
+    #[default]
+    Build,
+    /// `cargo run`: exactly one executable, `default-run` respected; anything else is a usage error that names the
+    /// candidates, before anything runs.
+    Run,
+    /// `cargo check`: diagnostics, and no code.
+    Check,
+    /// `cargo test`: test programs, what they need, and the examples in documentation.
+    Test,
+    /// `cargo bench`.
+    Bench,
+}
+
+/// For whom messages are.
 #[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum MessageFormat {
@@ -17,6 +35,8 @@ pub enum MessageFormat {
 /// Which packages, targets, features and profile to build, in Cargo's terms.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
+    /// What for.
+    pub goal: Goal,
     /// `-p SPEC`.
     pub packages: Vec<String>,
     /// `--workspace`.
@@ -33,6 +53,20 @@ pub struct Selection {
     pub example: Vec<String>,
     /// `--examples`.
     pub examples: bool,
+    /// `--test NAME`.
+    pub test: Vec<String>,
+    /// `--tests`.
+    pub tests: bool,
+    /// `--bench NAME`.
+    pub bench: Vec<String>,
+    /// `--benches`.
+    pub benches: bool,
+    /// `--all-targets`.
+    pub all_targets: bool,
+    /// `--doc`: the examples in documentation alone.
+    pub doc: bool,
+    /// Whether a name of tests was given, which leaves targets out that hold none.
+    pub by_name: bool,
     /// `-F FEATURES`, as written.
     pub features: Vec<String>,
     /// `--all-features`.
@@ -53,9 +87,6 @@ pub struct Selection {
     pub offline: bool,
     /// `--frozen`.
     pub frozen: bool,
-    /// Whether the targets are those of `cargo run`: exactly one executable, `default-run` respected; anything else is
-    /// a usage error that names the candidates, before anything runs.
-    pub run: bool,
 }
 
 /// A build.
@@ -118,8 +149,31 @@ pub struct Artifact {
     pub path: String,
     /// Whether it can be run.
     pub is_executable: bool,
+    /// The user's program that runs programs of its platform, with arguments; empty where there is none.
+    pub runner: Vec<String>,
     /// What Cargo adds to the user's environment when it runs this program, sorted: `CARGO`, `CARGO_MANIFEST_DIR`,
     /// `CARGO_PKG_*`, the variable of the library search path. Empty for what cannot be run.
+    pub environment: Vec<EnvVar>,
+}
+
+/// A process that tests something: a test program, or rustdoc with the examples of a library's documentation.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TestRun {
+    /// Package name.
+    pub package: String,
+    /// Cargo's option that selects the target: `--lib`, `--test NAME`, `--doc`.
+    pub selector: String,
+    /// How Cargo announces it: `unittests src/lib.rs`, `tests/it.rs`; for documentation the library's name.
+    pub title: String,
+    /// Whether it is rustdoc that runs.
+    pub is_doc: bool,
+    /// Whether rustc's own harness is in it, which understands certain arguments and exit codes.
+    pub has_harness: bool,
+    /// The program, absolute, and arguments that come before the user's.
+    pub command: Vec<String>,
+    /// Where it runs, absolute.
+    pub working_directory: String,
+    /// What is added to the user's environment, sorted.
     pub environment: Vec<EnvVar>,
 }
 
@@ -138,6 +192,8 @@ pub struct BuildSummary {
     pub fresh: u32,
     /// Final artifacts of the selected targets.
     pub artifacts: Vec<Artifact>,
+    /// What there is to run for `cargo test` and `cargo bench`, in Cargo's order.
+    pub tests: Vec<TestRun>,
 }
 
 /// What happens in a build, in order; `Finished` or `Failed` is the last.
@@ -162,6 +218,8 @@ pub enum BuildEvent {
         unit: u32,
         /// For people.
         label: UnitLabel,
+        /// What is done to its package: `Compiling`, `Checking`.
+        verb: String,
         /// The command, quoted for a shell, for `-v`.
         command: String,
     },

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Download,
     /// A service did not answer, or died.
     Unavailable,
+    /// The daemon is ending, and begins nothing; its successor will.
+    Ending,
     /// The disk, the store or another part of the machine failed.
     Machine,
     /// A defect of vx.

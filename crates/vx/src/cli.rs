@@ -19,7 +19,8 @@ Exit codes:
    70  a defect of vx
   101  the build failed
   130  interrupted or cancelled
-`vx run` answers with the exit code of the program that it ran.";
+`vx run` answers with the exit code of the program that it ran, `vx test` and `vx bench` with
+that of the first that failed.";
 
 /// A build engine for Cargo projects that never runs the same step twice
 #[derive(Debug, Parser)]
@@ -50,6 +51,18 @@ pub(crate) enum Command {
         override_usage = "vx [+TOOLCHAIN] run [OPTIONS] [-- ARGUMENTS...]"
     )]
     Run(Box<RunArguments>),
+    /// Check the current package and its dependencies for errors, without making code
+    #[command(visible_alias = "c", override_usage = "vx [+TOOLCHAIN] check [OPTIONS]")]
+    Check(Box<BuildArguments>),
+    /// Compile and run the tests of the current package
+    #[command(
+        visible_alias = "t",
+        override_usage = "vx [+TOOLCHAIN] test [OPTIONS] [TESTNAME] [-- ARGUMENTS...]"
+    )]
+    Test(Box<TestArguments>),
+    /// Compile and run the benchmarks of the current package
+    #[command(override_usage = "vx [+TOOLCHAIN] bench [OPTIONS] [BENCHNAME] [-- ARGUMENTS...]")]
+    Bench(Box<BenchArguments>),
     /// Remove what was built for this workspace (`.vx`); the store is kept
     Clean(CleanArguments),
     /// Tell for the last build in this workspace what ran, and which input made it run
@@ -85,7 +98,7 @@ pub(crate) enum Color {
     Never,
 }
 
-/// `vx build`.
+/// `vx build` and `vx check`.
 #[derive(Debug, Args)]
 pub(crate) struct BuildArguments {
     #[command(flatten)]
@@ -118,6 +131,59 @@ pub(crate) struct RunArguments {
     /// Arguments for the program
     #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, help_heading = "Arguments")]
     pub(crate) arguments: Vec<std::ffi::OsString>,
+}
+
+/// `vx test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    #[command(flatten)]
+    pub(crate) packages: PackageArguments,
+    #[command(flatten)]
+    pub(crate) targets: TargetArguments,
+    /// Test only this library's documentation
+    #[arg(long, help_heading = "Target Selection")]
+    pub(crate) doc: bool,
+    #[command(flatten)]
+    pub(crate) running: RunningArguments,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+    /// If specified, only run tests containing this string in their names
+    #[arg(value_name = "TESTNAME", help_heading = "Arguments")]
+    pub(crate) name: Option<String>,
+    /// Arguments for the test programs
+    #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
+    pub(crate) arguments: Vec<std::ffi::OsString>,
+}
+
+/// `vx bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    #[command(flatten)]
+    pub(crate) packages: PackageArguments,
+    #[command(flatten)]
+    pub(crate) targets: TargetArguments,
+    #[command(flatten)]
+    pub(crate) running: RunningArguments,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+    /// If specified, only run benches containing this string in their names
+    #[arg(value_name = "BENCHNAME", help_heading = "Arguments")]
+    pub(crate) name: Option<String>,
+    /// Arguments for the benchmarks
+    #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
+    pub(crate) arguments: Vec<std::ffi::OsString>,
+}
+
+/// What is run of what was built for tests.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options")]
+pub(crate) struct RunningArguments {
+    /// Compile, but do not run
+    #[arg(long)]
+    pub(crate) no_run: bool,
+    /// Run all of them whatever fails
+    #[arg(long)]
+    pub(crate) no_fail_fast: bool,
 }
 
 /// Which packages.
@@ -154,9 +220,24 @@ pub(crate) struct TargetArguments {
     /// Build only the specified example
     #[arg(long, value_name = "NAME")]
     pub(crate) example: Vec<String>,
+    /// Build all targets that have `test = true` set
+    #[arg(long)]
+    pub(crate) tests: bool,
+    /// Build only the specified integration test
+    #[arg(long, value_name = "NAME")]
+    pub(crate) test: Vec<String>,
+    /// Build all targets that have `bench = true` set
+    #[arg(long)]
+    pub(crate) benches: bool,
+    /// Build only the specified benchmark
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bench: Vec<String>,
+    /// Build all targets
+    #[arg(long)]
+    pub(crate) all_targets: bool,
 }
 
-/// What `build` and `run` have in common.
+/// What all commands that build have in common.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArguments {
     #[command(flatten)]

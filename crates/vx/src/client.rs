@@ -15,6 +15,10 @@ use crate::{Invocation, daemon, error};
 /// An answer from memory and a few records; a daemon that needs longer is stuck.
 const EXPLAIN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// How many daemons are asked. A second one is needed when the first is just ending, further ones when daemons have been
+/// told to stay for less time than it takes to reach them.
+const ATTEMPTS: u32 = 5;
+
 /// Builds and shows it. An error means that the build was not good, or that there was none.
 pub(crate) fn build(invocation: &mut Invocation<'_>, request: BuildRequest) -> Result<BuildSummary, WireError> {
     let mut view = BuildView::new(invocation.screen, invocation.started);
@@ -40,24 +44,39 @@ async fn follow(
     request: BuildRequest,
     view: &mut BuildView<'_>,
 ) -> Result<BuildSummary, WireError> {
-    let mut begun = false;
-    match listen(environment, request.clone(), view, &mut begun).await {
-        // It was ending when it was found, because it was idle or of another version: now another one is started.
-        Err(Broken::Connection(CallError::Unavailable { .. })) if !begun => {
-            listen(environment, request, view, &mut begun).await
+    let mut attempts = ATTEMPTS;
+    loop {
+        let mut begun = false;
+        attempts -= 1;
+        match listen(environment, request.clone(), view, &mut begun).await {
+            Err(broken) if !begun && attempts > 0 && broken.is_of_an_ending_daemon() => {}
+            ended => return ended.map_err(Broken::into_error),
         }
-        ended => ended,
     }
-    .map_err(|broken| match broken {
-        Broken::Connection(error) => error::from_call("daemon", &error),
-        Broken::Build(error) => error,
-    })
 }
 
 /// Why there is no good build.
 enum Broken {
     Connection(CallError),
     Build(WireError),
+}
+
+impl Broken {
+    /// Whether the daemon was ending when it was found, because it was idle or of another version. Another one can be
+    /// started.
+    fn is_of_an_ending_daemon(&self) -> bool {
+        match self {
+            Self::Connection(error) => matches!(error, CallError::Unavailable { .. }),
+            Self::Build(error) => error.kind == ErrorKind::Ending,
+        }
+    }
+
+    fn into_error(self) -> WireError {
+        match self {
+            Self::Connection(error) => error::from_call("daemon", &error),
+            Self::Build(error) => error,
+        }
+    }
 }
 
 /// Shows one build to its end; `begun` becomes true when the daemon has said something about it.
@@ -72,12 +91,13 @@ async fn listen(
     let events = session.stream(async move { client.build(request).await }).await;
     let mut events = pin!(events.map_err(Broken::Connection)?);
     while let Some(event) = events.next().await {
-        let event = event.map_err(Broken::Connection)?;
-        *begun = true;
-        match event {
+        match event.map_err(Broken::Connection)? {
             BuildEvent::Finished(summary) => return Ok(summary),
             BuildEvent::Failed(error) => return Err(Broken::Build(error)),
-            event => view.event(&event),
+            event => {
+                *begun = true;
+                view.event(&event);
+            }
         }
     }
     let message = "the daemon ended the build without a result";

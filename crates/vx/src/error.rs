@@ -22,7 +22,7 @@ pub(crate) fn exit_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::Unsupported => 3,
         ErrorKind::Busy => 4,
         ErrorKind::Download => 5,
-        ErrorKind::Unavailable | ErrorKind::Machine => 6,
+        ErrorKind::Unavailable | ErrorKind::Ending | ErrorKind::Machine => 6,
         ErrorKind::Internal => 70,
         ErrorKind::BuildFailed => 101,
         ErrorKind::Cancelled => 130,

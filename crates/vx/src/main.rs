@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
-use vx_proto::WireError;
+use vx_proto::{Goal, WireError};
 
 use crate::cli::{Cli, Command};
 use crate::environment::Environment;
@@ -65,7 +65,10 @@ fn run(cli: &Cli, screen: &mut Screen, toolchain: Option<String>, started: Insta
         screen,
     };
     match &cli.command {
-        Command::Build(arguments) => commands::build::run(arguments, &mut invocation),
+        Command::Build(arguments) => commands::build::run(Goal::Build, arguments, &mut invocation),
+        Command::Check(arguments) => commands::build::run(Goal::Check, arguments, &mut invocation),
+        Command::Test(arguments) => commands::test::test(arguments, &mut invocation),
+        Command::Bench(arguments) => commands::test::bench(arguments, &mut invocation),
         Command::Run(arguments) => commands::run::run(arguments, &mut invocation),
         Command::Clean(arguments) => commands::clean::run(arguments, &mut invocation),
         Command::Explain(arguments) => commands::explain::run(arguments, &mut invocation),

@@ -1,13 +1,17 @@
 //! From the arguments to what the daemon is asked. Paths become absolute here, because the daemon is elsewhere.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vx_proto::{BuildRequest, EnvVar, ErrorKind, MessageFormat, Selection, WireError};
+use vx_proto::{BuildRequest, EnvVar, ErrorKind, Goal, MessageFormat, Selection, WireError};
 
-use crate::cli::{BuildArguments, CommonArguments, Format, RunArguments};
+use crate::cli::{
+    BenchArguments, BuildArguments, CommonArguments, Format, PackageArguments, RunArguments, TargetArguments,
+    TestArguments,
+};
 use crate::render::Verbosity;
 
-/// The request of `vx build`.
+/// The request of `vx build` or `vx check`.
 pub(crate) fn build(
+    goal: Goal,
     arguments: &BuildArguments,
     toolchain: Option<String>,
     verbosity: Verbosity,
@@ -18,17 +22,39 @@ pub(crate) fn build(
         common,
     } = arguments;
     let selection = Selection {
-        packages: packages.package.clone(),
-        workspace: packages.workspace,
-        exclude: packages.exclude.clone(),
-        lib: targets.lib,
-        bin: targets.bin.clone(),
-        bins: targets.bins,
-        example: targets.example.clone(),
-        examples: targets.examples,
-        ..selection(common)?
+        goal,
+        ..targets_of(packages, targets, common)?
     };
     request(selection, common, toolchain, verbosity)
+}
+
+/// The request of `vx test`.
+pub(crate) fn test(
+    arguments: &TestArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
+    let selection = Selection {
+        goal: Goal::Test,
+        doc: arguments.doc,
+        by_name: arguments.name.is_some(),
+        ..targets_of(&arguments.packages, &arguments.targets, &arguments.common)?
+    };
+    request(selection, &arguments.common, toolchain, verbosity)
+}
+
+/// The request of `vx bench`.
+pub(crate) fn bench(
+    arguments: &BenchArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
+    let selection = Selection {
+        goal: Goal::Bench,
+        by_name: arguments.name.is_some(),
+        ..targets_of(&arguments.packages, &arguments.targets, &arguments.common)?
+    };
+    request(selection, &arguments.common, toolchain, verbosity)
 }
 
 /// The request of `vx run`: the same, but for exactly one program.
@@ -48,7 +74,7 @@ pub(crate) fn run(
         packages: package.iter().cloned().collect(),
         bin: bin.iter().cloned().collect(),
         example: example.iter().cloned().collect(),
-        run: true,
+        goal: Goal::Run,
         ..selection(common)?
     };
     request(selection, common, toolchain, verbosity)
@@ -69,6 +95,29 @@ pub(crate) fn current_directory() -> Result<Utf8PathBuf, WireError> {
             ErrorKind::Unsupported,
             format!("the path {} is not valid UTF-8", directory.display()),
         )
+    })
+}
+
+fn targets_of(
+    packages: &PackageArguments,
+    targets: &TargetArguments,
+    common: &CommonArguments,
+) -> Result<Selection, WireError> {
+    Ok(Selection {
+        packages: packages.package.clone(),
+        workspace: packages.workspace,
+        exclude: packages.exclude.clone(),
+        lib: targets.lib,
+        bin: targets.bin.clone(),
+        bins: targets.bins,
+        example: targets.example.clone(),
+        examples: targets.examples,
+        test: targets.test.clone(),
+        tests: targets.tests,
+        bench: targets.bench.clone(),
+        benches: targets.benches,
+        all_targets: targets.all_targets,
+        ..selection(common)?
     })
 }
 
@@ -145,7 +194,8 @@ mod tests {
     fn selection_of(arguments: &[&str]) -> Selection {
         let cli = Cli::try_parse_from([&["vx"], arguments].concat()).unwrap();
         let request = match cli.command {
-            Command::Build(arguments) => build(&arguments, None, Verbosity::Normal),
+            Command::Build(arguments) => build(Goal::Build, &arguments, None, Verbosity::Normal),
+            Command::Test(arguments) => test(&arguments, None, Verbosity::Normal),
             Command::Run(arguments) => run(&arguments, None, Verbosity::Normal),
             other => panic!("{other:?}"),
         };
@@ -169,6 +219,13 @@ mod tests {
             "--example",
             "e",
             "--examples",
+            "--test",
+            "t1",
+            "--tests",
+            "--bench",
+            "b1",
+            "--benches",
+            "--all-targets",
             "-F",
             "f g",
             "--features=h",
@@ -195,6 +252,11 @@ mod tests {
             bins: true,
             example: vec!["e".to_owned()],
             examples: true,
+            test: vec!["t1".to_owned()],
+            tests: true,
+            bench: vec!["b1".to_owned()],
+            benches: true,
+            all_targets: true,
             features: vec!["f g".to_owned(), "h".to_owned()],
             all_features: true,
             no_default_features: true,
@@ -205,7 +267,9 @@ mod tests {
             locked: true,
             offline: true,
             frozen: true,
-            run: false,
+            goal: Goal::Build,
+            doc: false,
+            by_name: false,
         };
         assert_eq!(selection, expected);
     }
@@ -217,7 +281,19 @@ mod tests {
             packages: vec!["b".to_owned()],
             bin: vec!["a".to_owned()],
             profile: Some("release".to_owned()),
-            run: true,
+            goal: Goal::Run,
+            ..Selection::default()
+        };
+        assert_eq!(selection, expected);
+    }
+
+    #[test]
+    fn a_name_of_tests_is_not_the_business_of_the_daemon() {
+        let selection = selection_of(&["test", "--doc", "name", "--", "--nocapture"]);
+        let expected = Selection {
+            goal: Goal::Test,
+            doc: true,
+            by_name: true,
             ..Selection::default()
         };
         assert_eq!(selection, expected);

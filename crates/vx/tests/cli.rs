@@ -28,7 +28,9 @@ fn assert_told(env: &TestEnv, name: &str, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let env = TestEnv::new();
-    for command in ["", "build", "run", "clean", "explain", "status", "kill"] {
+    for command in [
+        "", "build", "run", "check", "test", "bench", "clean", "explain", "status", "kill",
+    ] {
         let arguments = [command, "--help"];
         let outcome = env
             .vx(arguments.into_iter().filter(|argument| !argument.is_empty()))

@@ -1,30 +1,51 @@
 //! rustc's arguments, in Cargo's order: where a flag is given twice, the later one wins.
 
+use std::sync::Arc;
+
 use vx_model::{Root, RootedPath, Template};
 
 use super::{DEPENDENCIES, INCREMENTAL, OUT, Scripts};
 use crate::graph::LinkedScripts;
-use crate::plan::{Package, Plan, Platform, Unit, UnitIndex, UnitKind};
-use crate::script_output::LinkArgTarget;
+use crate::plan::{Package, Plan, Platform, Unit, UnitIndex};
+use crate::script_output::{LinkArgTarget, ScriptOutput};
 use crate::settings::{Debuginfo, Lto, Profile, StripLevel};
 
 /// The messages that Cargo asks for.
 const JSON: &str = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
 
 /// The command line of one unit, growing.
-pub(super) struct Arguments<'a> {
+pub(crate) struct Arguments<'a> {
     plan: &'a Plan,
     number: UnitIndex,
     unit: &'a Unit,
     package: &'a Package,
     platform: &'a Platform,
     scripts: &'a Scripts<'a>,
+    /// Where the crates lie that it is compiled against.
+    dependencies: RootedPath,
     arguments: Vec<Template>,
 }
 
 impl<'a> Arguments<'a> {
     /// rustc itself.
     pub(super) fn new(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
+        let dependencies = RootedPath::new(Root::Exec, DEPENDENCIES);
+        Self::with(plan, number, scripts, plan.toolchain.rustc.clone(), dependencies)
+    }
+
+    /// rustdoc itself.
+    pub(crate) fn of_documentation(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
+        let dependencies = plan.dependency_directory(number);
+        Self::with(plan, number, scripts, plan.toolchain.rustdoc.clone(), dependencies)
+    }
+
+    fn with(
+        plan: &'a Plan,
+        number: UnitIndex,
+        scripts: &'a Scripts<'a>,
+        program: RootedPath,
+        dependencies: RootedPath,
+    ) -> Self {
         let unit = &plan.units[number];
         Self {
             plan,
@@ -33,7 +54,8 @@ impl<'a> Arguments<'a> {
             package: &plan.packages[unit.package],
             platform: plan.platform(unit),
             scripts,
-            arguments: vec![plan.toolchain.rustc.clone().into()],
+            dependencies,
+            arguments: vec![program.into()],
         }
     }
 
@@ -46,6 +68,7 @@ impl<'a> Arguments<'a> {
         self.outputs();
         self.profile();
         self.checks();
+        self.tests();
         self.names();
         self.linking();
         self.dependencies();
@@ -70,27 +93,78 @@ impl<'a> Arguments<'a> {
         &self.unit.settings.profile
     }
 
+    /// rustdoc's arguments for a run of the examples in a library's documentation.
+    pub(crate) fn documentation_tests(mut self, linked: &LinkedScripts) -> Vec<Template> {
+        self.push(format!("--edition={}", self.unit.target.edition));
+        self.crate_types();
+        self.push("--crate-name");
+        self.push(self.unit.crate_name());
+        self.push("--test");
+        self.source_file();
+        self.push("--test-run-directory");
+        self.push(self.package.root.clone());
+        self.target();
+        self.runner();
+        if self.profile_of().panic != "unwind" {
+            self.codegen(format!("panic={}", self.profile_of().panic));
+        }
+        self.library_directories(linked);
+        self.dependencies();
+        self.lto();
+        self.features();
+        self.script_flags();
+        let flags = self.platform.rustdocflags.iter().cloned();
+        self.arguments.extend(flags);
+        self.push("--error-format");
+        self.push("human");
+        self.arguments
+    }
+
+    /// How rustdoc runs the examples that it has compiled.
+    fn runner(&mut self) {
+        if let Some((program, arguments)) = self.platform.runner.split_first() {
+            self.push("--test-runtool");
+            self.push(program.clone());
+            for argument in arguments {
+                self.push("--test-runtool-arg");
+                self.push(argument.clone());
+            }
+        }
+    }
+
     fn source(&mut self) {
         self.push("--crate-name");
         self.push(self.unit.crate_name());
         self.push(format!("--edition={}", self.unit.target.edition));
+        self.source_file();
+        self.push("--error-format=json");
+        self.push(JSON);
+    }
+
+    fn source_file(&mut self) {
         let source = self.unit.target.source.clone();
         match self.plan.is_in_workspace(self.unit) {
             true => self.push(source.path),
             false => self.push(source),
         }
-        self.push("--error-format=json");
-        self.push(JSON);
     }
 
     fn outputs(&mut self) {
+        // A program of tests is a program whatever the target.
+        if !self.unit.is_test() {
+            self.crate_types();
+        }
+        match self.unit.needs_code() {
+            _ if self.unit.is_check() => self.push("--emit=dep-info,metadata"),
+            true => self.push("--emit=dep-info,link"),
+            false => self.push("--emit=dep-info,metadata,link"),
+        }
+    }
+
+    fn crate_types(&mut self) {
         for crate_type in &self.unit.target.crate_types {
             self.push("--crate-type");
             self.push(crate_type.as_str());
-        }
-        match self.unit.needs_code() {
-            true => self.push("--emit=dep-info,link"),
-            false => self.push("--emit=dep-info,metadata,link"),
         }
     }
 
@@ -171,7 +245,26 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    fn tests(&mut self) {
+        match (self.unit.is_test(), self.unit.target.harness) {
+            (true, true) => self.push("--test"),
+            (true, false) => {
+                self.push("--cfg");
+                self.push("test");
+            }
+            (false, _) => {}
+        }
+    }
+
     fn names(&mut self) {
+        self.features();
+        self.codegen(format!("metadata={}", self.unit.identity));
+        if !self.plan.has_plain_name(self.unit) {
+            self.codegen(format!("extra-filename=-{}", self.unit.identity));
+        }
+    }
+
+    fn features(&mut self) {
         for feature in &self.unit.features {
             self.push("--cfg");
             self.push(format!("feature=\"{feature}\""));
@@ -189,10 +282,6 @@ impl<'a> Arguments<'a> {
             self.push("--check-cfg");
             self.push(expected);
         }
-        self.codegen(format!("metadata={}", self.unit.identity));
-        if !self.plan.has_plain_name(self.unit) {
-            self.codegen(format!("extra-filename=-{}", self.unit.identity));
-        }
     }
 
     fn linking(&mut self) {
@@ -201,13 +290,7 @@ impl<'a> Arguments<'a> {
         }
         self.push("--out-dir");
         self.push(RootedPath::new(Root::Exec, OUT));
-        if let Some(triple) = &self.unit.platform {
-            self.push("--target");
-            self.push(triple.as_str());
-        }
-        if let Some(linker) = &self.platform.linker {
-            self.codegen(Template::from("linker=").then(linker.clone()));
-        }
+        self.target();
         if self.profile_of().incremental {
             let directory = RootedPath::new(Root::Workspace, INCREMENTAL).join(&self.plan.profile_directory);
             self.codegen(Template::from("incremental=").place(directory));
@@ -217,13 +300,24 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// The platform, and the user's linker for it.
+    fn target(&mut self) {
+        if let Some(triple) = &self.unit.platform {
+            self.push("--target");
+            self.push(triple.as_str());
+        }
+        if let Some(linker) = &self.platform.linker {
+            self.codegen(Template::from("linker=").then(linker.clone()));
+        }
+    }
+
     fn dependencies(&mut self) {
         // Dependencies of the host and of the target lie in one directory; their names differ.
         self.push("-L");
-        self.push(Template::from("dependency=").place(RootedPath::new(Root::Exec, DEPENDENCIES)));
+        self.push(Template::from("dependency=").place(self.dependencies.clone()));
         for dependency in &self.unit.dependencies {
             let other = &self.plan.units[dependency.unit];
-            if other.kind != UnitKind::Compile || !other.is_linkable() {
+            if !other.is_linkable() {
                 continue;
             }
             let name = match dependency.noprelude {
@@ -232,7 +326,7 @@ impl<'a> Arguments<'a> {
             };
             for file in self.plan.linkable_files(other, !self.unit.needs_code()) {
                 self.push("--extern");
-                self.push(Template::from(name.as_str()).place(RootedPath::new(Root::Exec, DEPENDENCIES).join(&file)));
+                self.push(Template::from(name.as_str()).place(self.dependencies.join(&file)));
             }
         }
         if self.unit.is("proc-macro") {
@@ -255,20 +349,7 @@ impl<'a> Arguments<'a> {
 
     /// What build scripts said about libraries.
     fn native_libraries(&mut self, linked: &LinkedScripts) {
-        let outputs = linked
-            .to_link
-            .iter()
-            .filter_map(|script| Some((*script, (self.scripts)(*script)?)));
-        let outputs: Vec<_> = outputs.collect();
-        let paths = || outputs.iter().flat_map(|(_, output)| &output.library_paths);
-        // What was built now comes before what the system has.
-        for path in paths()
-            .filter(|path| path.in_out_dir)
-            .chain(paths().filter(|path| !path.in_out_dir))
-        {
-            self.push("-L");
-            self.push(path.value.clone());
-        }
+        let outputs = self.library_directories(linked);
         // A program finds the libraries of its package in the package's library.
         let is_linked_here = self.unit.is_library() || !self.package.has_library();
         for (script, output) in &outputs {
@@ -286,6 +367,25 @@ impl<'a> Arguments<'a> {
                 }
             }
         }
+    }
+
+    /// Where build scripts said that libraries are; answers what they said.
+    fn library_directories(&mut self, linked: &LinkedScripts) -> Vec<(UnitIndex, Arc<ScriptOutput>)> {
+        let outputs = linked
+            .to_link
+            .iter()
+            .filter_map(|script| Some((*script, (self.scripts)(*script)?)));
+        let outputs: Vec<_> = outputs.collect();
+        let paths = || outputs.iter().flat_map(|(_, output)| &output.library_paths);
+        // What was built now comes before what the system has.
+        for path in paths()
+            .filter(|path| path.in_out_dir)
+            .chain(paths().filter(|path| !path.in_out_dir))
+        {
+            self.push("-L");
+            self.push(path.value.clone());
+        }
+        outputs
     }
 
     /// What the build script of the package said about the code.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vx_model::Template;
+use vx_model::{Root, RootedPath, Template};
 
 use super::Scripts;
 use crate::plan::{Plan, Unit, UnitIndex};
@@ -17,12 +17,16 @@ impl Plan {
         let mut variables = self.package_environment(planned);
         let mut set = |name: &str, value: Template| _ = variables.insert(name.to_owned(), value);
         set("CARGO_CRATE_NAME", planned.crate_name().into());
-        if planned.is_executable() {
+        if planned.is_program() {
             set("CARGO_BIN_NAME", planned.target.name.as_str().into());
         }
         if self.is_primary(planned) {
             set("CARGO_PRIMARY_PACKAGE", "1".into());
         }
+        if planned.is("test") || planned.is("bench") {
+            variables.extend(self.integration_test_environment(planned));
+        }
+        let mut set = |name: &str, value: Template| _ = variables.insert(name.to_owned(), value);
         let outputs: Vec<_> = self.own_scripts(unit).into_iter().filter_map(scripts).collect();
         if let Some(output) = outputs.first() {
             set("OUT_DIR", output.out_dir.clone().into());
@@ -31,6 +35,32 @@ impl Plan {
             set(name, value.clone());
         }
         variables.into_iter().collect()
+    }
+
+    /// Where an integration test finds the programs of its package, and a directory for its files.
+    fn integration_test_environment(&self, unit: &Unit) -> Variables {
+        let mut variables = self.program_places(unit);
+        variables.insert("CARGO_TARGET_TMPDIR".to_owned(), self.test_directory(unit).into());
+        variables
+    }
+
+    /// `CARGO_BIN_EXE_*` for all programs of the package. What is only checked has none, but must compile.
+    pub(crate) fn program_places(&self, unit: &Unit) -> Variables {
+        let targets = &self.packages[unit.package].targets;
+        let programs = targets
+            .iter()
+            .filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+        let place = |name: &str| match unit.is_check() {
+            true => Some(Template::from(format!("placeholder:{name}"))),
+            false => {
+                let file = self.file_name(unit, "bin", name)?;
+                let path = format!("{}/{file}", self.output_directory_of(unit));
+                Some(RootedPath::new(Root::Workspace, path).into())
+            }
+        };
+        programs
+            .filter_map(|program| Some((format!("CARGO_BIN_EXE_{}", program.name), place(&program.name)?)))
+            .collect()
     }
 
     /// The variables of every process that has to do with the package of `unit`. The `[env]` table of Cargo's configuration

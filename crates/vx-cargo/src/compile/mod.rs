@@ -4,12 +4,14 @@ mod arguments;
 mod environment;
 mod remap;
 
+pub(crate) use arguments::Arguments;
+
 use std::sync::Arc;
 
 use vx_model::{Root, RootedPath, Template};
 
 use crate::command::{Compile, Needs};
-use crate::plan::{Plan, Unit, UnitIndex};
+use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
 use crate::script_output::ScriptOutput;
 
 /// Gives the outputs of build scripts that have run.
@@ -30,7 +32,7 @@ impl Plan {
         let linked = self.linked_scripts(unit);
         let crates = self.crate_inputs(unit);
         let stem = self.file_stem(planned);
-        let mut arguments = arguments::Arguments::new(self, unit, scripts);
+        let mut arguments = Arguments::new(self, unit, scripts);
         arguments.all(&linked);
         Compile {
             arguments: arguments.finish(),
@@ -41,11 +43,12 @@ impl Plan {
             metadata: (!planned.needs_code()).then(|| format!("lib{stem}.rmeta")),
             dep_info: format!("{stem}.d"),
             links: planned.needs_code()
-                && planned
-                    .target
-                    .crate_types
-                    .iter()
-                    .any(|crate_type| crate_type != "staticlib"),
+                && (planned.is_test()
+                    || planned
+                        .target
+                        .crate_types
+                        .iter()
+                        .any(|crate_type| crate_type != "staticlib")),
             uses_proc_macros: crates.iter().any(|(other, _)| self.units[*other].is("proc-macro")),
             shows_warnings: self.is_local(planned),
             inputs: crates,
@@ -65,8 +68,9 @@ impl Plan {
     fn has_plain_name(&self, unit: &Unit) -> bool {
         let triple = unit.platform.as_ref().unwrap_or(&self.toolchain.host);
         let is_dynamic = unit.is("dylib") || unit.is("cdylib");
-        let is_named_in_others = unit.is_executable() && (triple.contains("msvc") || triple.contains("emscripten"));
-        self.is_local(unit) && (is_dynamic || is_named_in_others)
+        let is_named_in_others = unit.is_program() && (triple.contains("msvc") || triple.contains("emscripten"));
+        let is_plain = unit.compile_mode() == Some(CompileMode::Build);
+        is_plain && self.is_local(unit) && (is_dynamic || is_named_in_others)
     }
 
     /// Whether the package is the user's, who wants to see warnings about it.

@@ -98,13 +98,28 @@ impl Config {
         }
     }
 
-    /// Flags that Cargo takes from the environment before it looks at the configuration.
-    pub(super) fn environment_flags(&self) -> Option<Vec<String>> {
-        if let Some(encoded) = self.environment.get("CARGO_ENCODED_RUSTFLAGS") {
+    /// A program with its arguments: a list, or one text to be split at spaces.
+    pub(super) fn command(&self, key: &[&str]) -> Option<Vec<String>> {
+        let of_environment = self.environment.get(&environment_key(key));
+        let (mut command, origin) = match of_environment {
+            Some(text) => (split(text), None),
+            None => (flags(self.value(key)?)?, self.origin(key)),
+        };
+        let program = command.first_mut()?;
+        if program.contains('/') {
+            *program = self.base(origin).join(&program).into_string();
+        }
+        Some(command)
+    }
+
+    /// Flags of `variable` (`RUSTFLAGS`, `RUSTDOCFLAGS`), which Cargo takes from the environment before it looks at the
+    /// configuration.
+    pub(super) fn environment_flags(&self, variable: &str) -> Option<Vec<String>> {
+        if let Some(encoded) = self.environment.get(&format!("CARGO_ENCODED_{variable}")) {
             let flags = encoded.split('\x1f').filter(|_| !encoded.is_empty());
             return Some(flags.map(str::to_owned).collect());
         }
-        let text = self.environment.get("RUSTFLAGS")?;
+        let text = self.environment.get(variable)?;
         Some(
             text.split(' ')
                 .map(str::trim)
@@ -342,15 +357,19 @@ target.wasm32-wasip1.linker = "wasm-ld" # --config cli option
 
     #[test]
     fn flags_of_the_environment() {
-        assert_eq!(config(&[]).environment_flags(), None);
+        assert_eq!(config(&[]).environment_flags("RUSTFLAGS"), None);
         assert_eq!(
-            config(&[("RUSTFLAGS", " -C  a ")]).environment_flags().unwrap(),
+            config(&[("RUSTFLAGS", " -C  a ")])
+                .environment_flags("RUSTFLAGS")
+                .unwrap(),
             ["-C", "a"]
         );
         let both = config(&[("RUSTFLAGS", "-C a"), ("CARGO_ENCODED_RUSTFLAGS", "--cfg\x1fb c")]);
-        assert_eq!(both.environment_flags().unwrap(), ["--cfg", "b c"]);
+        assert_eq!(both.environment_flags("RUSTFLAGS").unwrap(), ["--cfg", "b c"]);
         assert_eq!(
-            config(&[("CARGO_ENCODED_RUSTFLAGS", "")]).environment_flags().unwrap(),
+            config(&[("CARGO_ENCODED_RUSTFLAGS", "")])
+                .environment_flags("RUSTFLAGS")
+                .unwrap(),
             [""; 0]
         );
     }

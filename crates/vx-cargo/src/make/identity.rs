@@ -37,7 +37,7 @@ fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
             ),
         )
         .part("platform", format!("{:?}", unit.platform))
-        .part("kind", format!("{:?}", unit.kind))
+        .part("kind", format!("{:?} {}", unit.kind, unit.target.harness))
         .part("features", format!("{:?}", unit.features))
         .part("profile", format!("{profile:?}"))
         .part("lto", format!("{:?}", unit.settings.lto));

@@ -68,11 +68,13 @@ fn part_of(unit: &GraphUnit, wanted: &Lto) -> Lto {
     if is_for_host(unit) {
         return Lto::OnlyObject;
     }
-    if unit
-        .target
-        .crate_types
-        .iter()
-        .all(|crate_type| can_optimise(crate_type))
+    let is_test = matches!(unit.mode.as_str(), "test" | "doctest");
+    if is_test
+        || unit
+            .target
+            .crate_types
+            .iter()
+            .all(|crate_type| can_optimise(crate_type))
     {
         return match asked(unit) {
             Asked::Nothing => Lto::OnlyObject,

@@ -2,6 +2,7 @@
 
 pub(crate) mod cargo;
 pub(crate) mod config;
+mod harness;
 mod identity;
 mod inputs;
 mod lints;
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 use vx_model::{Root, Roots, Template};
+use vx_proto::Goal;
 
 use crate::plan::{Plan, PlanToolchain, Platform};
 use crate::workspace::{MANIFEST, parse};
@@ -115,7 +117,7 @@ impl Plan {
         let profile_name = requested_profile(context);
         let mut plan = Self {
             packages: converted.packages,
-            roots: graph.roots.iter().map(|root| converted.order[*root]).collect(),
+            roots: sorted(&graph.roots).map(|root| converted.order[root]).collect(),
             profile: String::new(),
             output_directory: output_directory(
                 profile_directory(&profile_name),
@@ -133,6 +135,11 @@ impl Plan {
         identity::assign(&mut plan, &context.toolchain.identity.hex());
         Ok(plan)
     }
+}
+
+/// Cargo numbers units in the order in which it runs tests.
+fn sorted(roots: &[usize]) -> impl Iterator<Item = usize> {
+    roots.iter().copied().collect::<BTreeSet<usize>>().into_iter()
 }
 
 /// Whether Cargo refuses because the lock file does not fit the manifests. While planning, it must not change the lock
@@ -288,7 +295,12 @@ fn virtual_sources(verbose_version: &str, release: &str) -> String {
 }
 
 fn requested_profile(context: &PlanContext) -> String {
-    context.selection.profile.clone().unwrap_or_else(|| "dev".to_owned())
+    let of_goal = match context.selection.goal {
+        Goal::Test => "test",
+        Goal::Bench => "bench",
+        Goal::Build | Goal::Run | Goal::Check => "dev",
+    };
+    context.selection.profile.clone().unwrap_or_else(|| of_goal.to_owned())
 }
 
 /// Cargo's name of the directory of a profile's outputs.
@@ -305,6 +317,14 @@ pub(crate) fn output_directory(profile_directory: &str, triple: Option<&str>) ->
     match triple {
         Some(triple) => format!("{OUTPUTS}/{triple}/{profile_directory}"),
         None => format!("{OUTPUTS}/{profile_directory}"),
+    }
+}
+
+/// The directory for the files of integration tests, below the workspace root.
+pub(crate) fn test_directory(triple: Option<&str>) -> String {
+    match triple {
+        Some(triple) => format!("{OUTPUTS}/{triple}/tmp"),
+        None => format!("{OUTPUTS}/tmp"),
     }
 }
 

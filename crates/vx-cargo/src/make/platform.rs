@@ -48,10 +48,14 @@ impl Platforms<'_> {
     fn platform(&self, triple: Option<&str>, answer: Answer, flags: &[String]) -> Platform {
         let template = |text: &String| Template::from_text(text, self.roots);
         let linker = self.linker(triple.unwrap_or(self.host), &answer.cfg);
+        let runner = self.runner(triple.unwrap_or(self.host), &answer.cfg);
+        let rustdocflags = self.flags("RUSTDOCFLAGS", "rustdocflags", triple, &answer.cfg);
         Platform {
             triple: triple.map(str::to_owned),
             rustflags: flags.iter().map(template).collect(),
+            rustdocflags: rustdocflags.iter().map(template).collect(),
             linker: linker.as_ref().map(template),
+            runner: runner.iter().map(template).collect(),
             cfg: answer.cfg,
             file_names: answer.file_names,
             split_debuginfo: answer.split_debuginfo,
@@ -86,25 +90,26 @@ impl Platforms<'_> {
     }
 
     fn rustflags(&self, triple: Option<&str>, cfg: &[String]) -> Vec<String> {
+        self.flags("RUSTFLAGS", "rustflags", triple, cfg)
+    }
+
+    /// Flags of one of two programs: from the environment, else for the platform, else for all.
+    fn flags(&self, variable: &str, key: &str, triple: Option<&str>, cfg: &[String]) -> Vec<String> {
         if triple.is_none() && self.is_cross {
             return Vec::new();
         }
-        if let Some(flags) = self.config.environment_flags() {
+        if let Some(flags) = self.config.environment_flags(variable) {
             return flags;
         }
         let mut flags = self
             .config
-            .flags(&["target", triple.unwrap_or(self.host), "rustflags"])
+            .flags(&["target", triple.unwrap_or(self.host), key])
             .unwrap_or_default();
         for expression in self.matching(cfg) {
-            flags.extend(
-                self.config
-                    .flags(&["target", expression, "rustflags"])
-                    .unwrap_or_default(),
-            );
+            flags.extend(self.config.flags(&["target", expression, key]).unwrap_or_default());
         }
         match flags.is_empty() {
-            true => self.config.flags(&["build", "rustflags"]).unwrap_or_default(),
+            true => self.config.flags(&["build", key]).unwrap_or_default(),
             false => flags,
         }
     }
@@ -116,6 +121,15 @@ impl Platforms<'_> {
             matching.find_map(|expression| self.config.program(&["target", expression, "linker"]))
         };
         of_triple.or_else(of_expression)
+    }
+
+    fn runner(&self, triple: &str, cfg: &[String]) -> Vec<String> {
+        let of_triple = self.config.command(&["target", triple, "runner"]);
+        let of_expression = || {
+            let mut matching = self.matching(cfg).into_iter();
+            matching.find_map(|expression| self.config.command(&["target", expression, "runner"]))
+        };
+        of_triple.or_else(of_expression).unwrap_or_default()
     }
 
     /// The `target.'cfg(…)'` tables that apply.

@@ -1,7 +1,9 @@
 //! Cargo's unit graph (`cargo build --unit-graph`): the JSON, as it is.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
-use vx_proto::Selection;
+use vx_proto::{Goal, Selection};
 
 use super::cargo::{self, Tools};
 use crate::{PlanError, Profile, SourceReplacement};
@@ -24,6 +26,9 @@ pub(super) struct GraphUnit {
     pub(super) profile: Profile,
     pub(super) platform: Option<String>,
     pub(super) mode: String,
+    /// Whether the tests of the target are checked too; Cargo does not say.
+    #[serde(skip)]
+    pub(super) checks_tests: bool,
     pub(super) features: Vec<String>,
     #[serde(default)]
     pub(super) is_std: bool,
@@ -58,7 +63,36 @@ pub(super) async fn ask(
     selection: &Selection,
     source: &SourceReplacement,
 ) -> Result<(UnitGraph, String), PlanError> {
-    let subcommand = if selection.run { "run" } else { "build" };
+    let answer = ask_for(selection.goal, tools, selection, source);
+    if !may_check_tests(selection) {
+        return answer.await;
+    }
+    let of_build = ask_for(Goal::Build, tools, selection, source);
+    let ((mut graph, stderr), (built, _)) = tokio::try_join!(answer, of_build)?;
+    graph.tell_tests(&built);
+    Ok((graph, stderr))
+}
+
+/// Whether Cargo may check targets with their tests, which the graph does not tell from those without.
+fn may_check_tests(selection: &Selection) -> bool {
+    let named = !selection.test.is_empty() || !selection.bench.is_empty();
+    let asked_for = named || selection.tests || selection.benches || selection.all_targets;
+    selection.goal == Goal::Check && asked_for
+}
+
+async fn ask_for(
+    goal: Goal,
+    tools: Tools<'_>,
+    selection: &Selection,
+    source: &SourceReplacement,
+) -> Result<(UnitGraph, String), PlanError> {
+    let subcommand = match goal {
+        Goal::Build => "build",
+        Goal::Run => "run",
+        Goal::Check => "check",
+        Goal::Test => "test",
+        Goal::Bench => "bench",
+    };
     let mut command = tools.planner([subcommand, "--unit-graph"], source);
     command.args(arguments(selection));
     let command = cargo::permit_unstable(command);
@@ -68,10 +102,10 @@ pub(super) async fn ask(
     let stderr = match output.status.success() {
         true => String::from_utf8_lossy(&output.stderr).into_owned(),
         // `cargo run` has checked everything when it prints the graph, and then falls over for want of a program to run.
-        false if selection.run && graph.is_ok() => String::new(),
+        false if goal == Goal::Run && graph.is_ok() => String::new(),
         false => return Err(cargo::refusal(&output)),
     };
-    let graph = graph.map_err(|error| PlanError::Answer {
+    let mut graph = graph.map_err(|error| PlanError::Answer {
         command: shown.clone(),
         reason: error.to_string(),
     })?;
@@ -79,7 +113,70 @@ pub(super) async fn ask(
         let reason = format!("the unit graph has version {}, not {VERSION}", graph.version);
         return Err(PlanError::Answer { command: shown, reason });
     }
+    if goal == Goal::Check && selection.profile.as_deref() == Some("test") {
+        graph.roots_are_tests();
+    }
     Ok((graph, stderr))
+}
+
+/// What tells apart the units of a check from one another, but for the tests in them.
+type CheckedTarget<'a> = (&'a str, &'a str, &'a [String], Option<&'a str>);
+
+impl GraphUnit {
+    fn checked_target(&self) -> CheckedTarget<'_> {
+        (
+            &self.pkg_id,
+            &self.target.name,
+            &self.target.kind,
+            self.platform.as_deref(),
+        )
+    }
+}
+
+impl UnitGraph {
+    /// By an old custom, `cargo check --profile test` checks all targets with their tests.
+    fn roots_are_tests(&mut self) {
+        for root in &self.roots {
+            self.units[*root].checks_tests = self.units[*root].mode == "check";
+        }
+    }
+
+    /// Finds out which units are checked with their tests: those that `built`, the graph of the same selection for
+    /// `cargo build`, compiles with them.
+    fn tell_tests(&mut self, built: &UnitGraph) {
+        let tested: BTreeSet<CheckedTarget<'_>> = built
+            .roots
+            .iter()
+            .map(|root| &built.units[*root])
+            .filter(|unit| unit.mode == "test")
+            .map(GraphUnit::checked_target)
+            .collect();
+        let needed: BTreeSet<usize> = self
+            .units
+            .iter()
+            .flat_map(|unit| unit.dependencies.iter().map(|dependency| dependency.index))
+            .collect();
+        let mut tests: BTreeMap<CheckedTarget<'_>, usize> = BTreeMap::new();
+        for &root in &self.roots {
+            let unit = &self.units[root];
+            let target = unit.checked_target();
+            // Nothing depends on tests.
+            if unit.mode != "check" || needed.contains(&root) || !tested.contains(&target) {
+                continue;
+            }
+            // Cargo sorts the units of one target: those with tests last, unless their profiles differ, which they can do
+            // in one way: a test always unwinds.
+            let rank = |number: usize| (self.units[number].profile.panic == "unwind", number);
+            let last = tests.entry(target).or_insert(root);
+            if rank(root) > rank(*last) {
+                *last = root;
+            }
+        }
+        let tests: Vec<usize> = tests.into_values().collect();
+        for test in tests {
+            self.units[test].checks_tests = true;
+        }
+    }
 }
 
 /// The selection as Cargo's flags, but for those that every process of a plan gets.
@@ -95,6 +192,8 @@ fn arguments(selection: &Selection) -> Vec<String> {
     each("--exclude", &selection.exclude);
     each("--bin", &selection.bin);
     each("--example", &selection.example);
+    each("--test", &selection.test);
+    each("--bench", &selection.bench);
     each("--features", &selection.features);
     each("--profile", selection.profile.as_slice());
     each("--target", &selection.target);
@@ -103,6 +202,10 @@ fn arguments(selection: &Selection) -> Vec<String> {
         ("--lib", selection.lib),
         ("--bins", selection.bins),
         ("--examples", selection.examples),
+        ("--tests", selection.tests),
+        ("--benches", selection.benches),
+        ("--all-targets", selection.all_targets),
+        ("--doc", selection.doc),
         ("--all-features", selection.all_features),
         ("--no-default-features", selection.no_default_features),
     ];
@@ -112,5 +215,9 @@ fn arguments(selection: &Selection) -> Vec<String> {
             .filter(|(_, set)| *set)
             .map(|(flag, _)| (*flag).to_owned()),
     );
+    if selection.by_name {
+        // Cargo looks no further at it than whether there is one.
+        arguments.push("name".to_owned());
+    }
     arguments
 }

@@ -9,8 +9,8 @@ use vx_toolchain::{CargoHome, GitStore, RegistrySource, Source};
 use super::metadata::{Metadata, MetadataPackage};
 use super::places::locate_package;
 use super::unit_graph::{GraphUnit, UnitGraph};
-use super::{lints, lto};
-use crate::plan::{Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
+use super::{harness, lints, lto};
+use crate::plan::{CompileMode, Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
 use crate::workspace::{cargo_home, root_of};
 use crate::{Lto, PlanContext, PlanError, Profile, Settings};
 
@@ -39,6 +39,7 @@ pub(super) fn convert(
         git,
         is_release,
         packages: Vec::new(),
+        manifests: Vec::new(),
         numbers: BTreeMap::new(),
         moved: BTreeMap::new(),
     };
@@ -93,6 +94,8 @@ struct Converter<'a> {
     git: Option<&'a CargoHome>,
     is_release: bool,
     packages: Vec<Package>,
+    /// The manifest of each.
+    manifests: Vec<Utf8PathBuf>,
     numbers: BTreeMap<String, usize>,
     /// Directories of packages and checkouts as Cargo names them, with the places they really are.
     moved: BTreeMap<Utf8PathBuf, RootedPath>,
@@ -117,6 +120,7 @@ impl Converter<'_> {
         };
         let lint_flags = lints::flags(&said.manifest_path, || root_of(&said.manifest_path, home.as_deref()))?;
         self.numbers.insert(said.id.clone(), self.packages.len());
+        self.manifests.push(said.manifest_path.clone());
         self.packages.push(Package {
             name: said.name.clone(),
             version: said.version.to_string(),
@@ -212,7 +216,7 @@ impl Converter<'_> {
         Ok(Unit {
             package,
             kind,
-            target: self.target(said),
+            target: self.target(said, package)?,
             platform: said.platform.clone(),
             features,
             dependencies: dependencies.collect(),
@@ -243,8 +247,12 @@ impl Converter<'_> {
                 .any(|unit| unit.target.kind.iter().any(|known| known == kind))
         };
         match said.mode.as_str() {
-            "build" if depends_on("bin") => refuse("artifact dependencies"),
-            "build" => Ok(UnitKind::Compile),
+            "build" | "check" if depends_on("bin") => refuse("artifact dependencies"),
+            "build" => Ok(UnitKind::Compile(CompileMode::Build)),
+            "check" if said.checks_tests => Ok(UnitKind::Compile(CompileMode::CheckTest)),
+            "check" => Ok(UnitKind::Compile(CompileMode::Check)),
+            "test" => Ok(UnitKind::Compile(CompileMode::Test)),
+            "doctest" => Ok(UnitKind::TestDocumentation),
             "run-custom-build" if depends_on("custom-build") => Ok(UnitKind::RunBuildScript),
             // Without a script to compile, its output comes from the configuration.
             "run-custom-build" => refuse("an overridden build script (`target.*.LINKS` in Cargo's configuration)"),
@@ -252,7 +260,7 @@ impl Converter<'_> {
         }
     }
 
-    fn target(&self, said: &GraphUnit) -> Target {
+    fn target(&self, said: &GraphUnit, package: usize) -> Result<Target, PlanError> {
         let source = Utf8Path::new(&said.target.src_path);
         let is_below = |directory: &&Utf8PathBuf| source.starts_with(directory);
         let known = self
@@ -265,7 +273,8 @@ impl Converter<'_> {
             // A source file outside of its package.
             None => locate_package(self.roots, source),
         };
-        Target {
+        let has_tests = said.mode == "test" || said.checks_tests;
+        Ok(Target {
             name: said.target.name.clone(),
             kind: said.target.kind.clone(),
             crate_types: said.target.crate_types.clone(),
@@ -274,7 +283,8 @@ impl Converter<'_> {
             doc: said.target.doc,
             doctest: said.target.doctest,
             test: said.target.test,
-        }
+            harness: !has_tests || harness::is_used(&self.manifests[package], &said.target)?,
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use vx_cargo::UnitKind;
 use vx_proto::Selection;
 
 use crate::support::build::build;
@@ -137,7 +136,7 @@ fn dynamic_libraries_are_found_under_their_names() {
     let plan = project.plan().unwrap();
     let built = build(&plan, &project.context, &project.roots(), &project.scratch());
     // As the engine lays final artifacts down.
-    for unit in (0..plan.units.len()).filter(|unit| plan.units[*unit].kind == UnitKind::Compile) {
+    for unit in (0..plan.units.len()).filter(|unit| plan.units[*unit].compile_mode().is_some()) {
         for uplift in plan.uplifts(unit) {
             let destination = project.root.join(&uplift.destination);
             std::fs::create_dir_all(destination.parent().unwrap()).unwrap();
@@ -147,7 +146,7 @@ fn dynamic_libraries_are_found_under_their_names() {
     let root = plan.roots[0];
     let program = project.root.join(&plan.uplifts(root)[0].destination);
     let path: Vec<String> = plan
-        .library_path(root)
+        .library_path(root, &|_| None)
         .iter()
         .map(|place| place.render(&project.roots()))
         .collect();

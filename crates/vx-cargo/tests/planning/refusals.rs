@@ -163,7 +163,7 @@ fn lock_files_are_made_and_mended() {
 #[test]
 fn what_is_run() {
     let run = Selection {
-        run: true,
+        goal: vx_proto::Goal::Run,
         ..Selection::default()
     };
     let project = app("", &[]).selecting(run.clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use vx_cargo::{DepInfo, Plan, UnitKind};
+use vx_cargo::{DepInfo, Plan};
 use vx_proto::Selection;
 
 use crate::support::build::{Built, build};
@@ -175,7 +175,7 @@ fn dep_info_names_real_files() {
         .units
         .iter()
         .enumerate()
-        .filter(|(_, unit)| unit.kind == UnitKind::Compile)
+        .filter(|(_, unit)| unit.compile_mode().is_some())
     {
         let compile = plan.compile(number, &|script| built.outputs.get(script));
         let text = std::fs::read_to_string(built.file(number, &compile.dep_info)).unwrap();

@@ -3,10 +3,15 @@
 use crate::support::compare::differences;
 use crate::support::project::Project;
 use crate::support::record;
-use vx_proto::Selection;
+use vx_proto::{Goal, Selection};
 
 /// Builds with cargo, plans with vx, and finds no difference. `arguments` are those of `selection`.
 fn check(project: &Project, arguments: &[&str]) {
+    check_command(project, &[&["build"], arguments].concat());
+}
+
+/// The same for another command of cargo's than `build`.
+fn check_command(project: &Project, arguments: &[&str]) {
     let plan = project.plan().unwrap();
     let scratch = project.scratch();
     std::fs::create_dir_all(&scratch).unwrap();
@@ -383,4 +388,124 @@ fn what_build_scripts_say() {
     ];
     check(&Project::new(&files), &[]);
     check(&Project::new(&files).selecting(release()), &["--release"]);
+}
+
+/// A workspace with targets of all kinds.
+const TARGETS: &[(&str, &str)] = &[
+    (
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"app\", \"macros\", \"helper\"]\nresolver = \"2\"\n[profile.release]\npanic = \"abort\"\nlto = true\n",
+    ),
+    (
+        "app/Cargo.toml",
+        r#"
+            [package]
+            name = "the-app"
+            version = "0.1.0"
+            edition = "2021"
+            [dependencies]
+            macros = { path = "../macros" }
+            [dev-dependencies]
+            helper = { path = "../helper" }
+            [build-dependencies]
+            helper = { path = "../helper" }
+            # The shell that records commands loses variables with a hyphen in their names.
+            [[bin]]
+            name = "app"
+            path = "src/main.rs"
+            [[test]]
+            name = "own-main"
+            harness = false
+            [[bench]]
+            name = "speed"
+            harness = false
+            "#,
+    ),
+    ("app/build.rs", "fn main() { helper::f() }"),
+    ("app/src/lib.rs", "#[test] fn t() {}"),
+    ("app/src/main.rs", "fn main() {}\n#[test] fn t() { assert!(true) }"),
+    ("app/examples/show.rs", "fn main() { helper::f() }"),
+    (
+        "app/tests/it.rs",
+        "#[test] fn t() { println!(\"{} {}\", env!(\"CARGO_BIN_EXE_app\"), env!(\"CARGO_TARGET_TMPDIR\")) }",
+    ),
+    ("app/tests/own-main.rs", "fn main() {}"),
+    ("app/benches/speed.rs", "fn main() {}"),
+    (
+        "macros/Cargo.toml",
+        "[package]\nname = \"macros\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\nproc-macro = true\n",
+    ),
+    ("macros/src/lib.rs", "extern crate proc_macro;\n#[test] fn t() {}"),
+    (
+        "helper/Cargo.toml",
+        "[package]\nname = \"helper\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    ),
+    ("helper/src/lib.rs", "pub fn f() {}"),
+];
+
+fn compare(selection: Selection, arguments: &[&str]) {
+    check_command(&Project::new(TARGETS).selecting(selection), arguments);
+}
+
+fn goal(goal: Goal) -> Selection {
+    Selection {
+        goal,
+        ..Selection::default()
+    }
+}
+
+fn of_profile(profile: &str, selection: Selection) -> Selection {
+    Selection {
+        profile: Some(profile.to_owned()),
+        ..selection
+    }
+}
+
+#[test]
+fn of_tests() {
+    compare(goal(Goal::Test), &["test", "--no-run"]);
+    let library = Selection {
+        lib: true,
+        ..goal(Goal::Test)
+    };
+    let release = ["test", "--no-run", "--release", "--lib"];
+    compare(of_profile("release", library), &release);
+    let tests = Selection {
+        tests: true,
+        ..goal(Goal::Build)
+    };
+    compare(tests, &["build", "--tests"]);
+}
+
+#[test]
+fn of_benches() {
+    let named = Selection {
+        bench: vec!["speed".to_owned()],
+        ..goal(Goal::Bench)
+    };
+    compare(named, &["bench", "--no-run", "--bench", "speed"]);
+}
+
+#[test]
+fn of_checks() {
+    compare(goal(Goal::Check), &["check"]);
+    let as_tests = of_profile("test", goal(Goal::Check));
+    compare(as_tests, &["check", "--profile", "test"]);
+    let named = Selection {
+        test: vec!["it".to_owned()],
+        lib: true,
+        ..goal(Goal::Check)
+    };
+    compare(named, &["check", "--lib", "--test", "it"]);
+}
+
+#[test]
+fn of_checks_of_all_targets() {
+    let all = || Selection {
+        all_targets: true,
+        ..goal(Goal::Check)
+    };
+    compare(all(), &["check", "--all-targets"]);
+    let release = ["check", "--all-targets", "--release"];
+    compare(of_profile("release", all()), &release);
 }

@@ -64,7 +64,7 @@ fn check(project: &Project, arguments: &[&str]) {
     let plan = project.plan().unwrap();
     let scratch = project.scratch();
     std::fs::create_dir_all(&scratch).unwrap();
-    let (started, target) = record::build(&project.context, &scratch, arguments);
+    let (started, target) = record::build(&project.context, &scratch, &[&["build"], arguments].concat());
     let roots = project.roots();
     let outputs = script_outputs(&plan, &roots, &started, &target);
     let of_app =

@@ -7,22 +7,23 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
-use vx_cargo::{Plan, PlanContext};
-use vx_model::{Input, Root, RootedPath, Roots};
+use vx_cargo::PlanContext;
+use vx_model::{Root, Roots};
 use vx_proto::{
-    Artifact, BuildEvent, BuildRequest, BuildStatus, BuildSummary, Content, EnvVar, ErrorKind, Explanation,
-    MaterializeRequest, MessageFormat, Outcome, Placement, UnitLabel, WireError,
+    BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, MessageFormat, Outcome, UnitLabel,
+    WireError,
 };
 use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore};
 
 use super::environment::{Environment, passed};
 use super::files::CLOCK_TICK;
 use super::ledger::Ledger;
+use super::outputs::Outputs;
 use super::plans::Planned;
 use super::questions::Answers;
 use super::run::{Run, Setting};
 use super::snapshot::{Snapshot, SnapshotKey};
-use super::{Engine, LAST_BUILD, UNIT_PARTS, lock, messages, parts_key};
+use super::{Engine, LAST_BUILD, UNIT_PARTS, lock, parts_key};
 
 /// Table of how long units took.
 const DURATIONS: &str = "durations";
@@ -107,12 +108,6 @@ fn status(events: &UnboundedSender<BuildEvent>) -> impl Fn(&str, String) + Send 
             text,
         });
     }
-}
-
-/// A final artifact at its place.
-struct Placed {
-    unit: usize,
-    artifact: Artifact,
 }
 
 impl Engine {
@@ -245,7 +240,7 @@ impl Engine {
     }
 
     async fn run(self: &Arc<Self>, prepared: &Prepared, planned: &Planned, roots: &Roots) -> Arc<Run> {
-        let units = planned.plan.units.len() as u32;
+        let units = planned.plan.steps() as u32;
         prepared.tell(BuildEvent::Planned { units });
         let setting = Setting {
             roots: roots.clone(),
@@ -282,9 +277,15 @@ impl Engine {
             self.remember(roots, run).await;
             return Err(failure);
         }
-        let placed = self.place(&planned.plan, roots, run).await?;
+        let outputs = Outputs {
+            plan: &planned.plan,
+            roots,
+            run,
+            environment: &prepared.environment,
+        };
+        let placed = outputs.place(self).await?;
         if prepared.json() {
-            self.tell_artifacts(prepared, &planned.plan, roots, &placed, run);
+            outputs.tell(&placed, |message| prepared.tell(message));
         }
         let summary = {
             let ledger = run.ledger();
@@ -294,6 +295,7 @@ impl Engine {
                 ran: ledger.count(Outcome::Ran),
                 cached: ledger.count(Outcome::Cached),
                 fresh: 0,
+                tests: outputs.tests(),
                 artifacts: placed.into_iter().map(|placed| placed.artifact).collect(),
             }
         };
@@ -308,67 +310,6 @@ impl Engine {
             engine.learn(outputs).await;
         });
         Ok(summary)
-    }
-
-    /// Lays the final artifacts down where the user looks for them.
-    async fn place(&self, plan: &Plan, roots: &Roots, run: &Run) -> Result<Vec<Placed>, WireError> {
-        let mut placed = Vec::new();
-        let mut requests = Vec::new();
-        for unit in 0..plan.units.len() {
-            let Some(compiled) = run.board().compiled(unit) else {
-                continue;
-            };
-            for uplift in plan.uplifts(unit) {
-                let Some(file) = compiled.file(&uplift.file) else {
-                    continue;
-                };
-                let path = roots.absolute(&RootedPath::new(Root::Workspace, uplift.destination.clone()));
-                if !tokio::task::block_in_place(|| self.files.holds(&path, file.digest)) {
-                    requests.push(MaterializeRequest {
-                        path: path.clone(),
-                        content: Content::File {
-                            digest: file.digest,
-                            is_executable: uplift.is_executable,
-                        },
-                        placement: Placement::Copy,
-                    });
-                }
-                let question = Input::File(RootedPath::new(Root::Host, path.trim_start_matches('/')));
-                run.ledger().answers.insert(question, file.digest.to_string());
-                placed.push(Placed {
-                    unit,
-                    artifact: artifact(plan, unit, &uplift, path, roots, &|script| run.board().script(script)),
-                });
-            }
-        }
-        if !requests.is_empty() {
-            let missing = self.store.materialize(requests).await?;
-            if let Some(digest) = missing.first() {
-                let message = format!("the store has just lost an artifact of this build ({digest})");
-                return Err(WireError::new(ErrorKind::Machine, message).with_help("run the command again"));
-            }
-        }
-        Ok(placed)
-    }
-
-    /// Cargo's message for every compiled unit. Only final artifacts lie at a path of the user's.
-    fn tell_artifacts(&self, prepared: &Prepared, plan: &Plan, roots: &Roots, placed: &[Placed], run: &Run) {
-        for unit in (0..plan.units.len()).filter(|unit| run.board().compiled(*unit).is_some()) {
-            let own = || {
-                placed
-                    .iter()
-                    .filter(|placed| placed.unit == unit)
-                    .map(|placed| &placed.artifact)
-            };
-            let files: Vec<&str> = own().map(|artifact| artifact.path.as_str()).collect();
-            let executable = own()
-                .find(|artifact| artifact.is_executable)
-                .map(|artifact| artifact.path.as_str());
-            let message = |fresh| BuildEvent::Json(messages::artifact(plan, unit, roots, &files, executable, fresh));
-            let ran = run.ledger().outcomes.get(&unit) == Some(&Outcome::Ran);
-            prepared.tell(message(!ran));
-            run.ledger().replay.push(message(true));
-        }
     }
 
     fn take_snapshot(&self, prepared: &Prepared, planned: Planned, roots: &Roots, run: &Run, summary: &BuildSummary) {
@@ -467,37 +408,6 @@ impl Engine {
                 return;
             }
         }
-    }
-}
-
-fn artifact(
-    plan: &Plan,
-    unit: usize,
-    uplift: &vx_cargo::Uplift,
-    path: String,
-    roots: &Roots,
-    scripts: &vx_cargo::Scripts<'_>,
-) -> Artifact {
-    let planned = &plan.units[unit];
-    let variable = |(name, value): (String, vx_model::Template)| EnvVar {
-        name,
-        value: value.render(roots),
-    };
-    let environment = match uplift.is_executable {
-        true => plan
-            .program_environment(unit, scripts)
-            .into_iter()
-            .map(variable)
-            .collect(),
-        false => Vec::new(),
-    };
-    Artifact {
-        package: plan.packages[planned.package].name.clone(),
-        target: planned.target.name.clone(),
-        kind: uplift.kind.clone(),
-        path,
-        is_executable: uplift.is_executable,
-        environment,
     }
 }
 

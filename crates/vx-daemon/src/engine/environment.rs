@@ -76,9 +76,9 @@ const READ_BY_TOOLS_OF_SCRIPTS: &[&str] = &[
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "macos")] {
-        const LIBRARY_PATH: &str = "DYLD_FALLBACK_LIBRARY_PATH";
+        pub(crate) const LIBRARY_PATH: &str = "DYLD_FALLBACK_LIBRARY_PATH";
     } else {
-        const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+        pub(crate) const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It knows no sockets and no processes of its own: the store and the executor are reached through [`Services`].
 //!
-//! - `build` is one build from request to summary; `plans` and `run` are its two halves, `snapshot` its short cut.
+//! - `build` is one build from request to summary; `plans`, `run` and `outputs` are its parts, `snapshot` its short cut.
 //! - `keys`, `questions`, `files`, `environment`, `names`, `observed` decide what a result depended on.
 //! - `store`, `flights` share results between builds; `exec_roots` keeps running actions apart; `ledger`, `explain`, `diagnostics`, `messages` tell of them.
 
@@ -18,6 +18,7 @@ mod ledger;
 mod messages;
 mod names;
 mod observed;
+mod outputs;
 mod plans;
 mod progress;
 mod questions;

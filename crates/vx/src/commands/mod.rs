@@ -6,3 +6,4 @@ pub(crate) mod explain;
 pub(crate) mod kill;
 pub(crate) mod run;
 pub(crate) mod status;
+pub(crate) mod test;

@@ -16,8 +16,10 @@ pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> 
     let program = the_program(&summary)?;
     invocation.screen.status("Running", command_line(program, arguments));
 
-    let mut command = Command::new(&program.path);
-    command.args(&arguments.arguments);
+    let mut words = program.runner.iter().chain([&program.path]);
+    // The program itself is always among them.
+    let mut command = Command::new(words.next().unwrap_or(&program.path));
+    command.args(words).args(&arguments.arguments);
     command.envs(
         program
             .environment
@@ -43,8 +45,9 @@ fn the_program(summary: &BuildSummary) -> Result<&Artifact, WireError> {
 
 /// `` `/project/.vx/build/debug/app --flag` ``, as Cargo shows it.
 fn command_line(program: &Artifact, arguments: &RunArguments) -> String {
-    let words = arguments.arguments.iter().map(|word| word.to_string_lossy());
-    let words: Vec<_> = std::iter::once(program.path.as_str().into()).chain(words).collect();
+    let of_user = arguments.arguments.iter().map(|word| word.to_string_lossy());
+    let words = program.runner.iter().chain([&program.path]);
+    let words: Vec<_> = words.map(|word| word.as_str().into()).chain(of_user).collect();
     format!("`{}`", words.join(" "))
 }
 

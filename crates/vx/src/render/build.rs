@@ -33,8 +33,13 @@ impl<'a> BuildView<'a> {
         match event {
             BuildEvent::Status { verb, text } => self.status(verb, text),
             BuildEvent::Planned { units } => self.progress.planned(*units),
-            BuildEvent::UnitStarted { unit, label, command } => {
-                self.once_per_package("Compiling", label);
+            BuildEvent::UnitStarted {
+                unit,
+                label,
+                verb,
+                command,
+            } => {
+                self.once_per_package(verb, label);
                 if self.screen.verbosity() == Verbosity::Verbose {
                     self.status("Running", &format!("`{command}`"));
                 }
@@ -130,6 +135,7 @@ mod tests {
             cached: 51,
             fresh: 0,
             artifacts: Vec::new(),
+            tests: Vec::new(),
         };
         assert_eq!(
             last_line(&summary, Duration::from_millis(425)),

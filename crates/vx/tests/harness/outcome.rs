@@ -1,4 +1,4 @@
-//! What a run of `vx` left: its exit, what it printed, and the counts in its last line.
+//! What a run of `vx` left: its exit, what it printed, and the counts that it tells.
 
 use std::fmt::{self, Display, Formatter};
 use std::process::{ExitStatus, Output};
@@ -57,11 +57,12 @@ impl Outcome {
         self
     }
 
-    /// The counts in the last line.
+    /// The counts in the line that ends a build; what is run afterwards is told below it.
     #[track_caller]
     pub(crate) fn counts(&self) -> Counts {
-        let last = self.stderr.lines().last().unwrap_or_default();
-        Counts::parse(last).unwrap_or_else(|| panic!("no counts in the last line\n{self}"))
+        let mut lines = self.stderr.lines().filter(|line| line.contains(" target(s) in "));
+        let counts = lines.next_back().and_then(Counts::parse);
+        counts.unwrap_or_else(|| panic!("no line with counts\n{self}"))
     }
 }
 

@@ -36,11 +36,12 @@ pub(crate) fn build(plan: &Plan, context: &PlanContext, roots: &Roots, scratch: 
             std::fs::create_dir_all(exec.join(directory)).unwrap();
         }
         match unit.kind {
-            UnitKind::Compile => compile(plan, context, roots, number, &exec, &built),
+            UnitKind::Compile(_) => compile(plan, context, roots, number, &exec, &built),
             UnitKind::RunBuildScript => {
                 let said = run_script(plan, context, roots, number, &exec, &built);
                 built.outputs.0.insert(number, Arc::new(said));
             }
+            UnitKind::TestDocumentation => {}
         }
         built.exec.insert(number, exec);
     }

@@ -43,7 +43,7 @@ pub(crate) fn differences(
     let scripts = |unit: UnitIndex| outputs.get(unit);
     let mut mine: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (number, unit) in plan.units.iter().enumerate() {
-        if unit.kind == UnitKind::Compile {
+        if unit.compile_mode().is_some() {
             let compile = plan.compile(number, &scripts);
             let arguments: Vec<String> = compile
                 .arguments
@@ -183,7 +183,8 @@ fn extern_crate(value: &str) -> String {
 
 /// Places by name: cargo's output directories, registry packages, the workspace, the toolchain.
 fn without_places(text: &str, target: &Utf8Path, roots: &Roots) -> String {
-    let mut text = without_hashes(&text.replace(target.as_str(), "TARGET"));
+    let own_target = format!("{}/.vx/build", roots.dir(Root::Workspace));
+    let mut text = without_hashes(&text.replace(target.as_str(), "TARGET").replace(&own_target, "TARGET"));
     let packages = format!("{}/packages/", roots.dir(Root::Home));
     let mut places: Vec<(usize, usize)> = Vec::new();
     for (start, _) in text.match_indices(&packages) {

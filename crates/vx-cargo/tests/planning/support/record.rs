@@ -16,7 +16,7 @@ pub(crate) struct Started {
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Builds with cargo; `arguments` come after `cargo build`. Answers what was compiled, and the target directory.
+/// Builds with cargo; `arguments` come after `cargo`. Answers what was compiled, and the target directory.
 pub(crate) fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str]) -> (Vec<Started>, Utf8PathBuf) {
     let records = scratch.join("records");
     std::fs::create_dir_all(&records).unwrap();
@@ -28,7 +28,6 @@ pub(crate) fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
     let target = scratch.join("target");
     let output = Command::new(&context.toolchain.cargo)
-        .arg("build")
         .args(arguments)
         .args(registry(context, scratch))
         .env_clear()

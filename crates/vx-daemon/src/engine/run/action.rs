@@ -1,7 +1,7 @@
 //! Looking an action up, running it, publishing its result.
 
 use futures::StreamExt as _;
-use vx_cargo::UnitIndex;
+use vx_cargo::{CompileMode, UnitIndex};
 use vx_model::{ActionResult, Input, InputSet, KeyBuilder, KeyPart, Root, Roots};
 use vx_proto::{
     BuildEvent, ErrorKind, ExecClient, ExecuteEvent, ExecuteRequest, ExecuteResult, Explanation, Observation, Outcome,
@@ -105,9 +105,11 @@ impl Run {
                     started_ns = i128::from(stamp_ns);
                     let label = self.plan.label(unit, &self.setting.roots);
                     let command = command.clone();
+                    let is_check = self.plan.units[unit].compile_mode().is_some_and(CompileMode::is_check);
                     self.tell(BuildEvent::UnitStarted {
                         unit: unit as u32,
                         label,
+                        verb: if is_check { "Checking" } else { "Compiling" }.to_owned(),
                         command,
                     });
                 }

@@ -33,8 +33,8 @@ impl Run {
     pub(super) async fn compile(self: &Arc<Self>, unit: UnitIndex) -> Result<(), Stop> {
         for dependency in &self.plan.units[unit].dependencies {
             let needs = match self.plan.units[dependency.unit].kind {
-                UnitKind::Compile => Needs::Metadata,
-                UnitKind::RunBuildScript => Needs::Everything,
+                UnitKind::Compile(_) => Needs::Metadata,
+                UnitKind::RunBuildScript | UnitKind::TestDocumentation => Needs::Everything,
             };
             self.board.wait(dependency.unit, needs).await?;
         }

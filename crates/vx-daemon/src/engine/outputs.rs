@@ -1,0 +1,234 @@
+//! What a build leaves where the user looks: final artifacts at their places, Cargo's messages about them, and the
+//! processes that test them.
+
+use std::sync::Arc;
+
+use vx_cargo::{Plan, UnitIndex};
+use vx_model::{Digest, Input, Root, RootedPath, Roots, Template};
+use vx_proto::{
+    Artifact, BuildEvent, Content, EnvVar, ErrorKind, MaterializeRequest, Outcome, Placement, TestRun, WireError,
+};
+
+use super::environment::{Environment, LIBRARY_PATH, add_library_path};
+use super::progress::file_name;
+use super::questions::World;
+use super::run::Run;
+use super::{Engine, messages};
+
+/// The outputs of one run.
+#[derive(Clone, Copy)]
+pub(super) struct Outputs<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) roots: &'a Roots,
+    pub(super) run: &'a Arc<Run>,
+    /// The user's.
+    pub(super) environment: &'a Environment,
+}
+
+/// A final artifact at its place.
+pub(super) struct Placed {
+    unit: UnitIndex,
+    pub(super) artifact: Artifact,
+}
+
+/// A file that must lie at a place of the user's.
+struct File {
+    path: String,
+    digest: Digest,
+    is_executable: bool,
+}
+
+impl Outputs<'_> {
+    /// Lays the final artifacts down where the user looks for them, and what tests need to run.
+    pub(super) async fn place(&self, engine: &Engine) -> Result<Vec<Placed>, WireError> {
+        let mut placed = Vec::new();
+        let mut files = Vec::new();
+        for unit in 0..self.plan.units.len() {
+            self.make_test_directory(engine, unit)?;
+            files.extend(self.needed_by_documentation(unit));
+            let Some(compiled) = self.run.board().compiled(unit) else {
+                continue;
+            };
+            for uplift in self.plan.uplifts(unit) {
+                let Some(file) = compiled.file(&uplift.file) else {
+                    continue;
+                };
+                let path = self.absolute(&RootedPath::new(Root::Workspace, uplift.destination.clone()));
+                files.push(File {
+                    path: path.clone(),
+                    digest: file.digest,
+                    is_executable: uplift.is_executable,
+                });
+                let artifact = self.artifact(unit, &uplift, path);
+                placed.push(Placed { unit, artifact });
+            }
+        }
+        self.lay_down(engine, files).await?;
+        Ok(placed)
+    }
+
+    /// Cargo's message for every compiled unit. Only final artifacts lie at a path of the user's.
+    pub(super) fn tell(&self, placed: &[Placed], tell: impl Fn(BuildEvent)) {
+        for unit in (0..self.plan.units.len()).filter(|unit| self.run.board().compiled(*unit).is_some()) {
+            let own = || {
+                placed
+                    .iter()
+                    .filter(|placed| placed.unit == unit)
+                    .map(|placed| &placed.artifact)
+            };
+            let files: Vec<&str> = own().map(|artifact| artifact.path.as_str()).collect();
+            let executable = own()
+                .find(|artifact| artifact.is_executable)
+                .map(|artifact| artifact.path.as_str());
+            let message = |fresh| {
+                BuildEvent::Json(messages::artifact(
+                    self.plan, unit, self.roots, &files, executable, fresh,
+                ))
+            };
+            let ran = self.run.ledger().outcomes.get(&unit) == Some(&Outcome::Ran);
+            tell(message(!ran));
+            self.run.ledger().replay.push(message(true));
+        }
+    }
+
+    /// The processes that test what was built, in Cargo's order.
+    pub(super) fn tests(&self) -> Vec<TestRun> {
+        self.plan.tests().into_iter().map(|unit| self.test(unit)).collect()
+    }
+
+    fn test(&self, unit: UnitIndex) -> TestRun {
+        let command = self.plan.test_command(unit, &|script| self.run.board().script(script));
+        let planned = &self.plan.units[unit];
+        TestRun {
+            package: self.plan.packages[planned.package].name.clone(),
+            selector: self.plan.selector(unit),
+            title: self.plan.test_title(unit),
+            is_doc: !planned.is_test(),
+            has_harness: planned.target.harness,
+            command: self.render(&command.arguments),
+            working_directory: self.absolute(&command.working_directory),
+            environment: self.variables(command.environment, &command.library_path),
+        }
+    }
+
+    fn artifact(&self, unit: UnitIndex, uplift: &vx_cargo::Uplift, path: String) -> Artifact {
+        let planned = &self.plan.units[unit];
+        let scripts = |script| self.run.board().script(script);
+        let (environment, runner) = match uplift.is_executable {
+            true => (
+                self.variables(
+                    self.plan.program_environment(unit, &scripts),
+                    &self.plan.library_path(unit, &scripts),
+                ),
+                self.render(&self.plan.platform(planned).runner),
+            ),
+            false => (Vec::new(), Vec::new()),
+        };
+        Artifact {
+            package: self.plan.packages[planned.package].name.clone(),
+            target: planned.target.name.clone(),
+            kind: uplift.kind.clone(),
+            path,
+            is_executable: uplift.is_executable,
+            runner,
+            environment,
+        }
+    }
+
+    /// Integration tests are told of a directory for their files, which they may expect to be there.
+    fn make_test_directory(&self, engine: &Engine, unit: UnitIndex) -> Result<(), WireError> {
+        let unit = &self.plan.units[unit];
+        let is_integration_test = unit.target.kind.iter().any(|kind| kind == "test" || kind == "bench");
+        if !is_integration_test || !unit.is_test() {
+            return Ok(());
+        }
+        let path = self.absolute(&self.plan.test_directory(unit));
+        std::fs::create_dir_all(&path).map_err(|error| {
+            let told = WireError::new(ErrorKind::Machine, format!("cannot make the directory {path}"));
+            WireError {
+                causes: vec![error.to_string()],
+                ..told
+            }
+        })?;
+        let question = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
+        let world = World {
+            roots: self.roots,
+            files: &engine.files,
+            environment: &|_| None,
+        };
+        let answer = world.answer(&question);
+        self.run.ledger().answers.insert(question, answer);
+        Ok(())
+    }
+
+    fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<File> {
+        let mut files = Vec::new();
+        for needed in self.plan.needed_by_documentation(unit) {
+            let Some(compiled) = self.run.board().compiled(needed) else {
+                continue;
+            };
+            for file in compiled.files.iter().filter(|file| !file.path.ends_with(".d")) {
+                files.push(File {
+                    path: self.absolute(&self.plan.dependency_directory(unit).join(file_name(file))),
+                    digest: file.digest,
+                    is_executable: file.is_executable,
+                });
+            }
+        }
+        files
+    }
+
+    async fn lay_down(&self, engine: &Engine, mut files: Vec<File>) -> Result<(), WireError> {
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        files.dedup_by(|one, other| one.path == other.path);
+        let mut requests = Vec::new();
+        for file in files {
+            let question = Input::File(RootedPath::new(Root::Host, file.path.trim_start_matches('/')));
+            self.run.ledger().answers.insert(question, file.digest.to_string());
+            if !tokio::task::block_in_place(|| engine.files.holds(&file.path, file.digest)) {
+                requests.push(MaterializeRequest {
+                    path: file.path,
+                    content: Content::File {
+                        digest: file.digest,
+                        is_executable: file.is_executable,
+                    },
+                    placement: Placement::Copy,
+                });
+            }
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        match engine.store.materialize(requests).await?.first() {
+            None => Ok(()),
+            Some(digest) => {
+                let message = format!("the store has just lost an artifact of this build ({digest})");
+                Err(WireError::new(ErrorKind::Machine, message).with_help("run the command again"))
+            }
+        }
+    }
+
+    fn absolute(&self, place: &RootedPath) -> String {
+        self.roots.absolute(place)
+    }
+
+    fn render(&self, templates: &[Template]) -> Vec<String> {
+        templates.iter().map(|template| template.render(self.roots)).collect()
+    }
+
+    /// What is added to the user's environment, sorted.
+    fn variables(&self, added: Vec<(String, Template)>, library_path: &[Template]) -> Vec<EnvVar> {
+        let mut variables: Environment = added
+            .into_iter()
+            .map(|(name, value)| (name, value.render(self.roots)))
+            .collect();
+        if let Some(path) = self.environment.get(LIBRARY_PATH) {
+            variables.insert(LIBRARY_PATH.to_owned(), path.clone());
+        }
+        add_library_path(&mut variables, &self.render(library_path));
+        variables
+            .into_iter()
+            .map(|(name, value)| EnvVar { name, value })
+            .collect()
+    }
+}

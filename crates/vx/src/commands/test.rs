@@ -1,0 +1,185 @@
+//! `vx test` and `vx bench`: builds test programs, then runs one after the other, documentation last, as Cargo does.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use vx_proto::{BuildSummary, ErrorKind, TestRun, WireError};
+
+use crate::Invocation;
+use crate::cli::{BenchArguments, RunningArguments, TestArguments};
+use crate::render::Verbosity;
+use crate::{client, request};
+
+/// How test programs end when a test has failed, and how Cargo ends then.
+const FAILED: u8 = 101;
+
+/// What of the user's words decides how tests run.
+struct Running<'a> {
+    /// `test failed`, `bench failed`.
+    noun: &'static str,
+    arguments: &'a RunningArguments,
+    /// Words for each program.
+    words: Vec<OsString>,
+    /// Whether several packages were to choose from, so that a message must name the one that it is about.
+    names_packages: bool,
+}
+
+/// Builds and runs the tests that the arguments select.
+pub(crate) fn test(arguments: &TestArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+    let request = request::test(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
+    let summary = client::build(invocation, request)?;
+    let name = arguments.name.iter().map(OsString::from);
+    let running = Running {
+        noun: "test",
+        arguments: &arguments.running,
+        words: name.chain(arguments.arguments.iter().cloned()).collect(),
+        names_packages: !arguments.packages.package.is_empty() || has_many_packages(&summary),
+    };
+    running.all(&summary, invocation)
+}
+
+/// Builds and runs the benchmarks that the arguments select.
+pub(crate) fn bench(arguments: &BenchArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+    let request = request::bench(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
+    let summary = client::build(invocation, request)?;
+    let name = arguments.name.iter().map(OsString::from);
+    let running = Running {
+        noun: "bench",
+        arguments: &arguments.running,
+        words: ["--bench".into()]
+            .into_iter()
+            .chain(name)
+            .chain(arguments.arguments.iter().cloned())
+            .collect(),
+        names_packages: !arguments.packages.package.is_empty() || has_many_packages(&summary),
+    };
+    running.all(&summary, invocation)
+}
+
+fn has_many_packages(summary: &BuildSummary) -> bool {
+    let mut packages = summary.tests.iter().map(|test| &test.package);
+    let first = packages.next();
+    packages.any(|package| Some(package) != first)
+}
+
+impl Running<'_> {
+    fn all(&self, summary: &BuildSummary, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+        let mut failures: Vec<String> = Vec::new();
+        for test in &summary.tests {
+            if self.arguments.no_run {
+                if !test.is_doc {
+                    invocation.screen.status("Executable", announced(test));
+                }
+                continue;
+            }
+            let status = self.one(test, invocation)?;
+            if status.success() {
+                continue;
+            }
+            let rerun = self.rerun(test);
+            let error = self.failure(test, &rerun, status);
+            invocation.screen.error(&error);
+            if !self.arguments.no_fail_fast {
+                return Ok(exit_code(status));
+            }
+            failures.push(rerun);
+        }
+        match failures.as_slice() {
+            [] => Ok(ExitCode::SUCCESS),
+            failures => {
+                let number = match failures.len() {
+                    1 => "1 target failed".to_owned(),
+                    number => format!("{number} targets failed"),
+                };
+                let list: Vec<String> = failures.iter().map(|rerun| format!("\n    `{rerun}`")).collect();
+                let message = format!("{number}:{}", list.concat());
+                invocation
+                    .screen
+                    .error(&WireError::new(ErrorKind::BuildFailed, message));
+                Ok(ExitCode::from(FAILED))
+            }
+        }
+    }
+
+    fn one(&self, test: &TestRun, invocation: &mut Invocation<'_>) -> Result<ExitStatus, WireError> {
+        let words = self.words_for(test, invocation);
+        match test.is_doc {
+            true => invocation.screen.status("Doc-tests", test.title.clone()),
+            false if invocation.screen.verbosity() == Verbosity::Verbose => {}
+            false => invocation.screen.status("Running", announced(test)),
+        }
+        if invocation.screen.verbosity() == Verbosity::Verbose {
+            let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            invocation.screen.status("Running", format!("`{}`", shown.join(" ")));
+        }
+        let unable = |error: std::io::Error| WireError {
+            causes: vec![error.to_string()],
+            ..WireError::new(ErrorKind::Machine, format!("could not run `{}`", words[0].display()))
+        };
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(&test.working_directory);
+        command.envs(
+            test.environment
+                .iter()
+                .map(|variable| (&variable.name, &variable.value)),
+        );
+        command.status().map_err(unable)
+    }
+
+    fn words_for(&self, test: &TestRun, invocation: &Invocation<'_>) -> Vec<OsString> {
+        let mut words: Vec<OsString> = test.command.iter().map(OsString::from).collect();
+        let is_quiet = invocation.screen.verbosity() == Verbosity::Quiet && test.has_harness;
+        let quiet = is_quiet.then(|| OsString::from("--quiet"));
+        let own = quiet.into_iter().chain(self.words.iter().cloned());
+        match test.is_doc {
+            false => words.extend(own),
+            true => {
+                let color = if invocation.screen.has_colors() {
+                    "always"
+                } else {
+                    "never"
+                };
+                words.extend(["--color".into(), color.into()]);
+                words.extend(own.flat_map(|word| [OsString::from("--test-args"), word]));
+            }
+        }
+        words
+    }
+
+    /// `-p member --lib`
+    fn rerun(&self, test: &TestRun) -> String {
+        match self.names_packages {
+            true => format!("-p {} {}", test.package, test.selector),
+            false => test.selector.clone(),
+        }
+    }
+
+    fn failure(&self, test: &TestRun, rerun: &str, status: ExitStatus) -> WireError {
+        let noun = if test.is_doc { "doctest" } else { self.noun };
+        let message = format!("{noun} failed, to rerun pass `{rerun}`");
+        let mut error = WireError::new(ErrorKind::BuildFailed, message);
+        // Failed tests have been told by their own program.
+        if status.code() != Some(i32::from(FAILED)) {
+            error.causes.push(format!(
+                "process didn't exit successfully: `{}` ({status})",
+                test.command.join(" ")
+            ));
+        }
+        error
+    }
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(FAILED))
+}
+
+/// `unittests src/lib.rs (.vx/build/debug/deps/app-0123456789abcdef)`.
+fn announced(test: &TestRun) -> String {
+    let program = test.command.last().map_or("", String::as_str);
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| Path::new(program).strip_prefix(here).ok().map(Path::to_owned));
+    let shown = relative.unwrap_or_else(|| program.into());
+    format!("{} ({})", test.title, shown.display())
+}

@@ -1,0 +1,203 @@
+//! `vx check`, `vx test` and `vx bench`: what is compiled, what is run, and how it ends, as with Cargo.
+
+mod harness;
+
+use camino::Utf8Path;
+
+use harness::TestEnv;
+
+/// A library with a program, tests of all kinds, documentation, a benchmark, a macro and a build script.
+fn project() -> TestEnv {
+    let env = TestEnv::new();
+    env.write(
+        "Cargo.toml",
+        r#"
+        [workspace]
+        members = ["macros"]
+        [package]
+        name = "the-app"
+        version = "0.1.0"
+        edition = "2024"
+        [dependencies]
+        macros = { path = "macros" }
+        [[test]]
+        name = "own-main"
+        harness = false
+        [[bench]]
+        name = "speed"
+        harness = false
+        "#,
+    );
+    env.write(
+        "build.rs",
+        "fn main() { let out = std::env::var(\"OUT_DIR\").unwrap(); std::fs::write(out + \"/seven\", \"7\").unwrap(); }",
+    );
+    env.write(
+        "src/lib.rs",
+        r#"
+        /// Seven.
+        ///
+        /// ```
+        /// assert_eq!(the_app::seven(), 7);
+        /// ```
+        pub fn seven() -> i32 { include!(concat!(env!("OUT_DIR"), "/seven")) }
+
+        #[cfg(test)]
+        mod tests {
+            #[test]
+            fn unit() { assert_eq!(super::seven(), macros::seven!()); }
+        }
+        "#,
+    );
+    env.write(
+        "src/main.rs",
+        "fn main() { println!(\"{}\", the_app::seven()); }\n#[test] fn of_the_program() {}",
+    );
+    env.write(
+        "tests/it.rs",
+        r#"
+        #[test]
+        fn runs_the_program() {
+            let program = env!("CARGO_BIN_EXE_the-app");
+            assert_eq!(program, std::env::var("CARGO_BIN_EXE_the-app").unwrap());
+            let output = std::process::Command::new(program).output().unwrap();
+            assert_eq!(output.stdout, b"7\n");
+            std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/file"), "").unwrap();
+            assert!(std::path::Path::new("Cargo.toml").exists());
+        }
+        "#,
+    );
+    env.write(
+        "tests/own-main.rs",
+        "fn main() { println!(\"own main, {:?}\", std::env::args().skip(1).collect::<Vec<_>>()); }",
+    );
+    env.write(
+        "benches/speed.rs",
+        "fn main() { println!(\"speed, {:?}\", std::env::args().nth(1)); }",
+    );
+    env.write(
+        "macros/Cargo.toml",
+        "[package]\nname = \"macros\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n",
+    );
+    env.write(
+        "macros/src/lib.rs",
+        "use proc_macro::TokenStream;\n#[proc_macro] pub fn seven(_: TokenStream) -> TokenStream { \"7\".parse().unwrap() }",
+    );
+    env
+}
+
+/// Runs a command and gives what it printed, and how many units it ran; no other processes were started.
+#[track_caller]
+fn ran(env: &TestEnv, directory: &Utf8Path, arguments: &[&str]) -> (String, u32) {
+    let before = env.started();
+    let outcome = env.vx(arguments).current_dir(directory).run().success();
+    let counts = outcome.counts();
+    assert_eq!(env.started() - before, u64::from(counts.ran), "{outcome}");
+    (outcome.stdout, counts.ran)
+}
+
+#[test]
+fn tests_of_all_kinds_are_run_and_compiled_once() {
+    let env = project();
+    env.vx(["build"]).run().success();
+    let (stdout, compiled) = ran(&env, &env.project(), &["test"]);
+    for test in [
+        "tests::unit ... ok",
+        "of_the_program ... ok",
+        "runs_the_program ... ok",
+        "seven (line 4) ... ok",
+    ] {
+        assert!(stdout.contains(test), "{test}: {stdout}");
+    }
+    assert!(stdout.contains("own main, []"), "{stdout}");
+    // The tests of the library, those of the program, and two integration tests; the rest was there.
+    assert_eq!(compiled, 4);
+
+    let (stdout, compiled) = ran(&env, &env.project(), &["test", "unit", "--", "--show-output"]);
+    assert!(
+        stdout.contains("1 passed") && stdout.contains("own main, [\"unit\", \"--show-output\"]"),
+        "{stdout}"
+    );
+    assert_eq!(compiled, 0);
+
+    let (stdout, compiled) = ran(&env, &env.project(), &["test", "--doc"]);
+    assert!(stdout.contains("1 passed") && !stdout.contains("unit"), "{stdout}");
+    assert_eq!(compiled, 0);
+}
+
+#[test]
+fn another_checkout_tests_its_own_program_and_compiles_what_names_places() {
+    let env = project();
+    env.vx(["test"]).run().success();
+    let other = env.checkout("other");
+    let (stdout, compiled) = ran(&env, &other, &["test"]);
+    assert!(stdout.contains("runs_the_program ... ok"), "{stdout}");
+    // It holds the place of the program.
+    assert_eq!(compiled, 1);
+    assert_eq!(env.run_program_in(&other, "debug/the-app"), "7\n");
+    assert!(other.join(".vx/build/tmp/file").exists());
+}
+
+#[test]
+fn benchmarks_are_run_with_the_profile_for_them() {
+    let env = project();
+    let (stdout, _) = ran(&env, &env.project(), &["bench"]);
+    assert!(stdout.contains("speed, Some(\"--bench\")"), "{stdout}");
+    assert!(env.project().join(".vx/build/release/deps").is_dir());
+    assert_eq!(ran(&env, &env.project(), &["bench", "--no-run"]), (String::new(), 0));
+}
+
+#[test]
+fn a_test_that_fails_ends_with_cargos_message_and_code() {
+    let env = project();
+    env.replace("src/lib.rs", "assert_eq!(super::seven()", "assert_ne!(super::seven()");
+    let vx = env.vx(["test"]).run().code(101);
+    let cargo = env.cargo(["test"]).run().code(101);
+    let told = "error: test failed, to rerun pass `--lib`\n";
+    assert!(vx.stderr.ends_with(told), "{vx}");
+    assert!(cargo.stderr.ends_with(told), "{cargo}");
+    assert!(!vx.stdout.contains("of_the_program"), "{vx}");
+
+    let vx = env.vx(["test", "--no-fail-fast"]).run().code(101);
+    let cargo = env.cargo(["test", "--no-fail-fast"]).run().code(101);
+    let told = "error: 1 target failed:\n    `--lib`\n";
+    assert!(vx.stderr.ends_with(told), "{vx}");
+    assert!(cargo.stderr.ends_with(told), "{cargo}");
+    assert!(vx.stdout.contains("of_the_program ... ok"), "{vx}");
+}
+
+#[test]
+fn what_was_checked_is_never_taken_for_what_was_built() {
+    let env = project();
+    let (_, checked) = ran(&env, &env.project(), &["check", "--workspace", "--all-targets"]);
+    // The build script twice: compiled, and run; the macro three times: built, checked, and checked with tests; the library and the
+    // program twice; three more targets.
+    assert_eq!(checked, 12);
+    assert!(!env.project().join(".vx/build/debug/the-app").exists());
+
+    let (_, built) = ran(&env, &env.project(), &["build"]);
+    // The library and the program; the macro and the build script were built for the check.
+    assert_eq!(built, 2);
+    assert_eq!(env.run_program("debug/the-app"), "7\n");
+    assert_eq!(
+        ran(&env, &env.project(), &["check", "--workspace", "--all-targets"]).1,
+        0
+    );
+}
+
+#[test]
+fn errors_are_found_by_a_check_and_shown_again_until_they_are_mended() {
+    let env = project();
+    env.vx(["check"]).run().success();
+    env.replace("src/main.rs", "the_app::seven()", "the_app::eight()");
+    for _ in 0..2 {
+        let outcome = env.vx(["check"]).run().code(101);
+        assert!(outcome.stderr.contains("cannot find function `eight`"), "{outcome}");
+    }
+    env.replace("src/main.rs", "the_app::eight()", "the_app::seven()");
+    assert_eq!(ran(&env, &env.project(), &["check"]).1, 0);
+    // Only tests are wrong: only they say so.
+    env.replace("tests/it.rs", "let program", "let program: i32");
+    env.vx(["check"]).run().success();
+    env.vx(["check", "--tests"]).run().code(101);
+}
