@@ -17,6 +17,7 @@ const ESSENTIAL: &[&str] = &[
     "LC_ALL",
     "LOGNAME",
     "PATH",
+    "RUSTUP_AUTO_INSTALL",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "SSL_CERT_DIR",
