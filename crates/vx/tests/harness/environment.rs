@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// How tools are found, and how the network is reached where it takes more than a cable.
 const INHERITED: &[&str] = &[
     "PATH",
+    "RUSTUP_AUTO_INSTALL",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "HTTP_PROXY",
