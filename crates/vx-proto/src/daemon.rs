@@ -196,6 +196,17 @@ pub struct BuildSummary {
     pub tests: Vec<TestRun>,
 }
 
+/// A process that a unit has started: rustc or a build script.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Absolute.
+    pub working_directory: String,
+    /// Program and arguments.
+    pub arguments: Vec<String>,
+    /// The whole environment, but for the jobserver's variables and `TMPDIR`; sorted by name.
+    pub environment: Vec<EnvVar>,
+}
+
 /// What happens in a build, in order; `Finished` or `Failed` is the last.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 #[repr(u8)]
@@ -220,8 +231,8 @@ pub enum BuildEvent {
         label: UnitLabel,
         /// What is done to its package: `Compiling`, `Checking`.
         verb: String,
-        /// The command, quoted for a shell, for `-v`.
-        command: String,
+        /// What was started.
+        process: Process,
     },
     /// A unit is done. One that did not run was not started either.
     UnitFinished {

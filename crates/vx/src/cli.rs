@@ -249,6 +249,9 @@ pub(crate) struct CommonArguments {
     /// Form of diagnostics and artifacts
     #[arg(long, value_name = "FMT", default_value = "human", help_heading = "Terminal Options")]
     pub(crate) message_format: Format,
+    /// Write every compiler and build script that is started to a file, as JSON, one a line
+    #[arg(long, value_name = "PATH", help_heading = "Terminal Options")]
+    pub(crate) action_log: Option<Utf8PathBuf>,
 }
 
 /// For whom something is printed: people or programs.

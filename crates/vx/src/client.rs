@@ -4,10 +4,12 @@
 
 use std::pin::pin;
 
+use camino::Utf8Path;
 use futures::StreamExt as _;
 use vx_proto::{BuildEvent, BuildRequest, BuildSummary, DaemonClient, ErrorKind, Explanation, WireError};
 use vx_transport::CallError;
 
+use crate::action_log::ActionLog;
 use crate::environment::Environment;
 use crate::render::BuildView;
 use crate::{Invocation, daemon, error};
@@ -19,12 +21,32 @@ const EXPLAIN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30)
 /// told to stay for less time than it takes to reach them.
 const ATTEMPTS: u32 = 5;
 
-/// Builds and shows it. An error means that the build was not good, or that there was none.
-pub(crate) fn build(invocation: &mut Invocation<'_>, request: BuildRequest) -> Result<BuildSummary, WireError> {
-    let mut view = BuildView::new(invocation.screen, invocation.started);
-    let summary = block_on(follow(&invocation.environment, request, &mut view))?;
-    view.finished(&summary);
+/// Builds and shows it, and writes what was started to `log`. An error means that the build was not good, or that there
+/// was none.
+pub(crate) fn build(
+    invocation: &mut Invocation<'_>,
+    request: BuildRequest,
+    log: Option<&Utf8Path>,
+) -> Result<BuildSummary, WireError> {
+    let log = log.map(ActionLog::create).transpose()?;
+    let view = BuildView::new(invocation.screen, invocation.started);
+    let mut audience = Audience { view, log };
+    let summary = block_on(follow(&invocation.environment, request, &mut audience))?;
+    audience.view.finished(&summary);
     Ok(summary)
+}
+
+/// Who is told what happens in a build.
+struct Audience<'a> {
+    view: BuildView<'a>,
+    log: Option<ActionLog>,
+}
+
+impl Audience<'_> {
+    fn event(&mut self, event: &BuildEvent) -> Result<(), WireError> {
+        self.view.event(event);
+        self.log.as_mut().map_or(Ok(()), |log| log.event(event))
+    }
 }
 
 /// What the last build in the workspace at `root` did.
@@ -42,13 +64,13 @@ pub(crate) fn explain(environment: &Environment, root: String) -> Result<Vec<Exp
 async fn follow(
     environment: &Environment,
     request: BuildRequest,
-    view: &mut BuildView<'_>,
+    audience: &mut Audience<'_>,
 ) -> Result<BuildSummary, WireError> {
     let mut attempts = ATTEMPTS;
     loop {
         let mut begun = false;
         attempts -= 1;
-        match listen(environment, request.clone(), view, &mut begun).await {
+        match listen(environment, request.clone(), audience, &mut begun).await {
             Err(broken) if !begun && attempts > 0 && broken.is_of_an_ending_daemon() => {}
             ended => return ended.map_err(Broken::into_error),
         }
@@ -83,7 +105,7 @@ impl Broken {
 async fn listen(
     environment: &Environment,
     request: BuildRequest,
-    view: &mut BuildView<'_>,
+    audience: &mut Audience<'_>,
     begun: &mut bool,
 ) -> Result<BuildSummary, Broken> {
     let session = daemon::connect(environment).await.map_err(Broken::Build)?;
@@ -96,7 +118,7 @@ async fn listen(
             BuildEvent::Failed(error) => return Err(Broken::Build(error)),
             event => {
                 *begun = true;
-                view.event(&event);
+                audience.event(&event).map_err(Broken::Build)?;
             }
         }
     }

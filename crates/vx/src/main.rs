@@ -2,6 +2,7 @@
 //!
 //! The services are hidden subcommands of this same program, so that their version cannot differ from it.
 
+mod action_log;
 mod cli;
 mod client;
 mod commands;

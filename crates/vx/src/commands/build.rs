@@ -20,6 +20,6 @@ pub(crate) fn run(
         invocation.toolchain.take(),
         invocation.screen.verbosity(),
     )?;
-    client::build(invocation, request)?;
+    client::build(invocation, request, arguments.common.action_log.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use crate::{client, request};
 /// Builds the one program that the arguments select and runs it in the user's directory, with Cargo's variables.
 pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let request = request::run(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
-    let summary = client::build(invocation, request)?;
+    let summary = client::build(invocation, request, arguments.common.action_log.as_deref())?;
     let program = the_program(&summary)?;
     invocation.screen.status("Running", command_line(program, arguments));
 

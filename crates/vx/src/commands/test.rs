@@ -28,7 +28,7 @@ struct Running<'a> {
 /// Builds and runs the tests that the arguments select.
 pub(crate) fn test(arguments: &TestArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let request = request::test(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
-    let summary = client::build(invocation, request)?;
+    let summary = client::build(invocation, request, arguments.common.action_log.as_deref())?;
     let name = arguments.name.iter().map(OsString::from);
     let running = Running {
         noun: "test",
@@ -42,7 +42,7 @@ pub(crate) fn test(arguments: &TestArguments, invocation: &mut Invocation<'_>) -
 /// Builds and runs the benchmarks that the arguments select.
 pub(crate) fn bench(arguments: &BenchArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let request = request::bench(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
-    let summary = client::build(invocation, request)?;
+    let summary = client::build(invocation, request, arguments.common.action_log.as_deref())?;
     let name = arguments.name.iter().map(OsString::from);
     let running = Running {
         noun: "bench",

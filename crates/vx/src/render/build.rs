@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use vx_proto::{BuildEvent, BuildSummary, Outcome, UnitLabel};
+use vx_proto::{BuildEvent, BuildSummary, Outcome, Process, UnitLabel};
 
 use super::progress::Progress;
 use super::{Screen, Verbosity};
@@ -37,11 +37,11 @@ impl<'a> BuildView<'a> {
                 unit,
                 label,
                 verb,
-                command,
+                process,
             } => {
                 self.once_per_package(verb, label);
                 if self.screen.verbosity() == Verbosity::Verbose {
-                    self.status("Running", &format!("`{command}`"));
+                    self.status("Running", &format!("`{}`", shell_line(process)));
                 }
                 self.progress.started(*unit, &label.target);
             }
@@ -98,6 +98,12 @@ pub(crate) fn package(label: &UnitLabel) -> String {
         Some(directory) => format!("{package} v{version} ({directory})"),
         None => format!("{package} v{version}"),
     }
+}
+
+/// The command as a person would type it.
+fn shell_line(process: &Process) -> String {
+    let quoted = process.arguments.iter().map(|argument| shell_words::quote(argument));
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 fn last_line(summary: &BuildSummary, elapsed: Duration) -> String {

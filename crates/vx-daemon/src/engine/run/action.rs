@@ -5,7 +5,7 @@ use vx_cargo::{CompileMode, UnitIndex};
 use vx_model::{ActionResult, Input, InputSet, KeyBuilder, KeyPart, Root, Roots};
 use vx_proto::{
     BuildEvent, ErrorKind, ExecClient, ExecuteEvent, ExecuteRequest, ExecuteResult, Explanation, Observation, Outcome,
-    WireError,
+    Process, WireError,
 };
 
 use super::Run;
@@ -94,7 +94,7 @@ impl Run {
         let _connection = self.engine.executions.acquire().await;
         let session = self.engine.services.exec().await?;
         let client = ExecClient::new(session.rpc());
-        let command = shell_line(&request);
+        let process = process(&request);
         let gone = |error: &vx_transport::CallError| Stop::Failed(unavailable("the executor", error));
         let events = session.stream(async move { client.execute(request).await }).await;
         let mut events = std::pin::pin!(events.map_err(|error| gone(&error))?);
@@ -104,13 +104,13 @@ impl Run {
                 ExecuteEvent::Started { stamp_ns, .. } => {
                     started_ns = i128::from(stamp_ns);
                     let label = self.plan.label(unit, &self.setting.roots);
-                    let command = command.clone();
+                    let process = process.clone();
                     let is_check = self.plan.units[unit].compile_mode().is_some_and(CompileMode::is_check);
                     self.tell(BuildEvent::UnitStarted {
                         unit: unit as u32,
                         label,
                         verb: if is_check { "Checking" } else { "Compiling" }.to_owned(),
-                        command,
+                        process,
                     });
                 }
                 ExecuteEvent::Finished(result) => return Ok(Done { result, started_ns }),
@@ -228,8 +228,11 @@ impl Run {
     }
 }
 
-/// The command as a person would type it, for `-v`.
-fn shell_line(request: &ExecuteRequest) -> String {
-    let quoted = request.arguments.iter().map(|argument| shell_words::quote(argument));
-    quoted.collect::<Vec<_>>().join(" ")
+/// What a client is told of a process.
+fn process(request: &ExecuteRequest) -> Process {
+    Process {
+        working_directory: request.working_directory.clone(),
+        arguments: request.arguments.clone(),
+        environment: request.environment.clone(),
+    }
 }
