@@ -4,6 +4,7 @@
 //! ordinary tests, in `tests/`.
 
 mod bench;
+mod conformance;
 mod demo;
 mod interrupt;
 mod leftovers;
@@ -16,6 +17,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
 /// Tasks of the vx project
@@ -28,23 +30,30 @@ enum Task {
     Try(demo::Arguments),
     /// Build a published program with cargo and with vx, side by side, and compare the times
     Bench(bench::Arguments),
+    /// Build the corpus with cargo and with vx, and compare every compiler and build script that they start
+    Conformance(conformance::Arguments),
     /// Run the tests of the command line many times, also two runs at once, and look for processes left behind
     Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
+    if let Ok(file) = std::env::var(conformance::RECORD) {
+        return exit_code(conformance::record(&file));
+    }
     let task = Task::parse();
     let result = interrupt::install().and_then(|()| match task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Try(arguments) => demo::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
     });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit_code(result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

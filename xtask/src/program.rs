@@ -10,7 +10,7 @@ use crate::interrupt;
 
 /// What a program needs of the environment to find its files, its toolchain and the network. Anything else could make one
 /// run differ from the next.
-const ESSENTIAL: &[&str] = &[
+pub(crate) const ESSENTIAL: &[&str] = &[
     "CARGO_HOME",
     "HOME",
     "LANG",

@@ -27,10 +27,7 @@ impl FromStr for Release {
         let (name, version) = text
             .split_once('@')
             .ok_or_else(|| anyhow!("`{text}` is not NAME@VERSION"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            version: version.to_owned(),
-        })
+        Ok(Self::new(name, version))
     }
 }
 
@@ -41,6 +38,14 @@ impl std::fmt::Display for Release {
 }
 
 impl Release {
+    /// A version of a package.
+    pub(crate) fn new(name: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+
     /// Puts the sources into `directory`, which must not exist, and the packages of its lock file into Cargo's cache.
     pub(crate) fn fetch(&self, directory: &Utf8Path) -> Result<()> {
         eprintln!("fetching the published sources of {self}");

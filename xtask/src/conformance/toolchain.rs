@@ -1,0 +1,28 @@
+//! The toolchain that both builders use: the one that rustup, or `PATH`, chooses here.
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+
+use crate::program;
+
+/// A toolchain.
+#[derive(Debug, Clone)]
+pub(super) struct Toolchain {
+    /// Its directory.
+    pub(super) sysroot: Utf8PathBuf,
+    /// `1.95.0`.
+    pub(super) release: String,
+}
+
+impl Toolchain {
+    /// Asks `rustc`.
+    pub(super) fn find() -> Result<Self> {
+        let ask = |question: &[&str]| program::output(program::isolated("rustc").args(question));
+        let version = ask(&["--version"])?;
+        let release = version.split(' ').nth(1).context("rustc has no version")?;
+        Ok(Self {
+            sysroot: ask(&["--print", "sysroot"])?.trim().into(),
+            release: release.to_owned(),
+        })
+    }
+}
