@@ -232,7 +232,11 @@ impl<'a> Arguments<'a> {
     /// Lints, and what the compiled program checks when it runs.
     fn checks(&mut self) {
         let profile = self.profile_of();
-        let flags = self.package.lint_flags.iter().chain(&profile.rustflags);
+        let lints = match self.caps_lints() && omits_capped_lints(&self.plan.toolchain.release) {
+            true => &[][..],
+            false => &self.package.lint_flags,
+        };
+        let flags = lints.iter().chain(&profile.rustflags);
         self.arguments.extend(flags.map(|flag| Template::from(flag.as_str())));
         // rustc's default follows from the optimisation level, and overflow checks follow debug assertions.
         if profile.debug_assertions != (profile.opt_level == "0") {
@@ -341,10 +345,14 @@ impl<'a> Arguments<'a> {
 
     /// Nobody can do anything about warnings in packages from elsewhere.
     fn lint_cap(&mut self) {
-        if !self.package.source.is_path() {
+        if self.caps_lints() {
             self.push("--cap-lints");
             self.push("allow");
         }
+    }
+
+    fn caps_lints(&self) -> bool {
+        !self.package.source.is_path()
     }
 
     /// What build scripts said about libraries.
@@ -451,5 +459,23 @@ impl Package {
     pub(crate) fn has_library(&self) -> bool {
         let is_other = |kind: &String| matches!(kind.as_str(), "bin" | "example" | "test" | "bench" | "custom-build");
         self.targets.iter().any(|target| !target.kind.iter().any(is_other))
+    }
+}
+
+/// Whether the Cargo of this release leaves `[lints]` out where they are capped anyway, as it does since 1.99.
+fn omits_capped_lints(release: &str) -> bool {
+    semver::Version::parse(release).is_ok_and(|release| (release.major, release.minor) >= (1, 99))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::omits_capped_lints;
+
+    #[test]
+    fn lints_that_are_capped_are_left_out_since_the_release_in_which_cargo_does_so() {
+        assert!(!omits_capped_lints("1.95.0"));
+        assert!(!omits_capped_lints("1.98.2"));
+        assert!(omits_capped_lints("1.99.0-nightly"));
+        assert!(omits_capped_lints("1.99.1"));
     }
 }
