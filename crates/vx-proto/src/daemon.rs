@@ -20,6 +20,8 @@ pub enum Goal {
     Test,
     /// `cargo bench`.
     Bench,
+    /// `cargo fetch`: what a build needs is brought here, the toolchain too, and nothing is built.
+    Fetch,
 }
 
 /// For whom messages are.

@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Compile and run the benchmarks of the current package
     #[command(override_usage = "vx [+TOOLCHAIN] bench [OPTIONS] [BENCHNAME] [-- ARGUMENTS...]")]
     Bench(Box<BenchArguments>),
+    /// Download all that a build needs, the toolchain too, so that `vx build --offline` works
+    #[command(override_usage = "vx [+TOOLCHAIN] fetch [OPTIONS]")]
+    Fetch(Box<FetchArguments>),
     /// Remove what was built for this workspace (`.vx`); the store is kept
     Clean(CleanArguments),
     /// Tell for the last build in this workspace what ran, and which input made it run
@@ -316,6 +319,16 @@ pub(crate) struct ManifestArguments {
     /// Equivalent to specifying both --locked and --offline
     #[arg(long)]
     pub(crate) frozen: bool,
+}
+
+/// `vx fetch`.
+#[derive(Debug, Args)]
+pub(crate) struct FetchArguments {
+    /// Fetch what builds for the target triple need
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Vec<String>,
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArguments,
 }
 
 /// `vx clean`.

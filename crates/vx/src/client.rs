@@ -36,6 +36,15 @@ pub(crate) fn build(
     Ok(summary)
 }
 
+/// Fetches what a build needs, and shows it.
+pub(crate) fn fetch(invocation: &mut Invocation<'_>, request: BuildRequest) -> Result<(), WireError> {
+    let view = BuildView::new(invocation.screen, invocation.started);
+    let mut audience = Audience { view, log: None };
+    block_on(follow(&invocation.environment, request, &mut audience))?;
+    audience.view.fetched();
+    Ok(())
+}
+
 /// Who is told what happens in a build.
 struct Audience<'a> {
     view: BuildView<'a>,

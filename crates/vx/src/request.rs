@@ -4,8 +4,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_proto::{BuildRequest, EnvVar, ErrorKind, Goal, MessageFormat, Selection, WireError};
 
 use crate::cli::{
-    BenchArguments, BuildArguments, CommonArguments, Format, PackageArguments, RunArguments, TargetArguments,
-    TestArguments,
+    BenchArguments, BuildArguments, CommonArguments, FetchArguments, Format, ManifestArguments, PackageArguments,
+    RunArguments, TargetArguments, TestArguments,
 };
 use crate::render::Verbosity;
 
@@ -80,6 +80,29 @@ pub(crate) fn run(
     request(selection, common, toolchain, verbosity)
 }
 
+/// The request of `vx fetch`.
+pub(crate) fn fetch(
+    arguments: &FetchArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
+    let selection = Selection {
+        goal: Goal::Fetch,
+        target: arguments.target.clone(),
+        ..in_project(&arguments.manifest)?
+    };
+    Ok(BuildRequest {
+        directory: current_directory()?.into_string(),
+        environment: environment(),
+        toolchain,
+        selection,
+        jobs: None,
+        keep_going: false,
+        message_format: MessageFormat::Human,
+        verbose: verbosity == Verbosity::Verbose,
+    })
+}
+
 /// The directory that the user is in.
 pub(crate) fn current_directory() -> Result<Utf8PathBuf, WireError> {
     let directory = std::env::current_dir().map_err(|error| {
@@ -138,6 +161,12 @@ fn selection(common: &CommonArguments) -> Result<Selection, WireError> {
         no_default_features: features.no_default_features,
         profile,
         target: compilation.target.clone(),
+        ..in_project(manifest)?
+    })
+}
+
+fn in_project(manifest: &ManifestArguments) -> Result<Selection, WireError> {
+    Ok(Selection {
         manifest_path: manifest.manifest_path.as_deref().map(absolute).transpose()?,
         config: manifest.config.clone(),
         locked: manifest.locked,

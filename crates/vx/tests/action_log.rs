@@ -1,5 +1,7 @@
 //! `--action-log`: what a build started, for other programs.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod harness;
 
 use harness::TestEnv;

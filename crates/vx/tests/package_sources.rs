@@ -576,3 +576,35 @@ fn a_path_in_another_workspace() {
     assert_eq!(env.build(&[]).ran, 2);
     assert_eq!(env.run_program("debug/app"), "3.2.2\n");
 }
+
+#[test]
+fn after_a_fetch_a_build_needs_neither_the_registry_nor_the_repository() {
+    let env = project("", "fn main() { println!(\"{} {}\", served::SAID, cloned::SAID); }\n");
+    let registry = TestRegistry::start();
+    registry.publish(
+        "served",
+        "1.0.0",
+        &[],
+        &[("src/lib.rs", "pub const SAID: &str = \"from the registry\";\n")],
+    );
+    let repository = repository(&env, "cloned");
+    repository.commit(&[
+        ("Cargo.toml", "[package]\nname = \"cloned\"\nversion = \"0.1.0\"\n"),
+        ("src/lib.rs", "pub const SAID: &str = \"from git\";\n"),
+    ]);
+    let config = format!("[registries.local]\nindex = \"{}\"\n", registry.index());
+    env.write(".cargo/config.toml", &config);
+    let dependencies = format!(
+        "served = {{ version = \"1\", registry = \"local\" }}\ncloned = {{ git = \"{}\" }}\n",
+        repository.url()
+    );
+    env.write("Cargo.toml", &format!("{MANIFEST}{dependencies}"));
+    env.vx(["fetch"]).run().success();
+    assert!(env.project().join("Cargo.lock").exists());
+    assert!(!env.project().join(".vx").exists(), "nothing is built");
+
+    drop(registry);
+    std::fs::remove_dir_all(env.root().join("repositories")).unwrap();
+    assert_eq!(env.build(&["--offline", "--locked"]).ran, 3);
+    assert_eq!(env.run_program("debug/app"), "from the registry from git\n");
+}

@@ -61,7 +61,12 @@ fn project() -> TestEnv {
 
 /// `vx build` on a machine without Rust.
 fn build(env: &TestEnv, server: &DistServer, downloads: &Utf8Path) -> Vx {
-    env.vx(["build"])
+    on_bare_machine(env, "build", server, downloads)
+}
+
+/// A command of vx on a machine without Rust.
+fn on_bare_machine(env: &TestEnv, command: &str, server: &DistServer, downloads: &Utf8Path) -> Vx {
+    env.vx([command])
         .env_remove("RUSTUP_HOME")
         .env_remove("RUSTUP_TOOLCHAIN")
         .env("PATH", path_without_rust(env.root()))
@@ -238,6 +243,30 @@ fn wait_until_something_is_unpacked(downloads: &Utf8Path) {
         std::thread::yield_now();
     }
     panic!("nothing was unpacked in {downloads}");
+}
+
+#[test]
+fn after_a_fetch_there_is_nothing_left_to_ask_for() {
+    let (env, server) = (project(), server());
+    let downloads = downloads_of(&env);
+    let fetched = on_bare_machine(&env, "fetch", &server, &downloads).run().success();
+    assert!(fetched.stderr.contains("Fetched all that a build needs"), "{fetched}");
+    assert!(!env.project().join(".vx").exists(), "nothing is built");
+    assert_eq!(toolchains(&downloads).len(), 1);
+
+    let requests = server.requests();
+    build(&env, &server, &downloads).args(["--offline"]).run().success();
+    runs(&env);
+    assert_eq!(server.requests(), requests);
+}
+
+#[test]
+fn a_target_that_the_channel_does_not_have_is_told_by_name() {
+    let (env, server) = (project(), server());
+    let target = ["--target", "wasm32v1-none"];
+    let fetch = on_bare_machine(&env, "fetch", &server, &downloads_of(&env)).args(target);
+    let outcome = fetch.run().code(5);
+    assert!(outcome.stderr.contains("wasm32v1-none"), "{outcome}");
 }
 
 #[test]

@@ -298,7 +298,7 @@ fn requested_profile(context: &PlanContext) -> String {
     let of_goal = match context.selection.goal {
         Goal::Test => "test",
         Goal::Bench => "bench",
-        Goal::Build | Goal::Run | Goal::Check => "dev",
+        Goal::Build | Goal::Run | Goal::Check | Goal::Fetch => "dev",
     };
     context.selection.profile.clone().unwrap_or_else(|| of_goal.to_owned())
 }

@@ -87,7 +87,8 @@ async fn ask_for(
     source: &SourceReplacement,
 ) -> Result<(UnitGraph, String), PlanError> {
     let subcommand = match goal {
-        Goal::Build => "build",
+        // What is fetched is planned as what will be built.
+        Goal::Build | Goal::Fetch => "build",
         Goal::Run => "run",
         Goal::Check => "check",
         Goal::Test => "test",

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use vx_cargo::PlanContext;
 use vx_model::{Root, Roots};
 use vx_proto::{
-    BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, MessageFormat, Outcome, UnitLabel,
-    WireError,
+    BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, Goal, MessageFormat, Outcome,
+    Selection, UnitLabel, WireError,
 };
 use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore};
 
@@ -92,6 +92,16 @@ impl Prepared {
         self.request.message_format == MessageFormat::Json
     }
 
+    /// What is planned: for a fetch, the build that it is for, so that this one finds its plan.
+    fn selection(&self) -> Selection {
+        let selection = self.request.selection.clone();
+        let goal = match selection.goal {
+            Goal::Fetch => Goal::Build,
+            goal => goal,
+        };
+        Selection { goal, ..selection }
+    }
+
     fn tell(&self, event: BuildEvent) {
         // A client that is gone has cancelled the build; nobody is left to tell.
         let _ = self.events.send(event);
@@ -133,6 +143,9 @@ impl Engine {
             environment,
             toolchain,
         };
+        if prepared.request.selection.goal == Goal::Fetch {
+            return self.fetch(&prepared).await;
+        }
         match self.unchanged(&prepared) {
             Some((summary, snapshot)) => {
                 let writing = self.records.clone().read_owned().await;
@@ -162,6 +175,7 @@ impl Engine {
             directory: request.directory.as_str().into(),
             environment: user,
             plus: request.toolchain.as_deref(),
+            targets: &request.selection.target,
         };
         let toolchain = vx_toolchain::obtain(caller, &store, &memory, &status(events)).await;
         toolchain.map_err(|error| {
@@ -206,13 +220,28 @@ impl Engine {
         Some((summary, snapshot))
     }
 
-    async fn build_anew(self: &Arc<Self>, prepared: &Prepared) -> Result<BuildSummary, WireError> {
+    /// Everything that comes before the first process of a build: packages, and a lock file that fits the manifests.
+    async fn fetch(self: &Arc<Self>, prepared: &Prepared) -> Result<BuildSummary, WireError> {
+        let (planned, _) = self.prepare(prepared).await?;
+        Ok(BuildSummary {
+            profile: planned.plan.profile.clone(),
+            duration_ms: prepared.requested.elapsed().as_millis() as u64,
+            ran: 0,
+            cached: 0,
+            fresh: 0,
+            artifacts: Vec::new(),
+            tests: Vec::new(),
+        })
+    }
+
+    /// Packages where the plan wants them, the plan, and where its places are.
+    async fn prepare(&self, prepared: &Prepared) -> Result<(Planned, Roots), WireError> {
         let context = PlanContext {
             directory: Utf8PathBuf::from(&prepared.request.directory),
             environment: prepared.environment.clone(),
             home: self.config.home.clone(),
             toolchain: prepared.toolchain.clone(),
-            selection: prepared.request.selection.clone(),
+            selection: prepared.selection(),
         };
         let status = status(&prepared.events);
         let workspace = vx_cargo::workspace_root(&context).await?;
@@ -225,8 +254,13 @@ impl Engine {
             .with(Root::Toolchain, prepared.toolchain.sysroot.as_str());
         let source = vx_cargo::prepare_packages(&context, &workspace, &self.config.downloads, &status).await?;
         let planned = self.plan(&context, &source, &roots, &status).await?;
+        Ok((planned, roots))
+    }
+
+    async fn build_anew(self: &Arc<Self>, prepared: &Prepared) -> Result<BuildSummary, WireError> {
+        let (planned, roots) = self.prepare(prepared).await?;
         // Before anything runs: a script that lists the workspace sees the same in every build.
-        keep_out_of_version_control(workspace.as_str())?;
+        keep_out_of_version_control(roots.dir(Root::Workspace))?;
         for _ in 0..TRIES {
             let run = self.run(prepared, &planned, &roots).await;
             if run.ledger().hole {

@@ -12,7 +12,7 @@ mod name;
 mod path;
 mod request;
 mod rustup;
-mod toolchain_file;
+pub(crate) mod toolchain_file;
 
 use std::collections::BTreeMap;
 
@@ -59,6 +59,8 @@ pub struct Caller<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The `NAME` of a `+NAME` argument.
     pub plus: Option<&'a str>,
+    /// Targets beside the host that the toolchain is wanted for, where it can be acquired with them.
+    pub targets: &'a [String],
 }
 
 /// Chooses among the toolchains on this machine for a user in `directory` (absolute) with `environment`; `plus` is the
@@ -94,10 +96,12 @@ pub async fn obtain(
         directory,
         environment,
         plus,
+        targets,
     } = caller;
     let look = || {
         let rustup = Rustup::find(environment)?;
         let request = Request::find(directory, environment, plus, rustup.as_ref())?;
+        let request = request.with_targets(targets);
         let found = installed(&request, rustup.as_ref(), environment);
         Ok((rustup, request, found))
     };

@@ -23,6 +23,8 @@ pub enum AskedBy {
     DirectoryOverride(Utf8PathBuf),
     /// A toolchain file.
     File(Utf8PathBuf),
+    /// A `--target TRIPLE` argument, which asks for a part of whatever toolchain is chosen.
+    Target,
     /// rustup's default.
     Default,
     /// Nobody.
@@ -36,6 +38,7 @@ impl fmt::Display for AskedBy {
             Self::Environment => write!(f, "the environment variable {RUSTUP_TOOLCHAIN}"),
             Self::DirectoryOverride(directory) => write!(f, "rustup's override for {directory}"),
             Self::File(path) => write!(f, "{path}"),
+            Self::Target => f.write_str("the command line (`--target`)"),
             Self::Default => f.write_str("rustup's default"),
             Self::Nobody => f.write_str("vx, because nothing asks for another"),
         }
@@ -145,6 +148,20 @@ impl Request {
             asked_by: AskedBy::Nobody,
             additions: None,
         }
+    }
+
+    /// The same, which must have `targets` too. Descriptions of targets (`*.json`) come with no standard library.
+    pub(super) fn with_targets(mut self, targets: &[String]) -> Self {
+        let targets = targets.iter().filter(|target| super::name::is_triple(target));
+        for target in targets {
+            let (additions, _) = self
+                .additions
+                .get_or_insert_with(|| (Additions::default(), AskedBy::Target));
+            if !additions.targets.contains(target) {
+                additions.targets.push(target.clone());
+            }
+        }
+        self
     }
 
     /// What it must have beside what every toolchain has.

@@ -62,6 +62,7 @@ impl User {
             directory: &directory,
             environment: &self.environment,
             plus: None,
+            targets: &[],
         };
         let memory = self.world.path("known");
         let status = |verb: &str, text: String| self.world.tell(verb, text);

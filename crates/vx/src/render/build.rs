@@ -64,6 +64,14 @@ impl<'a> BuildView<'a> {
         screen.status("Finished", text);
     }
 
+    /// The last line of a fetch that is good.
+    pub(crate) fn fetched(self) {
+        let text = format!("all that a build needs in {}", seconds(self.started.elapsed()));
+        let Self { screen, progress, .. } = self;
+        drop(progress);
+        screen.status("Fetched", text);
+    }
+
     fn list_if_not_run(&mut self, label: &UnitLabel, outcome: Outcome) {
         if self.screen.verbosity() == Verbosity::Verbose {
             match outcome {

@@ -131,6 +131,11 @@ fn the_manifest_of_an_installed_toolchain_is_understood() {
             components: owned(&["rust-src", "clippy", "rustfmt"]),
             ..wish(host)
         };
-        assert!(select(&manifest, &wish).unwrap().len() >= 7);
+        match select(&manifest, &wish) {
+            Ok(archives) => assert!(archives.len() >= 7),
+            // A mirror need not have what its users do not run.
+            Err(AcquireError::Unavailable { target, .. }) if host != LINUX => assert_eq!(target, host),
+            Err(error) => panic!("{error}"),
+        }
     }
 }
