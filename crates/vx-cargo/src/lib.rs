@@ -9,6 +9,8 @@ mod dep_info;
 mod describe;
 mod environment;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod graph;
 mod make;
 mod packages;

@@ -6,6 +6,8 @@
 mod action_result;
 mod digest;
 mod directory;
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod key;
 mod template;

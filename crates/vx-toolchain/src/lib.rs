@@ -6,6 +6,8 @@ mod checksum;
 mod choose;
 mod dist;
 mod download;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lock;
 mod lockfile;
 mod packages;

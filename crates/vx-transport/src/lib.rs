@@ -15,6 +15,8 @@
 mod connection;
 mod credentials;
 mod endpoint;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod handshake;
 mod limits;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use vx_model::{Part, Root, RootedPath, Roots, Template};
 
 pub use parse::ScriptError;
+pub(crate) use parse::read;
 
 /// What a build script said. Kept with the result of its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

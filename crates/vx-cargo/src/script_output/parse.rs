@@ -65,7 +65,7 @@ impl Plan {
 }
 
 /// Reads what the build script of `package` printed. `bootstrap` is the user's `RUSTC_BOOTSTRAP`.
-pub(super) fn read(
+pub(crate) fn read(
     package: &Package,
     stdout: &[u8],
     roots: &Roots,

@@ -35,7 +35,7 @@ pub enum ToolchainFileError {
 
 /// What a toolchain file asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ToolchainFile {
+pub(crate) struct ToolchainFile {
     /// None: whatever would be chosen without the file.
     pub(super) wanted: Option<Wanted>,
     pub(super) additions: Additions,
@@ -79,7 +79,7 @@ struct Section {
     profile: Option<String>,
 }
 
-fn parse(text: &str, directory: &Utf8Path, may_be_bare: bool) -> Result<ToolchainFile, ToolchainFileError> {
+pub(crate) fn parse(text: &str, directory: &Utf8Path, may_be_bare: bool) -> Result<ToolchainFile, ToolchainFileError> {
     if text.trim().is_empty() {
         return Err(ToolchainFileError::Empty);
     }

@@ -12,7 +12,7 @@ pub(super) const EVERY_TARGET: &str = "*";
 
 /// What a channel holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// `1.95.0 (59807616e 2026-04-14)`, where it says so.
     pub(super) version: Option<String>,
     packages: BTreeMap<String, Package>,
@@ -84,7 +84,7 @@ struct Version {
 }
 
 impl Manifest {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let text = std::str::from_utf8(bytes)?;
         let raw: RawManifest = toml::from_str(text).map_err(|error| match toml::from_str::<Version>(text) {
             Ok(version) if version.manifest_version != "2" => ManifestError::Version(version.manifest_version),

@@ -6,11 +6,11 @@ mod channel;
 mod error;
 mod install;
 mod lookup;
-mod manifest;
+pub(crate) mod manifest;
 mod select;
 mod server;
 mod store;
-mod unpack;
+pub(crate) mod unpack;
 
 pub use error::{AcquireError, ManifestError};
 pub use server::DistServer;

@@ -81,9 +81,9 @@ pub enum ComponentError {
 
 /// What an archive may hold at most.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) bytes: u64,
-    pub(super) entries: u64,
+pub(crate) struct Limits {
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
 }
 
 impl Limits {
@@ -97,7 +97,7 @@ impl Limits {
 }
 
 /// A directory into which components are unpacked, one after another.
-pub(super) struct Unpacker<'a> {
+pub(crate) struct Unpacker<'a> {
     pub(super) directory: &'a Utf8Path,
     /// Asked before each entry.
     pub(super) is_cancelled: &'a dyn Fn() -> bool,
@@ -119,7 +119,7 @@ struct Seen {
 }
 
 impl<'a> Unpacker<'a> {
-    pub(super) fn new(directory: &'a Utf8Path, is_cancelled: &'a dyn Fn() -> bool) -> Self {
+    pub(crate) fn new(directory: &'a Utf8Path, is_cancelled: &'a dyn Fn() -> bool) -> Self {
         Self {
             directory,
             is_cancelled,
@@ -149,7 +149,7 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    fn unpack_tar(&mut self, archive: impl Read, limits: Limits) -> Result<String, ComponentError> {
+    pub(crate) fn unpack_tar(&mut self, archive: impl Read, limits: Limits) -> Result<String, ComponentError> {
         let too_large = || ComponentError::TooLarge {
             bytes: limits.bytes,
             entries: limits.entries,

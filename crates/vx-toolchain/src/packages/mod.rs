@@ -8,7 +8,7 @@ mod cargo_home;
 mod git;
 mod registry;
 mod tree;
-mod unpack;
+pub(crate) mod unpack;
 mod vendored;
 mod view;
 

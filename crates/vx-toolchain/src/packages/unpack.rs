@@ -54,7 +54,7 @@ pub(super) fn unpack(package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path)
     Ok(())
 }
 
-fn unpack_entries(archive: impl Read, prefix: &str, to: &Utf8Path, limit: u64) -> Result<(), UnpackError> {
+pub(crate) fn unpack_entries(archive: impl Read, prefix: &str, to: &Utf8Path, limit: u64) -> Result<(), UnpackError> {
     let mut left = limit;
     // The decoder stops at the limit whatever the headers say; a little more is for the headers themselves.
     let bounded = archive.take(limit.saturating_add(MOST_ENTRIES * 1024));

@@ -1,0 +1,78 @@
+//! What must hold whatever bytes are taken for an encoding: what is understood is encoded as something that means the
+//! same. Fuzzers and property tests call these functions; they are no part of the interface.
+
+use crate::{ActionResult, Directory, InputSet};
+
+/// Of [`InputSet::decode`].
+pub fn input_set(bytes: &[u8]) {
+    if let Ok(decoded) = InputSet::decode(bytes) {
+        assert_eq!(InputSet::decode(&decoded.encode()), Ok(decoded));
+    }
+}
+
+/// Of [`ActionResult::decode`].
+pub fn action_result(bytes: &[u8]) {
+    if let Ok(decoded) = ActionResult::decode(bytes) {
+        assert_eq!(ActionResult::decode(&decoded.encode()), Ok(decoded));
+    }
+}
+
+/// Of [`Directory::decode`].
+pub fn directory(bytes: &[u8]) {
+    if let Ok(decoded) = Directory::decode(bytes) {
+        assert_eq!(Directory::decode(&decoded.encode()), Ok(decoded));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::{ActionResult, Digest, Directory, Input, InputSet, OutputFile, Root, RootedPath};
+
+    /// Real encodings.
+    fn encodings() -> Vec<Vec<u8>> {
+        let place = RootedPath::new(Root::Workspace, "src/lib.rs");
+        let set = InputSet::new(vec![
+            Input::File(place.clone()),
+            Input::Env("PATH".to_owned()),
+            Input::Kind(place),
+        ]);
+        let result = ActionResult {
+            files: vec![OutputFile {
+                path: "out/lib.rlib".to_owned(),
+                digest: Digest::of(b"lib"),
+                is_executable: false,
+            }],
+            duration_ms: 7,
+            ..ActionResult::default()
+        };
+        vec![set.encode(), result.encode(), Directory::default().encode()]
+    }
+
+    fn all(bytes: &[u8]) {
+        super::input_set(bytes);
+        super::action_result(bytes);
+        super::directory(bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn noise(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            all(&bytes);
+        }
+
+        #[test]
+        fn damage(which in 0usize..3, at: prop::sample::Index, byte: u8, length: prop::sample::Index) {
+            let mut bytes = encodings().swap_remove(which);
+            all(&bytes);
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                all(&bytes);
+                bytes.truncate(length.index(bytes.len()));
+                all(&bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Action results, as they lie in the database.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| vx_model::fuzzing::action_result(data));
