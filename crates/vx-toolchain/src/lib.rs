@@ -15,8 +15,10 @@ mod publish;
 mod source;
 
 pub use checksum::{Checksum, ParseChecksumError};
-pub use choose::{AskedBy, Caller, Toolchain, ToolchainError, ToolchainFileError, obtain, select};
-pub use dist::{AcquireError, Acquired, ComponentError, DistServer, ManifestError, ToolchainStore, ToolchainWish};
+pub use choose::{AskedBy, Caller, Toolchain, ToolchainError, ToolchainFileError, obtain, rustup_toolchains, select};
+pub use dist::{
+    AcquireError, Acquired, ComponentError, DistServer, KeptToolchain, ManifestError, ToolchainStore, ToolchainWish,
+};
 pub use download::{DownloadCache, DownloadError, ProgressHook, Transferred};
 pub use lockfile::{GitPackage, LockedPackage, Lockfile, LockfileError};
 pub use packages::{

@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Download all that a build needs, the toolchain too, so that `vx build --offline` works
     #[command(override_usage = "vx [+TOOLCHAIN] fetch [OPTIONS]")]
     Fetch(Box<FetchArguments>),
+    /// List, install and remove toolchains, and tell which one is used
+    #[command(subcommand, override_usage = "vx [+TOOLCHAIN] toolchain <COMMAND>")]
+    Toolchain(ToolchainCommand),
     /// Remove what was built for this workspace (`.vx`); the store is kept
     Clean(CleanArguments),
     /// Tell for the last build in this workspace what ran, and which input made it run
@@ -329,6 +332,44 @@ pub(crate) struct FetchArguments {
     pub(crate) target: Vec<String>,
     #[command(flatten)]
     pub(crate) manifest: ManifestArguments,
+}
+
+/// `vx toolchain`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolchainCommand {
+    /// List the toolchains of rustup and those that vx has unpacked; the one that is used here is marked
+    List,
+    /// Download and unpack toolchains
+    Install(InstallArguments),
+    /// Remove toolchains that vx has unpacked
+    Remove {
+        /// Name as listed, with or without the host
+        #[arg(value_name = "TOOLCHAIN", required = true)]
+        names: Vec<String>,
+    },
+    /// Tell where a program of the toolchain is that is used here
+    Which {
+        /// The program
+        #[arg(value_name = "PROGRAM", default_value = "rustc")]
+        program: String,
+    },
+}
+
+/// `vx toolchain install`.
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    /// `stable`, `1.95`, `nightly-2026-05-20`
+    #[arg(value_name = "CHANNEL", required = true)]
+    pub(crate) channels: Vec<String>,
+    /// Profile: `minimal`, `default`, `complete`
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Components beside those of the profile
+    #[arg(short, long, value_name = "COMPONENT", value_delimiter = ',')]
+    pub(crate) component: Vec<String>,
+    /// Targets beside this machine
+    #[arg(short, long, value_name = "TRIPLE", value_delimiter = ',')]
+    pub(crate) target: Vec<String>,
 }
 
 /// `vx clean`.

@@ -72,6 +72,7 @@ fn run(cli: &Cli, screen: &mut Screen, toolchain: Option<String>, started: Insta
         Command::Bench(arguments) => commands::test::bench(arguments, &mut invocation),
         Command::Run(arguments) => commands::run::run(arguments, &mut invocation),
         Command::Fetch(arguments) => commands::fetch::run(arguments, &mut invocation),
+        Command::Toolchain(command) => commands::toolchain::run(command, &mut invocation),
         Command::Clean(arguments) => commands::clean::run(arguments, &mut invocation),
         Command::Explain(arguments) => commands::explain::run(arguments, &mut invocation),
         Command::Status(arguments) => commands::status::run(arguments, &mut invocation),

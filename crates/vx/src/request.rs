@@ -202,7 +202,7 @@ fn absolute(path: &Utf8Path) -> Result<String, WireError> {
 }
 
 /// The user's environment. Variables that are not UTF-8 are left out: rustc refuses to look at them too.
-fn environment() -> Vec<EnvVar> {
+pub(crate) fn environment() -> Vec<EnvVar> {
     let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some(EnvVar {
             name: name.into_string().ok()?,

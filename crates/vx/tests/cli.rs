@@ -29,7 +29,18 @@ fn assert_told(env: &TestEnv, name: &str, outcome: &Outcome) {
 fn help_of_every_command() {
     let env = TestEnv::new();
     for command in [
-        "", "build", "run", "check", "test", "bench", "fetch", "clean", "explain", "status", "kill",
+        "",
+        "build",
+        "run",
+        "check",
+        "test",
+        "bench",
+        "fetch",
+        "toolchain",
+        "clean",
+        "explain",
+        "status",
+        "kill",
     ] {
         let arguments = [command, "--help"];
         let outcome = env

@@ -66,7 +66,7 @@ fn build(env: &TestEnv, server: &DistServer, downloads: &Utf8Path) -> Vx {
 
 /// A command of vx on a machine without Rust.
 fn on_bare_machine(env: &TestEnv, command: &str, server: &DistServer, downloads: &Utf8Path) -> Vx {
-    env.vx([command])
+    env.vx(command.split(' '))
         .env_remove("RUSTUP_HOME")
         .env_remove("RUSTUP_TOOLCHAIN")
         .env("PATH", path_without_rust(env.root()))
@@ -281,4 +281,58 @@ fn offline_without_the_toolchain_is_told() {
     assert!(outcome.stderr.contains("rust-toolchain.toml"), "{outcome}");
     assert!(outcome.stderr.contains("without --offline"), "{outcome}");
     assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn toolchains_are_installed_listed_found_and_removed() {
+    let (env, server) = (project(), server());
+    let downloads = downloads_of(&env);
+    let vx = |command: &str| on_bare_machine(&env, command, &server, &downloads).run();
+    let release = &installed().release;
+    assert_eq!(vx("toolchain list").success().stdout, "");
+    let missing = vx("toolchain which");
+    assert!(!missing.status.success(), "{missing}");
+    assert_eq!(server.requests().len(), 0, "whoever asks downloads nothing");
+
+    let told = vx(&format!("toolchain install {release}")).success().stderr;
+    assert!(told.contains("Installed"), "{told}");
+    let requests = server.requests();
+    let listed = vx("toolchain list").success().stdout;
+    assert!(
+        listed.starts_with(release.as_str()) && listed.ends_with(" of vx (used here)\n"),
+        "{listed}"
+    );
+    let rustc = vx("toolchain which").success().stdout;
+    assert!(Utf8Path::new(rustc.trim_end()).starts_with(&downloads), "{rustc}");
+    let version = std::process::Command::new(rustc.trim_end()).arg("-V").output().unwrap();
+    assert!(String::from_utf8(version.stdout).unwrap().contains(release.as_str()));
+    let cargo = vx("toolchain which cargo").success().stdout;
+    assert_eq!(cargo.trim_end().rsplit('/').next(), Some("cargo"));
+    vx("toolchain which no-such-program").code(2);
+    vx("build").success();
+    assert_eq!(server.requests(), requests, "what is installed is used");
+
+    vx("toolchain remove nightly").code(2);
+    vx(&format!("toolchain remove {release}")).success();
+    assert_eq!(toolchains(&downloads), [""; 0]);
+    vx(&format!("toolchain remove {release}")).code(2);
+    // It is unpacked again, and nothing of it is downloaded again.
+    vx("build").success();
+    assert_eq!(server.requests(), requests);
+    runs(&env);
+}
+
+#[test]
+fn what_rustup_has_installed_is_listed_and_left_alone() {
+    let env = TestEnv::with_fixture("hello").with_own_downloads();
+    let rustup = env.root().join("rustup");
+    fs::create_dir_all(rustup.join("toolchains/1.2.3-x86_64-unknown-linux-gnu")).unwrap();
+    let vx = |command: &str| env.vx(command.split(' ')).env("RUSTUP_HOME", &rustup).run();
+    assert_eq!(
+        vx("toolchain list").success().stdout,
+        "1.2.3-x86_64-unknown-linux-gnu of rustup\n"
+    );
+    let refused = vx("toolchain remove 1.2.3-x86_64-unknown-linux-gnu").code(2);
+    assert!(refused.stderr.contains("is rustup's"), "{refused}");
+    vx("toolchain install no-such-channel").code(2);
 }

@@ -20,29 +20,43 @@ fn wish(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> O
         (Wanted::Anything, NothingOnPath { .. }) if rustup.is_none() => DEFAULT_CHANNEL,
         _ => return None,
     };
-    let parsed = ChannelName::parse(name)?;
-    let default_host = || {
-        rustup
-            .and_then(Rustup::default_host)
-            .map_or_else(host_to_acquire, str::to_owned)
-    };
-    let host = parsed.host.map_or_else(default_host, str::to_owned);
-    if !is_host_of_this_machine(&host) {
-        return None;
-    }
     let Additions {
         profile,
         components,
         targets,
     } = request.additions().cloned().unwrap_or_default();
+    Some(ToolchainWish {
+        profile,
+        components,
+        targets,
+        ..named(name, rustup.and_then(Rustup::default_host))?
+    })
+}
+
+/// A plain wish for `CHANNEL[-HOST]`; none for what no server has or this machine cannot run.
+fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainWish> {
+    let parsed = ChannelName::parse(name)?;
+    let default_host = || default_host.map_or_else(host_to_acquire, str::to_owned);
+    let host = parsed.host.map_or_else(default_host, str::to_owned);
+    if !is_host_of_this_machine(&host) {
+        return None;
+    }
     let with_host = format!("-{host}");
     Some(ToolchainWish {
         channel: name.strip_suffix(&with_host).unwrap_or(name).to_owned(),
         host,
-        profile,
-        components,
-        targets,
+        profile: None,
+        components: Vec::new(),
+        targets: Vec::new(),
     })
+}
+
+impl ToolchainWish {
+    /// A wish for `CHANNEL[-HOST]`, in the profile `minimal`, for this machine; none for names that no server knows, and
+    /// for hosts that this machine is not.
+    pub fn named(name: &str) -> Option<Self> {
+        named(name, None)
+    }
 }
 
 /// Acquires what `request` asks for, because of `error`, which is the answer where nothing can be acquired.

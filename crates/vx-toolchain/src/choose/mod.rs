@@ -113,6 +113,11 @@ pub async fn obtain(
     tokio::task::block_in_place(|| know(found, environment, memory))
 }
 
+/// The names of the toolchains that rustup has installed or linked, sorted.
+pub fn rustup_toolchains(environment: &BTreeMap<String, String>) -> Result<Vec<String>, ToolchainError> {
+    Rustup::find(environment)?.map_or(Ok(Vec::new()), |rustup| rustup.installed())
+}
+
 /// Finds out what there is to know of a toolchain.
 fn know(found: Found, environment: &BTreeMap<String, String>, memory: &Utf8Path) -> Result<Toolchain, ToolchainError> {
     let facts = facts::Facts::of(&found.rustc, &found.cargo, environment, memory)?;

@@ -144,7 +144,7 @@ impl Rustup {
     }
 
     /// Names of toolchains, sorted.
-    fn installed(&self) -> Result<Vec<String>, ToolchainError> {
+    pub(super) fn installed(&self) -> Result<Vec<String>, ToolchainError> {
         let io_error = |source| ToolchainError::Io {
             path: self.toolchains.clone(),
             source,

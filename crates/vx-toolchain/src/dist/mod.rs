@@ -5,6 +5,7 @@
 mod channel;
 mod error;
 mod install;
+mod kept;
 mod lookup;
 pub(crate) mod manifest;
 mod select;
@@ -13,6 +14,7 @@ mod store;
 pub(crate) mod unpack;
 
 pub use error::{AcquireError, ManifestError};
+pub use kept::KeptToolchain;
 pub use server::DistServer;
 pub use store::{Acquired, ToolchainStore, ToolchainWish};
 pub use unpack::ComponentError;

@@ -106,7 +106,7 @@ impl ToolchainStore {
         let digest = digest(&components);
         let directory = self.path("toolchains").join(digest.to_string());
         self.provide(&name, &manifest, components, &directory, status).await?;
-        remember(&memo, digest).map_err(|source| AcquireError::Io { path: memo, source })?;
+        remember(&memo, digest, &name).map_err(|source| AcquireError::Io { path: memo, source })?;
         Ok(Acquired { name, directory })
     }
 
@@ -119,8 +119,7 @@ impl ToolchainStore {
         status: &(dyn Fn(&str, String) + Send + Sync),
     ) -> Result<(), AcquireError> {
         // One process downloads and unpacks; the others would only verify the archives again and again meanwhile.
-        let lock = format!(".{}.acquiring.lock", directory.file_name().unwrap_or_default());
-        let lock = directory.with_file_name(lock);
+        let lock = lock_of(directory);
         let mut locking = pin!(FileLock::acquire_async(&lock));
         let locked = match tokio::time::timeout(PATIENCE, &mut locking).await {
             Ok(locked) => locked,
@@ -185,24 +184,32 @@ impl ToolchainStore {
         directory.is_dir().then_some(directory)
     }
 
-    fn path(&self, name: &str) -> Utf8PathBuf {
+    pub(super) fn path(&self, name: &str) -> Utf8PathBuf {
         self.downloads.directory().join(name)
     }
 }
 
 /// Which toolchain answered a wish.
 #[derive(Debug, Serialize, Deserialize)]
-struct Memo {
+pub(super) struct Memo {
     /// Hexadecimal.
-    toolchain: String,
+    pub(super) toolchain: String,
+    /// What the toolchain was called in the wish.
+    #[serde(default)]
+    pub(super) name: String,
 }
 
-fn remember(path: &Utf8Path, toolchain: Checksum) -> std::io::Result<()> {
-    let toolchain = toolchain.to_string();
+/// Held while a toolchain comes or goes.
+pub(super) fn lock_of(directory: &Utf8Path) -> Utf8PathBuf {
+    directory.with_file_name(format!(".{}.acquiring.lock", directory.file_name().unwrap_or_default()))
+}
+
+fn remember(path: &Utf8Path, toolchain: Checksum, name: &str) -> std::io::Result<()> {
+    let (toolchain, name) = (toolchain.to_string(), name.to_owned());
     let directory = path.parent().unwrap_or(path);
     std::fs::create_dir_all(directory)?;
     let file = tempfile::NamedTempFile::new_in(directory)?;
-    serde_json::to_writer(&file, &Memo { toolchain })?;
+    serde_json::to_writer(&file, &Memo { toolchain, name })?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

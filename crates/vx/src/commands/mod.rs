@@ -8,3 +8,4 @@ pub(crate) mod kill;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod test;
+pub(crate) mod toolchain;

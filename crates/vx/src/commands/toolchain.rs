@@ -1,0 +1,208 @@
+//! `vx toolchain`: what is installed, by rustup or by vx, and what is used here. Needs no daemon.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use camino::Utf8Path;
+use vx_home::env;
+use vx_proto::{ErrorKind, WireError};
+use vx_toolchain::{
+    AcquireError, Caller, DistServer, DownloadCache, KeptToolchain, Toolchain, ToolchainError, ToolchainStore,
+    ToolchainWish,
+};
+
+use crate::Invocation;
+use crate::cli::{InstallArguments, ToolchainCommand};
+use crate::request;
+
+/// Lists, installs, removes or finds.
+pub(crate) fn run(command: &ToolchainCommand, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+    match command {
+        ToolchainCommand::List => list(invocation)?,
+        ToolchainCommand::Install(arguments) => install(arguments, invocation)?,
+        ToolchainCommand::Remove { names } => remove(names, invocation)?,
+        ToolchainCommand::Which { program } => which(program, invocation)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
+    let environment = variables();
+    let store = store(invocation, &environment, Access::Offline);
+    let used = used_here(invocation, &environment, &store).ok();
+    let is_used = |directory: &Utf8Path| used.as_ref().is_some_and(|used| used.sysroot == directory);
+    let mark = |is_used: bool| if is_used { " (used here)" } else { "" };
+    let names = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
+    for name in names {
+        let is_used = used.as_ref().is_some_and(|used| used.name == name);
+        invocation.screen.answer(&format!("{name} of rustup{}", mark(is_used)));
+    }
+    for KeptToolchain { names, directory } in kept(&store)? {
+        let names: Vec<String> = match names.is_empty() {
+            true => directory.file_name().map(str::to_owned).into_iter().collect(),
+            false => names.into_iter().collect(),
+        };
+        let line = format!("{} of vx{}", names.join(", "), mark(is_used(&directory)));
+        invocation.screen.answer(&line);
+    }
+    Ok(())
+}
+
+fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
+    let store = store(invocation, &variables(), Access::Online).with_forced_lookup();
+    for channel in &arguments.channels {
+        let wish = ToolchainWish {
+            profile: arguments.profile.clone(),
+            components: arguments.component.clone(),
+            targets: arguments.target.clone(),
+            ..ToolchainWish::named(channel).ok_or_else(|| no_channel(channel))?
+        };
+        let screen = Mutex::new(&mut *invocation.screen);
+        let status = |verb: &str, text: String| {
+            if let Ok(mut screen) = screen.lock() {
+                screen.status(verb, text);
+            }
+        };
+        let acquired = block_on(store.acquire(&wish, &status))?.map_err(|error| not_acquired(channel, &error))?;
+        invocation
+            .screen
+            .status("Installed", format!("{} ({})", acquired.name, acquired.directory));
+    }
+    Ok(())
+}
+
+fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireError> {
+    let environment = variables();
+    let store = store(invocation, &environment, Access::Offline);
+    let of_rustup = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
+    for name in names {
+        // What is no channel can only be the name of a directory.
+        let host = ToolchainWish::named(name).map(|wish| wish.host).unwrap_or_default();
+        let removed = store.remove(name, &host);
+        let removed = removed.map_err(|error| machine(format!("cannot remove the toolchain `{name}`"), &error))?;
+        let full_name = format!("{name}-{host}");
+        match removed.as_slice() {
+            [] if of_rustup.iter().any(|other| other == name || *other == full_name) => {
+                return Err(WireError::new(
+                    ErrorKind::Usage,
+                    format!("the toolchain `{name}` is rustup's, and vx does not remove it"),
+                )
+                .with_help(format!("rustup toolchain uninstall {name}")));
+            }
+            [] => {
+                return Err(
+                    WireError::new(ErrorKind::Usage, format!("vx has not unpacked a toolchain `{name}`"))
+                        .with_help("`vx toolchain list` names those that it has"),
+                );
+            }
+            removed => removed
+                .iter()
+                .for_each(|directory| invocation.screen.status("Removed", format!("{name} ({directory})"))),
+        }
+    }
+    Ok(())
+}
+
+fn which(program: &str, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
+    let environment = variables();
+    let store = store(invocation, &environment, Access::Offline);
+    let used = used_here(invocation, &environment, &store)?;
+    let path = match program {
+        "rustc" => used.rustc,
+        "cargo" => used.cargo,
+        program => used
+            .rustc
+            .with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)),
+    };
+    if !path.is_file() {
+        let message = format!("the toolchain {} has no program `{program}`", used.name);
+        return Err(WireError::new(ErrorKind::Usage, message));
+    }
+    invocation.screen.answer(path.as_str());
+    Ok(())
+}
+
+/// The toolchain that a build here would use, if it is on this machine.
+fn used_here(
+    invocation: &Invocation<'_>,
+    environment: &BTreeMap<String, String>,
+    store: &ToolchainStore,
+) -> Result<Toolchain, WireError> {
+    let directory = request::current_directory()?;
+    let caller = Caller {
+        directory: &directory,
+        environment,
+        plus: invocation.toolchain.as_deref(),
+        targets: &[],
+    };
+    let memory = invocation.environment.downloads.join("known");
+    let obtained = block_on(vx_toolchain::obtain(caller, store, &memory, &|_, _| {}))?;
+    obtained.map_err(|error| told(&error))
+}
+
+/// Whether something may be downloaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Online,
+    Offline,
+}
+
+fn store(invocation: &Invocation<'_>, environment: &BTreeMap<String, String>, access: Access) -> ToolchainStore {
+    let downloads = DownloadCache::new(&invocation.environment.downloads, access == Access::Offline);
+    ToolchainStore::new(downloads, DistServer::of(environment))
+}
+
+fn kept(store: &ToolchainStore) -> Result<Vec<KeptToolchain>, WireError> {
+    store
+        .kept()
+        .map_err(|error| machine("cannot read which toolchains are unpacked".to_owned(), &error))
+}
+
+fn variables() -> BTreeMap<String, String> {
+    request::environment()
+        .into_iter()
+        .map(|variable| (variable.name, variable.value))
+        .collect()
+}
+
+/// Unpacking blocks, so one thread is not enough.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, WireError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
+    Ok(runtime.block_on(work))
+}
+
+fn no_channel(name: &str) -> WireError {
+    let message = format!("`{name}` is no toolchain for this machine that a server has");
+    WireError::new(ErrorKind::Usage, message).with_help(format!(
+        "`stable`, `beta`, `nightly`, a version such as `1.95`, or one of these with a date; {} names the server",
+        env::VX_DIST_SERVER
+    ))
+}
+
+fn not_acquired(channel: &str, error: &AcquireError) -> WireError {
+    let cause = WireError::from_error(ErrorKind::Download, error);
+    WireError {
+        message: format!("cannot install the toolchain `{channel}`"),
+        causes: std::iter::once(cause.message).chain(cause.causes).collect(),
+        ..cause
+    }
+}
+
+fn told(error: &ToolchainError) -> WireError {
+    WireError {
+        help: error.help(),
+        ..WireError::from_error(ErrorKind::Usage, error)
+    }
+}
+
+fn machine(message: String, error: &std::io::Error) -> WireError {
+    WireError {
+        causes: vec![error.to_string()],
+        ..WireError::new(ErrorKind::Machine, message)
+    }
+}
