@@ -85,7 +85,7 @@ impl ActionResult {
             _ => return Err(ActionResultError::Version),
         };
         let duration = metadata.virtual_execution_duration.ok_or(ActionResultError::Version)?;
-        Ok(Self {
+        let decoded = Self {
             files: message
                 .output_files
                 .into_iter()
@@ -100,7 +100,9 @@ impl ActionResult {
             stderr: optional("stderr", message.stderr_digest.as_ref())?,
             duration_ms: duration.millis().ok_or(ActionResultError::Duration)?,
             annotation,
-        })
+        };
+        let is_sorted = decoded.files.is_sorted() && decoded.trees.is_sorted();
+        is_sorted.then_some(decoded).ok_or(ActionResultError::Order)
     }
 }
 
@@ -116,6 +118,9 @@ pub enum ActionResultError {
     /// This output has no valid digest.
     #[error("the output {0:?} has no valid digest")]
     Digest(String),
+    /// Outputs are not sorted.
+    #[error("the outputs of the action result are out of order")]
+    Order,
     /// The duration is negative or not in whole milliseconds.
     #[error("the duration is not a number of milliseconds")]
     Duration,

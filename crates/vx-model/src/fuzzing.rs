@@ -63,6 +63,25 @@ mod tests {
         }
 
         #[test]
+        fn outputs_in_any_order(order in Just(vec![1u8, 2, 3]).prop_shuffle()) {
+            // Tag and length of each output, as they follow one another in the encoding.
+            let file = |number: &u8| OutputFile {
+                path: format!("out/{number}"),
+                digest: Digest::of(b"lib"),
+                is_executable: false,
+            };
+            let one = |number: &u8| ActionResult { files: vec![file(number)], ..ActionResult::default() }.encode();
+            let rest = ActionResult::default().encode();
+            let only = |number: &u8| {
+                let whole = one(number);
+                whole[..whole.len() - rest.len()].to_vec()
+            };
+            let bytes = [order.iter().flat_map(only).collect::<Vec<u8>>(), rest.clone()].concat();
+            all(&bytes);
+            prop_assert_eq!(ActionResult::decode(&bytes).is_ok(), order.is_sorted());
+        }
+
+        #[test]
         fn damage(which in 0usize..3, at: prop::sample::Index, byte: u8, length: prop::sample::Index) {
             let mut bytes = encodings().swap_remove(which);
             all(&bytes);
