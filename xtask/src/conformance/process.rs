@@ -1,5 +1,5 @@
 //! A process that a builder has started: rustc, or a build script. One JSON object a line, as `vx build --action-log`
-//! writes them, and [`super::record`] for cargo.
+//! writes them, and [`mod@super::record`] for cargo.
 
 use std::collections::BTreeMap;
 use std::fs;
