@@ -23,7 +23,7 @@ use crate::{PlanContext, PlanError};
 pub type Status<'a> = dyn Fn(&str, String) + Send + Sync + 'a;
 
 /// Where Cargo finds packages while planning.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SourceReplacement {
     /// Options of Cargo's (`--config`) that put a directory source in the place of each source whose packages vx holds.
     pub(crate) options: Vec<String>,
@@ -33,8 +33,8 @@ pub struct SourceReplacement {
     pub(crate) vendored: Vec<Utf8PathBuf>,
     /// Whether Cargo has looked just now that everything is in `cargo_home`.
     fetched: bool,
-    /// The shared download cache, absolute: planning may find that the lock file is stale.
-    downloads: Utf8PathBuf,
+    /// The shared download cache: planning may find that the lock file is stale.
+    downloads: DownloadCache,
 }
 
 /// When Cargo is asked to fetch.
@@ -51,7 +51,7 @@ enum Fetching {
 pub async fn prepare_packages(
     context: &PlanContext,
     workspace: &Utf8Path,
-    downloads: &Utf8Path,
+    downloads: &DownloadCache,
     status: &Status<'_>,
 ) -> Result<SourceReplacement, PlanError> {
     prepare(context, workspace, downloads, status, Fetching::WhereMissing).await
@@ -84,7 +84,7 @@ pub(crate) async fn prepare_again(
 async fn prepare(
     context: &PlanContext,
     workspace: &Utf8Path,
-    downloads: &Utf8Path,
+    downloads: &DownloadCache,
     status: &Status<'_>,
     fetching: Fetching,
 ) -> Result<SourceReplacement, PlanError> {
@@ -100,7 +100,6 @@ async fn prepare(
         true => Sources::new(Config::ask(Tools::new(context), context).await?),
         false => Sources::default(),
     };
-    let offline = context.selection.offline || context.selection.frozen;
     let preparation = Preparation {
         context,
         status,
@@ -108,15 +107,18 @@ async fn prepare(
         sources,
         store: PackageStore {
             home: context.home.clone(),
-            downloads: DownloadCache::new(downloads, offline),
-            cargo_homes: [CargoHome::shared(downloads)]
+            downloads: downloads.clone(),
+            cargo_homes: [CargoHome::shared(downloads.directory())]
                 .into_iter()
                 .chain(cargo_home(context))
                 .collect(),
         },
         replacement: SourceReplacement {
-            downloads: downloads.to_owned(),
-            ..SourceReplacement::default()
+            options: Vec::new(),
+            cargo_home: None,
+            vendored: Vec::new(),
+            fetched: false,
+            downloads: downloads.clone(),
         },
         views: 0,
     };
@@ -236,8 +238,13 @@ impl<'a> Preparation<'a> {
             .as_ref()
             .is_some_and(|users| directories().any(|directory| directory == *users));
         let home = &self.context.home;
-        CargoHome::open(home, &self.replacement.downloads, users.as_deref(), has_config)
-            .map_err(|source| PlanError::io(home.sources(), source))
+        CargoHome::open(
+            home,
+            self.replacement.downloads.directory(),
+            users.as_deref(),
+            has_config,
+        )
+        .map_err(|source| PlanError::io(home.sources(), source))
     }
 
     /// Has Cargo fetch `commits` and the packages of `registries`, and takes them over from there.

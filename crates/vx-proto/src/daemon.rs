@@ -220,6 +220,15 @@ pub enum BuildEvent {
         /// The rest of the line.
         text: String,
     },
+    /// Something comes from the network. Told when it begins, when it ends, and several times a second between.
+    Transferred {
+        /// Name of the file.
+        file: String,
+        /// Bytes that are there; the first time, those that an interrupted transfer has left.
+        done: u64,
+        /// Bytes in all, where the server says so.
+        total: Option<u64>,
+    },
     /// The plan is made.
     Planned {
         /// Units in all.

@@ -9,11 +9,11 @@ mod partial;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use reqwest::header::{CONTENT_RANGE, HeaderMap, RANGE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, NoProxy, Proxy, Response, StatusCode};
 use url::Url;
 
 use crate::Checksum;
@@ -29,6 +29,8 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long a server may keep silent.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Between two words about how far a transfer is.
+const PROGRESS: Duration = Duration::from_millis(100);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(30);
 
@@ -119,21 +121,66 @@ impl DownloadError {
 pub struct Transferred<'a> {
     /// What is fetched.
     pub url: &'a Url,
-    /// Bytes that are there.
+    /// Bytes that are there. The first time it is told, those of a try that was interrupted earlier.
     pub done: u64,
     /// Bytes in all, where the server says so.
     pub total: Option<u64>,
 }
 
-/// Told of every chunk that arrives.
+impl Transferred<'_> {
+    /// Name of the file, for people.
+    pub fn file(&self) -> String {
+        let segments: Vec<&str> = self.url.path_segments().into_iter().flatten().collect();
+        match segments.as_slice() {
+            // What Cargo appends where a registry's `dl` has no markers: `/{crate}/{version}/download`.
+            [.., name, version, "download"] => format!("{name}-{version}.crate"),
+            [.., file] => (*file).to_owned(),
+            [] => self.url.to_string(),
+        }
+    }
+}
+
+/// Told when a transfer begins, when it ends, and several times a second between.
 pub type ProgressHook = Arc<dyn Fn(Transferred<'_>) + Send + Sync>;
 
-/// Downloads by SHA-256.
+/// How servers are reached; empty texts count as none.
+#[derive(Debug, Clone, Default)]
+struct Proxies {
+    http: Option<String>,
+    https: Option<String>,
+    all: Option<String>,
+    /// Hosts that are reached directly.
+    none: Option<String>,
+}
+
+impl Proxies {
+    /// In the order in which they are asked whether they are for a server.
+    fn each(&self) -> Result<Vec<Proxy>, reqwest::Error> {
+        type Make = fn(&str) -> reqwest::Result<Proxy>;
+        let all: [(&Option<String>, Make); 3] = [
+            (&self.http, |address| Proxy::http(address)),
+            (&self.https, |address| Proxy::https(address)),
+            (&self.all, |address| Proxy::all(address)),
+        ];
+        let none = self.none.as_deref().and_then(NoProxy::from_string);
+        let mut proxies = Vec::new();
+        for (address, make) in all {
+            if let Some(address) = address.as_deref().filter(|address| !address.is_empty()) {
+                proxies.push(make(address)?.no_proxy(none.clone()));
+            }
+        }
+        Ok(proxies)
+    }
+}
+
+/// Downloads by SHA-256. A clone is the same cache.
+#[derive(Clone)]
 pub struct DownloadCache {
     directory: Utf8PathBuf,
     offline: bool,
     back_off: Duration,
     progress: Option<ProgressHook>,
+    proxies: Proxies,
     client: OnceLock<Client>,
 }
 
@@ -154,6 +201,7 @@ impl DownloadCache {
             offline,
             back_off: BACK_OFF,
             progress: None,
+            proxies: Proxies::default(),
             client: OnceLock::new(),
         }
     }
@@ -167,6 +215,23 @@ impl DownloadCache {
     pub fn with_progress(self, progress: ProgressHook) -> Self {
         Self {
             progress: Some(progress),
+            ..self
+        }
+    }
+
+    /// The same cache, which reaches servers by the proxies that an environment names, as Cargo does: `http_proxy`,
+    /// `https_proxy`, `all_proxy`, but for the hosts of `no_proxy`; all but the first in capitals too. Without this,
+    /// servers are reached directly.
+    pub fn with_proxies_of(self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let either = |name: &str| variable(name).or_else(|| variable(&name.to_uppercase()));
+        Self {
+            proxies: Proxies {
+                // In capitals, it could be a header `Proxy:` that a server handed to a program.
+                http: variable("http_proxy"),
+                https: either("https_proxy"),
+                all: either("all_proxy"),
+                none: either("no_proxy"),
+            },
             ..self
         }
     }
@@ -361,6 +426,13 @@ impl DownloadCache {
         partial: &mut Partial,
     ) -> Result<(), DownloadError> {
         let total = response.content_length().map(|rest| partial.size() + rest);
+        let tell = |done| {
+            if let Some(progress) = &self.progress {
+                progress(Transferred { url, done, total });
+            }
+        };
+        tell(partial.size());
+        let mut told = Instant::now();
         while let Some(chunk) = response.chunk().await.map_err(|source| broken(url, source))? {
             if partial.size() + chunk.len() as u64 > limit {
                 partial
@@ -373,14 +445,12 @@ impl DownloadCache {
             }
             let appended = tokio::task::block_in_place(|| partial.append(&chunk));
             appended.map_err(|source| self.cache_error(&self.directory, source))?;
-            if let Some(progress) = &self.progress {
-                progress(Transferred {
-                    url,
-                    done: partial.size(),
-                    total,
-                });
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                tell(partial.size());
             }
         }
+        tell(partial.size());
         Ok(())
     }
 
@@ -397,7 +467,11 @@ impl DownloadCache {
         }
         // Whoever was first has installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        let mut client = Client::builder().no_proxy();
+        for proxy in self.proxies.each().map_err(|source| broken(url, source))? {
+            client = client.proxy(proxy);
+        }
+        let client = client
             .user_agent(concat!("vx/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)

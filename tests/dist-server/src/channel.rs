@@ -43,6 +43,11 @@ impl Channel {
         }
     }
 
+    /// The SHA-256 of the manifest, hexadecimal.
+    pub fn manifest_checksum(&self) -> String {
+        crate::shelf::sha256(self.manifest(&mut Shelf::default()).as_bytes())
+    }
+
     /// The path of a component's archive on a shelf.
     pub fn path(&self, package: &str, target: &str, format: Format) -> String {
         let release = self.version.split(' ').next().unwrap_or_default();

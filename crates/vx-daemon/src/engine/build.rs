@@ -13,7 +13,7 @@ use vx_proto::{
     BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, Goal, MessageFormat, Outcome,
     Selection, UnitLabel, WireError,
 };
-use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore};
+use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore, Transferred};
 
 use super::environment::{Environment, passed};
 use super::files::CLOCK_TICK;
@@ -166,9 +166,7 @@ impl Engine {
         user: &Environment,
         events: &UnboundedSender<BuildEvent>,
     ) -> Result<Toolchain, WireError> {
-        let offline = request.selection.offline || request.selection.frozen;
-        let downloads = DownloadCache::new(&self.config.downloads, offline);
-        let store = ToolchainStore::new(downloads, DistServer::of(user));
+        let store = ToolchainStore::new(self.downloads(request, user, events), DistServer::of(user));
         // Beside the downloads, because homes that share these share what is known of toolchains.
         let memory = self.config.downloads.join("known");
         let caller = Caller {
@@ -188,6 +186,28 @@ impl Engine {
                 ..WireError::from_error(kind, &error)
             }
         })
+    }
+
+    /// The download cache as the user wants it used, whose transfers are told of.
+    fn downloads(
+        &self,
+        request: &BuildRequest,
+        user: &Environment,
+        events: &UnboundedSender<BuildEvent>,
+    ) -> DownloadCache {
+        let offline = request.selection.offline || request.selection.frozen;
+        let events = events.clone();
+        let progress = move |transferred: Transferred<'_>| {
+            // A client that is gone has cancelled the build; nobody is left to tell.
+            let _ = events.send(BuildEvent::Transferred {
+                file: transferred.file(),
+                done: transferred.done,
+                total: transferred.total,
+            });
+        };
+        DownloadCache::new(&self.config.downloads, offline)
+            .with_proxies_of(|name| user.get(name).cloned())
+            .with_progress(Arc::new(progress))
     }
 
     /// The short cut: nothing that the same build stood on last time has changed.
@@ -252,7 +272,8 @@ impl Engine {
             .with(Root::Workspace, workspace.as_str())
             .with(Root::Home, self.config.home.root().as_str())
             .with(Root::Toolchain, prepared.toolchain.sysroot.as_str());
-        let source = vx_cargo::prepare_packages(&context, &workspace, &self.config.downloads, &status).await?;
+        let downloads = self.downloads(&prepared.request, &prepared.environment, &prepared.events);
+        let source = vx_cargo::prepare_packages(&context, &workspace, &downloads, &status).await?;
         let planned = self.plan(&context, &source, &roots, &status).await?;
         Ok((planned, roots))
     }

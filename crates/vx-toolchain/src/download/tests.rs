@@ -285,5 +285,16 @@ async fn progress_counts_what_was_there_before() {
     leave_partial(&cache, &CONTENT[..4]);
     fetch(&cache, &server).await.unwrap();
     let size = CONTENT.len() as u64;
-    assert_eq!(told.lock().unwrap().last(), Some(&(size, Some(size))));
+    assert_eq!(*told.lock().unwrap(), [(4, Some(size)), (size, Some(size))]);
+}
+
+#[test]
+fn a_transfer_is_named_after_its_file() {
+    let file = |url| {
+        let (url, done, total) = (&Url::parse(url).unwrap(), 0, None);
+        Transferred { url, done, total }.file()
+    };
+    assert_eq!(file("http://host/dist/rustc-1.95.0.tar.xz"), "rustc-1.95.0.tar.xz");
+    assert_eq!(file("http://host/api/serde/1.0.228/download"), "serde-1.0.228.crate");
+    assert_eq!(file("http://host"), "");
 }

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::Utf8Path;
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
 use vx_toolchain::{
     AcquireError, Caller, DistServer, DownloadCache, KeptToolchain, Toolchain, ToolchainError, ToolchainStore,
-    ToolchainWish,
+    ToolchainWish, Transferred,
 };
 
 use crate::Invocation;
 use crate::cli::{InstallArguments, ToolchainCommand};
+use crate::render::{Transfers, Verbosity};
 use crate::request;
 
 /// Lists, installs, removes or finds.
@@ -29,7 +30,7 @@ pub(crate) fn run(command: &ToolchainCommand, invocation: &mut Invocation<'_>) -
 
 fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let environment = variables();
-    let store = store(invocation, &environment, Access::Offline);
+    let store = store(invocation, &environment);
     let used = used_here(invocation, &environment, &store).ok();
     let is_used = |directory: &Utf8Path| used.as_ref().is_some_and(|used| used.sysroot == directory);
     let mark = |is_used: bool| if is_used { " (used here)" } else { "" };
@@ -50,7 +51,17 @@ fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
 }
 
 fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
-    let store = store(invocation, &variables(), Access::Online).with_forced_lookup();
+    let visible = invocation.screen.verbosity() > Verbosity::Quiet && invocation.screen.is_terminal();
+    let transfers = Arc::new(Mutex::new(Transfers::new(visible, invocation.screen.has_colors())));
+    let told = transfers.clone();
+    let progress = move |transferred: Transferred<'_>| {
+        unpoisoned(&told).transferred(&transferred.file(), transferred.done, transferred.total);
+    };
+    let environment = variables();
+    let downloads = DownloadCache::new(&invocation.environment.downloads, false)
+        .with_proxies_of(|name| environment.get(name).cloned())
+        .with_progress(Arc::new(progress));
+    let store = ToolchainStore::new(downloads, DistServer::of(&environment)).with_forced_lookup();
     for channel in &arguments.channels {
         let wish = ToolchainWish {
             profile: arguments.profile.clone(),
@@ -60,11 +71,12 @@ fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Res
         };
         let screen = Mutex::new(&mut *invocation.screen);
         let status = |verb: &str, text: String| {
-            if let Ok(mut screen) = screen.lock() {
-                screen.status(verb, text);
-            }
+            unpoisoned(&transfers).above(|| unpoisoned(&screen).status(verb, text));
         };
         let acquired = block_on(store.acquire(&wish, &status))?.map_err(|error| not_acquired(channel, &error))?;
+        if let Some(text) = unpoisoned(&transfers).finish() {
+            invocation.screen.status("Downloaded", text);
+        }
         invocation
             .screen
             .status("Installed", format!("{} ({})", acquired.name, acquired.directory));
@@ -74,7 +86,7 @@ fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Res
 
 fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let environment = variables();
-    let store = store(invocation, &environment, Access::Offline);
+    let store = store(invocation, &environment);
     let of_rustup = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
     for name in names {
         // What is no channel can only be the name of a directory.
@@ -106,7 +118,7 @@ fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireE
 
 fn which(program: &str, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let environment = variables();
-    let store = store(invocation, &environment, Access::Offline);
+    let store = store(invocation, &environment);
     let used = used_here(invocation, &environment, &store)?;
     let path = match program {
         "rustc" => used.rustc,
@@ -141,15 +153,9 @@ fn used_here(
     obtained.map_err(|error| told(&error))
 }
 
-/// Whether something may be downloaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Online,
-    Offline,
-}
-
-fn store(invocation: &Invocation<'_>, environment: &BTreeMap<String, String>, access: Access) -> ToolchainStore {
-    let downloads = DownloadCache::new(&invocation.environment.downloads, access == Access::Offline);
+/// The toolchains that are here; nothing is downloaded.
+fn store(invocation: &Invocation<'_>, environment: &BTreeMap<String, String>) -> ToolchainStore {
+    let downloads = DownloadCache::new(&invocation.environment.downloads, true);
     ToolchainStore::new(downloads, DistServer::of(environment))
 }
 
@@ -164,6 +170,10 @@ fn variables() -> BTreeMap<String, String> {
         .into_iter()
         .map(|variable| (variable.name, variable.value))
         .collect()
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Unpacking blocks, so one thread is not enough.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use vx_proto::{BuildEvent, BuildSummary, Outcome, Process, UnitLabel};
 
 use super::progress::Progress;
-use super::{Screen, Verbosity};
+use super::{Screen, Transfers, Verbosity, seconds};
 
 /// Shows a build.
 pub(crate) struct BuildView<'a> {
     screen: &'a mut Screen,
+    transfers: Transfers,
     progress: Progress,
     shown: HashSet<String>,
     started: Instant,
@@ -21,6 +22,7 @@ impl<'a> BuildView<'a> {
     pub(crate) fn new(screen: &'a mut Screen, started: Instant) -> Self {
         let visible = screen.verbosity() > Verbosity::Quiet && screen.is_terminal();
         Self {
+            transfers: Transfers::new(visible, screen.has_colors()),
             progress: Progress::new(visible, screen.has_colors()),
             shown: HashSet::new(),
             screen,
@@ -32,7 +34,11 @@ impl<'a> BuildView<'a> {
     pub(crate) fn event(&mut self, event: &BuildEvent) {
         match event {
             BuildEvent::Status { verb, text } => self.status(verb, text),
-            BuildEvent::Planned { units } => self.progress.planned(*units),
+            BuildEvent::Transferred { file, done, total } => self.transfers.transferred(file, *done, *total),
+            BuildEvent::Planned { units } => {
+                self.end_of_transfers();
+                self.progress.planned(*units);
+            }
             BuildEvent::UnitStarted {
                 unit,
                 label,
@@ -49,9 +55,9 @@ impl<'a> BuildView<'a> {
                 self.progress.finished(*unit);
                 self.list_if_not_run(label, *outcome);
             }
-            BuildEvent::Warning(text) => self.progress.above(|| self.screen.warning(text)),
-            BuildEvent::Diagnostic { rendered } => self.progress.above(|| self.screen.diagnostic(rendered)),
-            BuildEvent::Json(line) => self.progress.above(|| self.screen.answer(line)),
+            BuildEvent::Warning(text) => self.above(|screen| screen.warning(text)),
+            BuildEvent::Diagnostic { rendered } => self.above(|screen| screen.diagnostic(rendered)),
+            BuildEvent::Json(line) => self.above(|screen| screen.answer(line)),
             BuildEvent::Finished(_) | BuildEvent::Failed(_) => {}
         }
     }
@@ -65,7 +71,8 @@ impl<'a> BuildView<'a> {
     }
 
     /// The last line of a fetch that is good.
-    pub(crate) fn fetched(self) {
+    pub(crate) fn fetched(mut self) {
+        self.end_of_transfers();
         let text = format!("all that a build needs in {}", seconds(self.started.elapsed()));
         let Self { screen, progress, .. } = self;
         drop(progress);
@@ -90,7 +97,24 @@ impl<'a> BuildView<'a> {
     }
 
     fn status(&mut self, verb: &str, text: &str) {
-        self.progress.above(|| self.screen.status(verb, text));
+        self.above(|screen| screen.status(verb, text));
+    }
+
+    fn end_of_transfers(&mut self) {
+        if let Some(text) = self.transfers.finish() {
+            self.status("Downloaded", &text);
+        }
+    }
+
+    /// Takes the bars away while `print` writes lines above them.
+    fn above(&mut self, print: impl FnOnce(&mut Screen)) {
+        let Self {
+            transfers,
+            progress,
+            screen,
+            ..
+        } = self;
+        transfers.above(|| progress.above(|| print(screen)));
     }
 }
 
@@ -126,14 +150,6 @@ fn last_line(summary: &BuildSummary, elapsed: Duration) -> String {
         "{profile} target(s) in {} ({ran} ran, {cached} cached, {fresh} fresh)",
         seconds(elapsed)
     )
-}
-
-/// `0.42s`, `1m 05s`, as Cargo writes it.
-fn seconds(elapsed: Duration) -> String {
-    match elapsed.as_secs() {
-        total @ 60.. => format!("{}m {:02}s", total / 60, total % 60),
-        total => format!("{total}.{:02}s", elapsed.subsec_millis() / 10),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,17 @@ mod build;
 mod explain;
 mod progress;
 mod screen;
+mod transfers;
 
 pub(crate) use build::BuildView;
 pub(crate) use explain::explanations;
 pub(crate) use screen::{Screen, Verbosity};
+pub(crate) use transfers::Transfers;
+
+/// `0.42s`, `1m 05s`, as Cargo writes it.
+fn seconds(elapsed: std::time::Duration) -> String {
+    match elapsed.as_secs() {
+        total @ 60.. => format!("{}m {:02}s", total / 60, total % 60),
+        total => format!("{total}.{:02}s", elapsed.subsec_millis() / 10),
+    }
+}

@@ -7,11 +7,19 @@ use std::collections::BTreeMap;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Cargo's colour for the verb of the bar.
-const BUILDING: Style = AnsiColor::BrightCyan.on_default().bold();
+/// Cargo's colour for the verb of a bar.
+const BAR: Style = AnsiColor::BrightCyan.on_default().bold();
 
 /// Cargo's bar: the verb in the left column, then what is done, then what runs.
 const TEMPLATE: &str = "{prefix} [{bar:25}] {pos}/{len}: {wide_msg}";
+
+/// The verb at the left of a bar.
+pub(super) fn prefix(verb: &str, colors: bool) -> String {
+    match colors {
+        true => format!("{BAR}{verb:>12}{BAR:#}"),
+        false => format!("{verb:>12}"),
+    }
+}
 
 /// How far a build is, and the bar that shows it.
 pub(crate) struct Progress {
@@ -26,10 +34,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
         bar.set_style(style.progress_chars("=> "));
-        bar.set_prefix(match colors {
-            true => format!("{BUILDING}{:>12}{BUILDING:#}", "Building"),
-            false => format!("{:>12}", "Building"),
-        });
+        bar.set_prefix(prefix("Building", colors));
         if visible {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }

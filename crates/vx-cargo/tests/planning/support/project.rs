@@ -8,6 +8,7 @@ use vx_cargo::{Plan, PlanContext, PlanError, ScriptOutput, UnitIndex};
 use vx_home::VxHome;
 use vx_model::{Root, Roots};
 use vx_proto::Selection;
+use vx_toolchain::DownloadCache;
 
 /// Variables that a test inherits; all others would make it depend on where it runs.
 const INHERITED: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
@@ -112,7 +113,8 @@ pub(crate) fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
         .unwrap();
     runtime.block_on(async {
         let workspace = vx_cargo::workspace_root(context).await?;
-        let downloads = context.home.downloads();
+        let offline = context.selection.offline || context.selection.frozen;
+        let downloads = DownloadCache::new(context.home.downloads(), offline);
         let source = vx_cargo::prepare_packages(context, &workspace, &downloads, &|_, _| {}).await?;
         Plan::make(context, &source, &|_, _| {}).await
     })
