@@ -1,4 +1,5 @@
-//! The published sources of a program, as a registry has them, its own `Cargo.lock` included.
+//! The published sources of a program, as a registry has them, its own `Cargo.lock` included. Some are published without
+//! one, as `cargo publish` once did; Cargo makes it then, and both builders get the same.
 //!
 //! Cargo fetches them: `cargo vendor` for an empty package that depends on the program. So no registry is named here, and a
 //! mirror or a proxy in the user's configuration counts.
@@ -62,8 +63,14 @@ impl Release {
         let sources = vendored.join(format!("{}-{}", self.name, self.version));
         copy_tree(&sources, directory)?;
         fs::remove_file(directory.join(".cargo-checksum.json")).context("cargo vendor has left no checksums")?;
-        let mut fetch = program::isolated(program::cargo_path());
-        program::output(fetch.args(["fetch", "--locked", "--quiet"]).current_dir(directory))?;
+        let cargo = |arguments: &[&str]| {
+            let mut cargo = program::isolated(program::cargo_path());
+            program::output(cargo.args(arguments).arg("--quiet").current_dir(directory))
+        };
+        if !directory.join("Cargo.lock").exists() {
+            cargo(&["generate-lockfile"])?;
+        }
+        cargo(&["fetch", "--locked"])?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What one unit runs: the shapes in which `compile`, `run_script` and `uplift` answer. Data only.
 
 use serde::{Deserialize, Serialize};
-use vx_model::{RootedPath, Template};
+use vx_model::{Part, Root, RootedPath, Template};
 
 use crate::UnitIndex;
 
@@ -42,6 +42,18 @@ pub struct Compile {
     pub uses_proc_macros: bool,
     /// Whether warnings are to be shown (path packages; registry packages are capped).
     pub shows_warnings: bool,
+}
+
+impl Compile {
+    /// Variables of `environment` whose values tell where the workspace lies: `CARGO_MANIFEST_DIR`, `CARGO_BIN_EXE_*`.
+    pub fn place_variables(&self) -> impl Iterator<Item = (&str, &Template)> {
+        let is_place = |part: &Part| matches!(part, Part::Place(place) if place.root == Root::Workspace);
+        let tells = move |(_, value): &&(String, Template)| value.parts.iter().any(is_place);
+        self.environment
+            .iter()
+            .filter(tells)
+            .map(|(name, value)| (name.as_str(), value))
+    }
 }
 
 /// A run of a build script.

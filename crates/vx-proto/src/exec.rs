@@ -66,7 +66,8 @@ pub enum AccessKind {
     Probe,
     /// Opened as a directory to list it.
     List,
-    /// Created, written, renamed or removed before anything else was done with it.
+    /// Written, renamed or removed before anything else was done with it. Without any other use of the path, nothing of what
+    /// was there before has mattered: a file was created or written anew.
     Write,
 }
 

@@ -79,6 +79,82 @@ fn a_program_may_read_its_out_dir_when_it_runs() {
 }
 
 #[test]
+fn what_a_script_writes_into_its_package_is_written_in_every_checkout() {
+    let env = package(
+        r#"
+        let text = std::fs::read_to_string("answer.txt").unwrap();
+        std::fs::write("src/generated.rs", text.trim()).unwrap();
+        println!("cargo::rerun-if-changed=answer.txt");
+        "#,
+        r#"println!("{}", include!("generated.rs"));"#,
+    );
+    env.write("answer.txt", "42");
+    assert_ran(env.build(&[]), ALL);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+
+    let other = env.checkout("elsewhere");
+    std::fs::remove_file(other.join("src/generated.rs")).unwrap();
+    assert_ran(env.build_in(&other, &[]), 0);
+    assert_eq!(env.run_program_in(&other, "debug/app"), "42\n");
+    let generated = std::fs::read_to_string(other.join("src/generated.rs")).unwrap();
+    assert_eq!(generated, "42");
+
+    env.write("answer.txt", "43");
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "43\n");
+    // As another branch is checked out: the script ran for it once.
+    env.write("answer.txt", "42");
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+    // What the user changed since the script ran is the user's, as long as nothing makes the script run.
+    env.write("src/generated.rs", "7");
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "7\n");
+}
+
+#[test]
+fn a_script_that_changes_its_package_runs_in_every_checkout() {
+    for change in [
+        r#"std::io::Write::write_all(&mut std::fs::File::options().append(true).open("log").unwrap(), b"x").unwrap();"#,
+        r#"std::fs::remove_file("log").unwrap(); std::fs::create_dir("log").unwrap();"#,
+        r#"std::fs::rename("log", "log.old").unwrap();"#,
+    ] {
+        let env = package(change, "");
+        env.write("log", "1");
+        let [first, second] = ["first", "second"].map(|place| env.checkout(place));
+        let state = |place: &Utf8Path| {
+            let content = |name: &str| std::fs::read_to_string(place.join(name)).ok();
+            (content("log"), content("log.old"), place.join("log").is_dir())
+        };
+        let before = state(&first);
+        env.build_in(&first, &[]);
+        env.build_in(&second, &[]);
+        assert_ne!(state(&first), before, "{change}");
+        assert_eq!(state(&second), state(&first), "{change}");
+    }
+}
+
+#[test]
+fn a_script_that_makes_a_file_where_there_is_none_says_in_every_checkout_what_it_found() {
+    let env = package(
+        r#"
+        let found = std::fs::exists("config").unwrap();
+        if !found { std::fs::write("config", "default").unwrap(); }
+        println!("cargo::rustc-env=FOUND={found}");
+        println!("cargo::rerun-if-changed=build.rs");
+        "#,
+        r#"println!("{}", env!("FOUND"));"#,
+    );
+    let other = env.checkout("elsewhere");
+    std::fs::write(other.join("config"), "mine").unwrap();
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "false\n");
+    env.build_in(&other, &[]);
+    assert_eq!(env.run_program_in(&other, "debug/app"), "true\n");
+    assert_eq!(std::fs::read_to_string(other.join("config")).unwrap(), "mine");
+}
+
+#[test]
 fn what_a_script_says_reaches_the_compiler() {
     let env = package(
         r#"

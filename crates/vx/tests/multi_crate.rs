@@ -96,6 +96,57 @@ fn a_file_that_only_a_macro_reads_is_an_input() {
 }
 
 #[test]
+fn a_macro_that_finds_its_files_by_their_place_is_shared_between_checkouts() {
+    let env = TestEnv::with_fixture("multi_crate");
+    env.write(
+        "shout/src/lib.rs",
+        "use proc_macro::TokenStream;\n\
+         #[proc_macro]\n\
+         pub fn shout(_: TokenStream) -> TokenStream {\n\
+             format!(\"include_str!({:?})\", std::env::var(\"CARGO_MANIFEST_DIR\").unwrap() + \"/word.txt\").parse().unwrap()\n\
+         }\n",
+    );
+    env.write("app/word.txt", " one");
+    let units = env.build(&["-p", "app"]).units();
+    assert_eq!(env.run_program("debug/app"), "hello world one\n");
+    let (second, third) = (env.checkout("elsewhere/second"), env.checkout("third"));
+    let again = env.build_in(&second, &["-p", "app"]);
+    assert_eq!((again.ran, again.cached), (0, units));
+    assert_eq!(env.run_program_in(&second, "debug/app"), "hello world one\n");
+    std::fs::write(third.join("app/word.txt"), " other").unwrap();
+    assert_ran(env.build_in(&third, &["-p", "app"]), 1);
+    assert_eq!(env.run_program_in(&third, "debug/app"), "hello world other\n");
+}
+
+#[test]
+fn a_place_that_a_macro_writes_down_is_that_of_each_checkout() {
+    let env = TestEnv::with_fixture("multi_crate");
+    for place in [
+        "directory",
+        "directory.parent().unwrap()",
+        "directory.join(\"../words\").canonicalize().unwrap()",
+    ] {
+        env.write(
+            "shout/src/lib.rs",
+            &format!(
+                "use proc_macro::TokenStream;\n\
+                 #[proc_macro]\n\
+                 pub fn shout(_: TokenStream) -> TokenStream {{\n\
+                     let directory = std::path::PathBuf::from(std::env::var(\"CARGO_MANIFEST_DIR\").unwrap());\n\
+                     format!(\"{{:?}}\", {place}).parse().unwrap()\n\
+                 }}\n"
+            ),
+        );
+        let other = env.checkout(&format!("elsewhere/{}", place.len()));
+        for directory in [&env.project(), &other, &env.project()] {
+            env.build_in(directory, &["-p", "app"]);
+            let said = env.run_program_in(directory, "debug/app");
+            assert!(said.contains(directory.as_str()), "{place}: {said} in {directory}");
+        }
+    }
+}
+
+#[test]
 fn a_variable_that_only_a_macro_reads_is_an_input() {
     let env = TestEnv::with_fixture("multi_crate");
     env.write(

@@ -407,6 +407,58 @@ fn another_registry() {
 }
 
 #[test]
+fn a_missing_lock_file_is_made() {
+    let registry = TestRegistry::start();
+    let env = project_of_registry(&registry);
+    assert_eq!(env.build(&[]).ran, 3);
+    assert_eq!(env.run_program("debug/app"), "hello from lib.rs\n");
+    let lock = std::fs::read_to_string(env.project().join("Cargo.lock")).unwrap();
+    assert!(lock.contains(&format!("source = \"{}\"", registry.index())), "{lock}");
+    env.cargo(["build", "--quiet", "--locked"]).run().success();
+}
+
+#[test]
+fn a_stale_lock_file_is_refused_when_it_must_not_change() {
+    let registry = TestRegistry::start();
+    let env = project_of_registry(&registry);
+    env.cargo(["generate-lockfile", "--quiet"]).run().success();
+    registry.publish("greet", "2.0.0", &[], &[("src/lib.rs", "")]);
+    env.replace("Cargo.toml", "version = \"1\"", "version = \"2\"");
+    let before = std::fs::read_to_string(env.project().join("Cargo.lock")).unwrap();
+    let outcome = env.vx(["build", "--locked"]).run().code(101);
+    assert!(outcome.stderr.contains("--locked"), "{outcome}");
+    let after = std::fs::read_to_string(env.project().join("Cargo.lock")).unwrap();
+    assert_eq!(after, before);
+    assert_eq!(env.started(), 0);
+}
+
+#[test]
+fn a_damaged_download_is_fetched_again() {
+    let registry = TestRegistry::start();
+    let env = project_of_registry(&registry);
+    env.build(&[]);
+    let asked = (registry.downloads("greet"), registry.downloads("words"));
+    damage_downloads(&env.root().join("downloads/sha256"));
+    let other = TestEnv::new().with_downloads_of(&env);
+    copy_directory(&env.project(), &other.project());
+    assert_eq!(other.build(&["--locked"]).ran, 3);
+    assert_eq!(other.run_program("debug/app"), "hello from lib.rs\n");
+    let asked_again = (registry.downloads("greet"), registry.downloads("words"));
+    assert_eq!(asked_again, (asked.0 + 1, asked.1 + 1));
+}
+
+/// Changes one byte of every file in a directory of directories.
+fn damage_downloads(directory: &Utf8Path) {
+    let entries = |directory: &Utf8Path| directory.read_dir_utf8().unwrap().map(Result::unwrap);
+    for file in entries(directory).flat_map(|below| entries(below.path())) {
+        let mut content = std::fs::read(file.path()).unwrap();
+        content[0] ^= 1;
+        std::fs::remove_file(file.path()).unwrap();
+        std::fs::write(file.path(), content).unwrap();
+    }
+}
+
+#[test]
 fn a_registry_that_asks_who_you_are() {
     let registry = TestRegistry::with_token("Bearer sesame");
     let env = project_of_registry(&registry);

@@ -47,6 +47,9 @@ pub(crate) fn compile_key(
     for argument in &compile.arguments {
         key = key.part("argument", template_text(argument));
     }
+    for (name, value) in compile.place_variables() {
+        key = key.part(format!("variable {name} set by cargo"), template_text(value));
+    }
     key = library_path_parts(key, &compile.library_path);
     facts.dependencies.sort();
     for (name, file, digest) in facts.dependencies {

@@ -1,6 +1,6 @@
 //! From what a process was seen to use to the questions that decide its result.
 
-use vx_model::{Input, Root, Roots};
+use vx_model::{Input, Root, RootedPath, Roots};
 use vx_proto::{Access, AccessKind};
 
 use super::keys::is_settled;
@@ -10,8 +10,10 @@ use super::keys::is_settled;
 pub(crate) struct Seen {
     /// Questions.
     pub(crate) inputs: Vec<Input>,
-    /// Paths outside of the action's own places that it changed: such an action cannot be replayed from the store.
-    pub(crate) writes: Vec<String>,
+    /// Paths of the workspace, outside of the action's own places, that it has written anew whatever was there before.
+    pub(crate) written: Vec<RootedPath>,
+    /// Paths outside of the action's own places that it changed otherwise: such an action cannot be replayed from the store.
+    pub(crate) changed: Vec<String>,
 }
 
 /// Sorts out an observation. `roots` knows the workspace, the home and the toolchain.
@@ -19,13 +21,18 @@ pub(crate) fn interpret(accesses: &[Access], roots: &Roots) -> Seen {
     let workspace = roots.dir(Root::Workspace);
     let private = format!("{workspace}/.vx");
     let mut seen = Seen::default();
-    for Access { path, kind } in accesses {
+    for (number, Access { path, kind }) in accesses.iter().enumerate() {
         let place = roots.locate(path);
         if is_settled(place.root) || is_below(path, &private) {
             continue;
         }
         if *kind == AccessKind::Write {
-            seen.writes.push(path.clone());
+            // Accesses are sorted, and `Write` is the last of the kinds.
+            let is_only_use = number == 0 || accesses[number - 1].path != *path;
+            match is_only_use && place.root == Root::Workspace && !place.path.starts_with("..") {
+                true => seen.written.push(place),
+                false => seen.changed.push(path.clone()),
+            }
             continue;
         }
         if is_below(workspace, path) && *kind == AccessKind::Probe {
@@ -70,8 +77,6 @@ fn entry_above(workspace: &str, path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use vx_model::RootedPath;
-
     use super::*;
 
     fn see(accesses: &[(&str, AccessKind)]) -> Seen {
@@ -111,7 +116,7 @@ mod tests {
             ("/home", AccessKind::Probe),
             ("/", AccessKind::Probe),
         ]);
-        assert!(seen.inputs.is_empty() && seen.writes.is_empty());
+        assert!(seen.inputs.is_empty() && seen.written.is_empty() && seen.changed.is_empty());
     }
 
     #[test]
@@ -132,7 +137,14 @@ mod tests {
 
     #[test]
     fn a_change_elsewhere_is_told() {
-        let seen = see(&[("/home/u/work/src/generated.rs", AccessKind::Write)]);
-        assert_eq!(seen.writes, ["/home/u/work/src/generated.rs"]);
+        let seen = see(&[
+            ("/home/u/other", AccessKind::Write),
+            ("/home/u/work/log", AccessKind::Read),
+            ("/home/u/work/log", AccessKind::Write),
+            ("/home/u/work/src/generated.rs", AccessKind::Write),
+        ]);
+        assert_eq!(seen.changed, ["/home/u/other", "/home/u/work/log"]);
+        let generated = RootedPath::new(Root::Workspace, "src/generated.rs");
+        assert_eq!(seen.written, [generated]);
     }
 }

@@ -75,9 +75,15 @@ impl AccessLog {
         // What is written over is not seen; with any other access, what was there before may be.
         let keeps_content = flags & O_TRUNC == 0 && access != O_WRONLY;
         match Before::of(path) {
+            Before::Absent if creates && flags & O_EXCL != 0 => self.make(path),
             Before::Absent if creates => self.write(path, Before::Absent),
             Before::Present if creates && flags & O_EXCL != 0 => self.look(path),
             Before::Present if keeps_content => self.note(path, AccessKind::Read),
+            Before::Present if flags & O_TRUNC == 0 => {
+                // What is not written over stays.
+                self.note(path, AccessKind::Read);
+                self.write(path, Before::Present);
+            }
             Before::Present => self.write(path, Before::Present),
             Before::Absent | Before::Nowhere => self.look(path),
         }
@@ -93,9 +99,9 @@ impl AccessLog {
 
     /// Makes something at a path, which fails where there is something already.
     pub(super) fn make(&mut self, path: &Utf8Path) {
-        match Before::of(path) {
-            Before::Absent => self.write(path, Before::Absent),
-            Before::Present | Before::Nowhere => self.look(path),
+        self.look(path);
+        if Before::of(path) == Before::Absent {
+            self.write(path, Before::Absent);
         }
     }
 
@@ -106,9 +112,9 @@ impl AccessLog {
 
     /// Removes or changes what is at a path, which fails where there is nothing.
     pub(super) fn change(&mut self, path: &Utf8Path) {
-        match Before::of(path) {
-            Before::Present => self.write(path, Before::Present),
-            Before::Absent | Before::Nowhere => self.look(path),
+        self.look(path);
+        if Before::of(path) == Before::Present {
+            self.write(path, Before::Present);
         }
     }
 
@@ -118,6 +124,9 @@ impl AccessLog {
             self.set_incomplete(format!("a process moved the directory {from}"));
         }
         self.note(from, AccessKind::Read);
+        if Before::of(from) == Before::Present {
+            self.write(from, Before::Present);
+        }
         self.replace(to);
     }
 
@@ -138,10 +147,9 @@ impl AccessLog {
         if is_unkeyed(path) || self.owns(path) {
             return;
         }
-        let first = !self.uses.contains_key(path);
-        if first {
-            self.uses.insert(path.to_owned(), BTreeSet::from([AccessKind::Write]));
-        }
+        let uses = self.uses.entry(path.to_owned()).or_default();
+        let first = uses.is_empty();
+        uses.insert(AccessKind::Write);
         if first || before == Before::Absent {
             self.made.insert(path.to_owned());
         }
@@ -274,7 +282,7 @@ mod tests {
         test.log.make(&test.path("dir"));
         fs::create_dir(test.path("dir")).unwrap();
         test.log.open(&below, O_RDONLY);
-        assert_eq!(test.kinds("dir"), [AccessKind::Write]);
+        assert_eq!(test.kinds("dir"), [AccessKind::Probe, AccessKind::Write]);
         assert_eq!(test.kinds("dir/below"), []);
     }
 
@@ -285,7 +293,11 @@ mod tests {
         fs::write(&file, "old").unwrap();
         test.log.open(&file, O_RDONLY);
         test.log.open(&file, O_WRONLY | O_TRUNC);
-        assert_eq!(test.kinds("file"), [AccessKind::Read]);
+        assert_eq!(test.kinds("file"), [AccessKind::Read, AccessKind::Write]);
+        let appended = test.path("appended");
+        fs::write(&appended, "old").unwrap();
+        test.log.open(&appended, O_WRONLY | libc::O_APPEND);
+        assert_eq!(test.kinds("appended"), [AccessKind::Read, AccessKind::Write]);
         let log = test.path("log");
         fs::write(&log, "old").unwrap();
         test.log.open(&log, libc::O_RDWR | O_CREAT);
@@ -297,14 +309,28 @@ mod tests {
     }
 
     #[test]
-    fn looking_before_creating_depends_on_the_absence_only() {
+    fn looking_before_creating_depends_on_the_absence() {
         let mut test = Fixture::new();
         let file = test.path("file");
         test.log.look(&file);
         test.log.open(&file, O_CREAT | O_WRONLY);
         fs::write(&file, "").unwrap();
         test.log.open(&file, O_RDONLY);
-        assert_eq!(test.kinds("file"), [AccessKind::Probe]);
+        assert_eq!(test.kinds("file"), [AccessKind::Probe, AccessKind::Write]);
+        let fresh = test.path("fresh");
+        test.log.open(&fresh, O_CREAT | O_EXCL | O_WRONLY);
+        assert_eq!(test.kinds("fresh"), [AccessKind::Probe, AccessKind::Write]);
+    }
+
+    #[test]
+    fn writing_anew_depends_on_nothing() {
+        let mut test = Fixture::new();
+        let file = test.path("file");
+        fs::write(&file, "old").unwrap();
+        test.log.open(&file, O_CREAT | O_WRONLY | O_TRUNC);
+        test.log.open(&test.path("new"), O_CREAT | O_WRONLY | O_TRUNC);
+        assert_eq!(test.kinds("file"), [AccessKind::Write]);
+        assert_eq!(test.kinds("new"), [AccessKind::Write]);
     }
 
     #[test]

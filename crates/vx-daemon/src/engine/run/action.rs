@@ -14,7 +14,7 @@ use crate::engine::exec_roots::ExecRootPlace;
 use crate::engine::explain::differences;
 use crate::engine::files::touched_since;
 use crate::engine::keys::strong_key;
-use crate::engine::observed::interpret;
+use crate::engine::observed::{Seen, interpret};
 use crate::engine::progress::Stop;
 use crate::engine::questions::{World, absolute, touched_below};
 use crate::engine::store::unavailable;
@@ -123,26 +123,24 @@ impl Run {
         Err(Stop::Failed(WireError::new(ErrorKind::Unavailable, message)))
     }
 
-    /// What an observation adds to the questions; the second part says whether the result may be kept.
-    pub(super) fn observed(&self, label: &str, observation: &Observation) -> (Vec<Input>, bool) {
+    /// What an observation means; none where the process could not be observed, which is told.
+    pub(super) fn observed(&self, observation: &Observation) -> Option<Seen> {
         match observation {
-            Observation::NotAsked => (Vec::new(), true),
-            Observation::Complete(accesses) => {
-                let seen = interpret(accesses, &self.setting.roots);
-                if let Some(path) = seen.writes.first() {
-                    tracing::info!(
-                        label,
-                        path,
-                        "writes outside of its output directory: the result is not kept"
-                    );
-                }
-                (seen.inputs, seen.writes.is_empty())
-            }
+            Observation::NotAsked => Some(Seen::default()),
+            Observation::Complete(accesses) => Some(interpret(accesses, &self.setting.roots)),
             Observation::Incomplete(reason) => {
                 self.engine.warn_unobserved(reason, &self.setting.events);
-                (Vec::new(), false)
+                None
             }
         }
+    }
+
+    /// Whether the unit that is noted stands on the same as when this workspace was built last.
+    pub(super) async fn is_as_last(&self, unit: UnitIndex) -> bool {
+        let name = self.unit_name(unit);
+        let last = self.engine.last_parts(self.setting.roots.dir(Root::Workspace), &name);
+        let last = last.await;
+        last.is_some() && last == self.ledger().parts.get(&name).cloned()
     }
 
     /// The places of a process that runs in `exec_root`.

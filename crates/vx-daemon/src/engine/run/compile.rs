@@ -26,6 +26,8 @@ struct Dependencies {
     inputs: Vec<InputFile>,
     facts: CompileFacts,
     macros: Vec<Digest>,
+    /// Whether a macro may ask for a variable that tells where the workspace lies.
+    asks_for_place: bool,
 }
 
 impl Run {
@@ -41,12 +43,17 @@ impl Run {
         let compile = self.plan.compile(unit, &|script| self.board.script(script));
         let mut dependencies = self.gather(&compile).await?;
         let environment = self.compile_environment(&compile);
-        dependencies.facts.environment = self.unreported(&environment, &dependencies.macros).await?;
+        let mut unreported = self.unreported(&environment, &dependencies.macros).await?;
+        let known = unreported.len();
+        unreported.retain(|(name, _)| !compile.place_variables().any(|(place, _)| place == name));
+        dependencies.asks_for_place = unreported.len() < known;
+        dependencies.facts.environment = unreported;
         if compile.links {
             dependencies.facts.programs = programs(&environment);
         }
         let package = &self.plan.packages[self.plan.units[unit].package];
-        let weak = compile_key(&self.setting.toolchain, package, &compile, dependencies.facts);
+        let facts = std::mem::take(&mut dependencies.facts);
+        let weak = compile_key(&self.setting.toolchain, package, &compile, facts);
         let action = Action {
             unit,
             weak,
@@ -55,7 +62,7 @@ impl Run {
         let _flight = self.engine.flights.enter(action.weak.key()).await;
         match self.look_up(&action).await? {
             Some(result) => self.compiled_before(unit, &compile, result).await,
-            None => self.run_rustc(&action, &compile, dependencies.inputs).await,
+            None => self.run_rustc(&action, &compile, dependencies).await,
         }
     }
 
@@ -131,7 +138,7 @@ impl Run {
         Ok(())
     }
 
-    async fn run_rustc(&self, action: &Action, compile: &Compile, inputs: Vec<InputFile>) -> Result<(), Stop> {
+    async fn run_rustc(&self, action: &Action, compile: &Compile, dependencies: Dependencies) -> Result<(), Stop> {
         let unit = action.unit;
         let planned = &self.plan.units[unit];
         let exec_root = match planned.settings.profile.incremental {
@@ -150,7 +157,7 @@ impl Run {
             arguments: render(&compile.arguments, &roots),
             environment: variables(&environment),
             working_directory: roots.absolute(&compile.working_directory),
-            inputs,
+            inputs: dependencies.inputs,
             directories: vec!["deps".to_owned(), "out".to_owned()],
             output_directories: vec!["out".to_owned()],
             output_trees: Vec::new(),
@@ -179,17 +186,36 @@ impl Run {
         self.ledger()
             .durations
             .insert(self.plan.units[unit].identity.clone(), done.result.duration_ms);
-        self.keep(action, compile, done).await?;
+        self.keep(action, compile, done, dependencies.asks_for_place).await?;
         self.finished(unit, Outcome::Ran);
         Ok(())
     }
 
     /// Publishes under what rustc reported and what was observed.
-    async fn keep(&self, action: &Action, compile: &Compile, done: Done) -> Result<(), Stop> {
+    async fn keep(
+        &self,
+        action: &Action,
+        compile: &Compile,
+        done: Done,
+        macros_ask_for_place: bool,
+    ) -> Result<(), Stop> {
         let label = self.plan.description(action.unit);
-        let (mut inputs, may_keep) = self.observed(&label, &done.result.observation);
-        inputs.extend(self.reported(action.unit, compile, &done.result).await?);
+        let seen = self.observed(&done.result.observation);
+        let may_keep = seen
+            .as_ref()
+            .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
+        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        let dep_info = self.dep_info(action.unit, compile, &done.result).await?;
+        inputs.extend(dep_info.env.into_iter().map(|(name, _)| Input::Env(name)));
+        if macros_ask_for_place && self.holds_place(compile, &done.result).await? {
+            inputs.push(Input::Location(RootedPath::new(Root::Workspace, "")));
+        }
+        inputs.extend(self.files_read(action.unit, compile, &dep_info.files));
         if !may_keep {
+            tracing::info!(
+                label,
+                "not observed, or writes outside of its output directory: the result is not kept"
+            );
             inputs.push(Input::Tree(
                 self.plan.packages[self.plan.units[action.unit].package].root.clone(),
             ));
@@ -206,20 +232,48 @@ impl Run {
             .await
     }
 
-    /// The questions that follow from rustc's dep-info.
-    async fn reported(&self, unit: UnitIndex, compile: &Compile, result: &ExecuteResult) -> Result<Vec<Input>, Stop> {
+    /// Whether the place of the workspace has come into a result whose macros could ask for it. Most use it to find files,
+    /// and are the same in every checkout. Only paths are found: a number that a macro made of one (its length, a hash) is
+    /// not.
+    async fn holds_place(&self, compile: &Compile, result: &ExecuteResult) -> Result<bool, Stop> {
+        // Bitcode packs its texts.
+        if compile
+            .arguments
+            .iter()
+            .any(|argument| *argument == Template::from("linker-plugin-lto"))
+        {
+            return Ok(true);
+        }
+        let texts = traces_of(self.setting.roots.dir(Root::Workspace));
+        let files = result.files.iter().filter(|file| file_name(file) != compile.dep_info);
+        let outputs = files.map(|file| file.digest).chain(result.stderr);
+        for output in outputs {
+            let found = self.engine.store.texts_in(output, texts.clone()).await?;
+            if !found.ok_or(Stop::Hole)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What rustc says that it used.
+    async fn dep_info(&self, unit: UnitIndex, compile: &Compile, result: &ExecuteResult) -> Result<DepInfo, Stop> {
         let dep_info = result.files.iter().find(|file| file_name(file) == compile.dep_info);
         let Some(dep_info) = dep_info else {
             let message = format!("rustc wrote no dep-info for {}", self.plan.description(unit));
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
         let text = self.engine.store.get_blob(dep_info.digest).await?.ok_or(Stop::Hole)?;
-        let dep_info = DepInfo::parse(&String::from_utf8_lossy(&text));
+        Ok(DepInfo::parse(&String::from_utf8_lossy(&text)))
+    }
+
+    /// The questions about files that rustc has read.
+    fn files_read(&self, unit: UnitIndex, compile: &Compile, files: &[String]) -> Vec<Input> {
         let directory = self.setting.roots.absolute(&compile.working_directory);
         let is_path = self.is_path(unit);
-        let mut inputs: Vec<Input> = dep_info.env.into_iter().map(|(name, _)| Input::Env(name)).collect();
-        for file in dep_info.files {
-            let absolute = normalise(&directory, &file);
+        let mut inputs = Vec::new();
+        for file in files {
+            let absolute = normalise(&directory, file);
             let place = self.setting.roots.locate(&absolute);
             if is_settled(place.root) {
                 continue;
@@ -229,7 +283,7 @@ impl Run {
             }
             inputs.push(Input::File(place));
         }
-        Ok(inputs)
+        inputs
     }
 
     fn is_path(&self, unit: UnitIndex) -> bool {
@@ -332,6 +386,15 @@ pub(super) fn render(templates: &[Template], roots: &Roots) -> Vec<String> {
     templates.iter().map(|template| template.render(roots)).collect()
 }
 
+/// Texts of which one is in every path of the workspace, and in those beside it (`CARGO_MANIFEST_DIR/../x`). Above a
+/// directory of two names, as the users' have them (`/home/ada`), too much lies that has nothing to do with it.
+fn traces_of(workspace: &str) -> Vec<String> {
+    let ends = workspace.match_indices('/').skip(1).map(|(end, _)| end);
+    let above: Vec<String> = ends.map(|end| format!("{}/", &workspace[..end])).collect();
+    let beside = above.get(1).or(above.first()).cloned();
+    std::iter::once(workspace.to_owned()).chain(beside).collect()
+}
+
 /// `path` as an absolute path without `.` and `..`, relative ones from `directory`.
 pub(super) fn normalise(directory: &str, path: &str) -> String {
     let full = if path.starts_with('/') {
@@ -374,6 +437,13 @@ mod tests {
         assert_eq!(normalise("/w", "src/main.rs"), "/w/src/main.rs");
         assert_eq!(normalise("/w/a", "../b/./c.rs"), "/w/b/c.rs");
         assert_eq!(normalise("/w", "/x/y.rs"), "/x/y.rs");
+    }
+
+    #[test]
+    fn a_workspace_is_found_by_its_place_and_by_what_lies_beside_it() {
+        assert_eq!(traces_of("/home/ada/src/app"), ["/home/ada/src/app", "/home/ada/"]);
+        assert_eq!(traces_of("/home/ada"), ["/home/ada", "/home/"]);
+        assert_eq!(traces_of("/work"), ["/work"]);
     }
 
     #[test]

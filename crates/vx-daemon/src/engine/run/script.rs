@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use camino::Utf8Path;
 use vx_cargo::{Needs, RunScript, ScriptOutput, UnitIndex, UnitKind};
 use vx_model::{ActionResult, Digest, Input, InputSet, OutputFile, Root, RootedPath};
-use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, InputFile, Outcome, WireError};
+use vx_proto::{
+    BuildEvent, Content, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, InputFile,
+    MaterializeRequest, Outcome, Placement, WireError,
+};
 
 use super::Run;
 use super::action::{Action, Done};
@@ -54,7 +58,7 @@ impl Run {
         };
         let _flight = self.engine.flights.enter(action.weak.key()).await;
         if let Some(result) = self.look_up(&action).await?
-            && let Some(output) = self.ran_before(&result).await?
+            && let Some(output) = self.ran_before(unit, &result).await?
         {
             return self.done(unit, output, Outcome::Cached);
         }
@@ -109,8 +113,8 @@ impl Run {
         Ok(candidates.into_iter().filter(|(name, _)| reaches(name)).collect())
     }
 
-    /// What a stored run said, its output directory in place; none where the store has lost it.
-    async fn ran_before(&self, result: &ActionResult) -> Result<Option<ScriptOutput>, Stop> {
+    /// What a stored run said, with all that it wrote in place; none where that cannot be.
+    async fn ran_before(&self, unit: UnitIndex, result: &ActionResult) -> Result<Option<ScriptOutput>, Stop> {
         let Ok(annotation) = serde_json::from_slice::<Annotation>(&result.annotation) else {
             return Ok(None);
         };
@@ -118,7 +122,62 @@ impl Run {
             return Ok(None);
         };
         self.engine.ensure_out_dir(&annotation.out_dir, tree.root).await?;
-        Ok(Some(annotation.output))
+        // Where the script would not run again for Cargo either, the user may have changed meanwhile what it wrote.
+        let is_settled = result.files.is_empty() || self.is_as_last(unit).await;
+        Ok((is_settled || self.write_as_before(&result.files).await?).then_some(annotation.output))
+    }
+
+    /// Writes into the workspace what a script has written there; false where it could not have written that here.
+    async fn write_as_before(&self, files: &[OutputFile]) -> Result<bool, Stop> {
+        let mut missing = Vec::new();
+        for file in files {
+            let path = self
+                .setting
+                .roots
+                .absolute(&RootedPath::new(Root::Workspace, &file.path));
+            let is_file = match std::fs::symlink_metadata(&path) {
+                Ok(metadata) => metadata.is_file(),
+                Err(_) => Utf8Path::new(&path).parent().is_some_and(Utf8Path::is_dir),
+            };
+            if !is_file {
+                return Ok(false);
+            }
+            if !matches!(self.engine.files.digest(&path), Ok(Some(digest)) if digest == file.digest) {
+                missing.push(MaterializeRequest {
+                    path,
+                    content: Content::File {
+                        digest: file.digest,
+                        is_executable: file.is_executable,
+                    },
+                    placement: Placement::Copy,
+                });
+            }
+        }
+        Ok(missing.is_empty() || self.engine.store.materialize(missing).await?.is_empty())
+    }
+
+    /// Files that a script has written into the workspace, taken into the store; none where they are not such as can be
+    /// written again.
+    async fn written(&self, places: &[RootedPath]) -> Result<Option<Vec<OutputFile>>, Stop> {
+        let absolute = |place| self.setting.roots.absolute(place);
+        let is_file = |path: &String| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+        if !places.iter().map(absolute).all(|path| is_file(&path)) {
+            return Ok(None);
+        }
+        let requests = places.iter().map(|place| IngestRequest {
+            path: absolute(place),
+            consume: false,
+        });
+        let ingested = self.engine.store.ingest(requests.collect()).await?;
+        let files = places.iter().zip(ingested).map(|(place, ingested)| match ingested {
+            Ingested::File { digest, is_executable } => Some(OutputFile {
+                path: place.path.clone(),
+                digest,
+                is_executable,
+            }),
+            Ingested::Tree { .. } | Ingested::Absent => None,
+        });
+        Ok(files.collect())
     }
 
     async fn run_process(
@@ -194,8 +253,17 @@ impl Run {
         })?;
         let out_dir = self.engine.name_out_dir(placed, tree.root, embedded.own_path)?;
         let output = said.moved(Root::OutDir, &RootedPath::new(Root::Home, format!("out/{out_dir}")));
-        let label = self.plan.description(action.unit);
-        let (mut inputs, may_keep) = self.observed(&label, &done.result.observation);
+        let seen = self.observed(&done.result.observation);
+        let files = match &seen {
+            Some(seen) if seen.changed.is_empty() => self.written(&seen.written).await?,
+            _ => None,
+        };
+        if let Some(path) = seen.as_ref().and_then(|seen| seen.changed.first()) {
+            let label = self.plan.description(action.unit);
+            tracing::info!(label, path, "changed by a build script: its result is not kept");
+        }
+        let may_keep = files.is_some();
+        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
         inputs.extend(self.declared(action.unit, &output, may_keep));
         if embedded.workspace && !self.is_immutable(action.unit) {
             inputs.push(Input::Location(RootedPath::new(Root::Workspace, "")));
@@ -205,6 +273,7 @@ impl Run {
             out_dir,
         };
         let result = ActionResult {
+            files: files.unwrap_or_default(),
             trees: vec![tree],
             duration_ms: done.result.duration_ms,
             annotation: serde_json::to_vec(&annotation).unwrap_or_default(),
