@@ -294,7 +294,7 @@ fn a_transfer_is_named_after_its_file() {
         let (url, done, total) = (&Url::parse(url).unwrap(), 0, None);
         Transferred { url, done, total }.file()
     };
-    assert_eq!(file("http://host/dist/rustc-1.95.0.tar.xz"), "rustc-1.95.0.tar.xz");
-    assert_eq!(file("http://host/api/serde/1.0.228/download"), "serde-1.0.228.crate");
-    assert_eq!(file("http://host"), "");
+    assert_eq!(file("http://localhost/dist/rustc-1.95.0.tar.xz"), "rustc-1.95.0.tar.xz");
+    assert_eq!(file("http://localhost/api/serde/1.0.228/download"), "serde-1.0.228.crate");
+    assert_eq!(file("http://localhost"), "");
 }
