@@ -40,7 +40,8 @@ pub(crate) fn run(file: &str) -> Result<ExitCode> {
         append(Utf8Path::new(file), &process)?;
     }
     let mut command = Command::new(program);
-    command.args(rest);
+    // Sorted, as cargo gives it: a shell on the way here has mixed it, and some scripts print what they find in its order.
+    command.args(rest).env_clear().envs(&process.environment);
     let compiles_script = is_of_cargo && process.option("--crate-name").starts_with("build_script_");
     if !compiles_script {
         return Err(command.exec()).with_context(|| format!("cannot start {program}"));
