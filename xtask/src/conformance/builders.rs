@@ -16,6 +16,9 @@ use super::toolchain::Toolchain;
 use crate::sandbox::Sandbox;
 use crate::{interrupt, program, published};
 
+/// The moment that programs tell as that of their build (seconds since 1970), or each build would differ from every other.
+const RELEASED: &str = "1700000000";
+
 /// What a build left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Built {
@@ -129,6 +132,7 @@ impl<'a> Workshop<'a> {
         log: &Utf8Path,
     ) -> Result<Built> {
         let Settings { profile, jobs, .. } = self.settings;
+        command.env("SOURCE_DATE_EPOCH", RELEASED);
         command.args(["--profile", profile]).args(&self.entry.flags);
         command.args(jobs.map(|jobs| format!("--jobs={jobs}")));
         let file = File::create(log).with_context(|| format!("cannot write {log}"))?;

@@ -295,6 +295,9 @@ fn a_transfer_is_named_after_its_file() {
         Transferred { url, done, total }.file()
     };
     assert_eq!(file("http://localhost/dist/rustc-1.95.0.tar.xz"), "rustc-1.95.0.tar.xz");
-    assert_eq!(file("http://localhost/api/serde/1.0.228/download"), "serde-1.0.228.crate");
+    assert_eq!(
+        file("http://localhost/api/serde/1.0.228/download"),
+        "serde-1.0.228.crate"
+    );
     assert_eq!(file("http://localhost"), "");
 }
