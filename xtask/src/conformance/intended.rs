@@ -62,6 +62,7 @@ pub(super) const INTENDED: &[Intended] = &[
     ),
     because("RUSTDOC=", OwnValue, "the same"),
     because("XTASK_RECORD=", Absent, "the recorder of this task"),
+    because("SOURCE_DATE_EPOCH=", Absent, "set by this task, for both"),
     because("VX_HOME=", Absent, "set by this task, for vx alone"),
     because("VX_DOWNLOAD_CACHE_DIR=", Absent, "set by this task, for vx alone"),
     because("PWD=", Absent, "left by the shell that starts the recorder"),
