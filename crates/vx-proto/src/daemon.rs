@@ -143,6 +143,8 @@ pub struct UnitLabel {
 pub struct Artifact {
     /// Package name.
     pub package: String,
+    /// Cargo's id of the package.
+    pub package_id: String,
     /// Target name.
     pub target: String,
     /// Cargo's target kind: `bin`, `example`, `lib`, `cdylib`, …
@@ -163,6 +165,12 @@ pub struct Artifact {
 pub struct TestRun {
     /// Package name.
     pub package: String,
+    /// Cargo's id of the package.
+    pub package_id: String,
+    /// Target name.
+    pub target: String,
+    /// Cargo's target kind: `lib`, `bin`, `test`, …
+    pub kind: String,
     /// Cargo's option that selects the target: `--lib`, `--test NAME`, `--doc`.
     pub selector: String,
     /// How Cargo announces it: `unittests src/lib.rs`, `tests/it.rs`; for documentation the library's name.

@@ -149,6 +149,9 @@ pub(crate) struct TestArguments {
     /// Test only this library's documentation
     #[arg(long, help_heading = "Target Selection")]
     pub(crate) doc: bool,
+    /// Have the installed cargo-nextest run the tests; arguments after `--` are those of `cargo nextest run`
+    #[arg(long, help_heading = "Options", conflicts_with = "doc")]
+    pub(crate) nextest: bool,
     #[command(flatten)]
     pub(crate) running: RunningArguments,
     #[command(flatten)]

@@ -126,6 +126,51 @@ fn tests_of_all_kinds_are_run_and_compiled_once() {
 }
 
 #[test]
+fn nextest_runs_what_was_built() {
+    let env = TestEnv::new();
+    env.write(
+        "Cargo.toml",
+        "[package]\nname = \"the-app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+    );
+    env.write(
+        "build.rs",
+        r#"fn main() { println!("cargo::rustc-env=SAID=by the script"); }"#,
+    );
+    env.write(
+        "src/main.rs",
+        "fn main() { println!(\"hello\"); }\n#[test] fn of_the_program() {}\n",
+    );
+    env.write(
+        "tests/it.rs",
+        r#"
+        #[test]
+        fn runs_the_program() {
+            let program = std::env::var("NEXTEST_BIN_EXE_the-app").unwrap();
+            assert_eq!(program, env!("CARGO_BIN_EXE_the-app"));
+            assert_eq!(std::process::Command::new(program).output().unwrap().stdout, b"hello\n");
+            assert_eq!(std::env::var("SAID").unwrap(), "by the script");
+            assert!(std::path::Path::new(&std::env::var("OUT_DIR").unwrap()).is_dir());
+        }
+        #[test]
+        fn fails() { panic!("on purpose"); }
+        "#,
+    );
+    let outcome = env
+        .vx(["test", "--nextest", "--", "-E", "not test(fails)"])
+        .run()
+        .success();
+    assert!(outcome.stderr.contains("2 tests run: 2 passed, 1 skipped"), "{outcome}");
+    let one = env.vx(["test", "--nextest", "of_the_program"]).run().success();
+    assert!(one.stderr.contains("1 test run: 1 passed"), "{one}");
+    // The code is nextest's own.
+    let outcome = env.vx(["test", "--nextest", "--no-fail-fast"]).run().code(100);
+    assert!(outcome.stderr.contains("on purpose"), "{outcome}");
+    assert!(outcome.stderr.contains("3 tests run: 2 passed, 1 failed"), "{outcome}");
+    let listed = env.vx(["test", "--nextest", "--no-run"]).run().success();
+    assert!(listed.stdout.contains("runs_the_program"), "{listed}");
+}
+
+#[test]
 fn another_checkout_tests_its_own_program_and_compiles_what_names_places() {
     let env = project();
     env.vx(["test"]).run().success();

@@ -101,6 +101,9 @@ impl Outputs<'_> {
         let planned = &self.plan.units[unit];
         TestRun {
             package: self.plan.packages[planned.package].name.clone(),
+            package_id: self.package_id(unit),
+            target: planned.target.name.clone(),
+            kind: planned.target.kind.first().cloned().unwrap_or_default(),
             selector: self.plan.selector(unit),
             title: self.plan.test_title(unit),
             is_doc: !planned.is_test(),
@@ -126,6 +129,7 @@ impl Outputs<'_> {
         };
         Artifact {
             package: self.plan.packages[planned.package].name.clone(),
+            package_id: self.package_id(unit),
             target: planned.target.name.clone(),
             kind: uplift.kind.clone(),
             path,
@@ -206,6 +210,10 @@ impl Outputs<'_> {
                 Err(WireError::new(ErrorKind::Machine, message).with_help("run the command again"))
             }
         }
+    }
+
+    fn package_id(&self, unit: UnitIndex) -> String {
+        self.plan.packages[self.plan.units[unit].package].id.render(self.roots)
     }
 
     fn absolute(&self, place: &RootedPath) -> String {

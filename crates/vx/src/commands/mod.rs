@@ -5,6 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod explain;
 pub(crate) mod fetch;
 pub(crate) mod kill;
+mod nextest;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod test;

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use vx_proto::{BuildSummary, ErrorKind, TestRun, WireError};
 
+use super::nextest;
 use crate::Invocation;
 use crate::cli::{BenchArguments, RunningArguments, TestArguments};
 use crate::render::Verbosity;
@@ -28,7 +29,21 @@ struct Running<'a> {
 /// Builds and runs the tests that the arguments select.
 pub(crate) fn test(arguments: &TestArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let request = request::test(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
+    let toolchain = request.toolchain.clone();
     let summary = client::build(invocation, request, arguments.common.action_log.as_deref())?;
+    if arguments.nextest {
+        invocation.toolchain = toolchain;
+        let toolchain = super::toolchain::used_here(invocation)?;
+        let wish = nextest::Wish {
+            manifest: arguments.common.manifest.manifest_path.as_deref(),
+            targets: &arguments.common.compilation.target,
+            no_run: arguments.running.no_run,
+            no_fail_fast: arguments.running.no_fail_fast,
+            filter: arguments.name.as_deref(),
+            arguments: &arguments.arguments,
+        };
+        return nextest::run(&summary, &wish, &toolchain, invocation);
+    }
     let name = arguments.name.iter().map(OsString::from);
     let running = Running {
         noun: "test",
@@ -170,7 +185,8 @@ impl Running<'_> {
     }
 }
 
-fn exit_code(status: ExitStatus) -> ExitCode {
+/// The exit code of a program, as that of vx.
+pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     ExitCode::from(code.unwrap_or(FAILED))
 }

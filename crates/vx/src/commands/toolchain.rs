@@ -31,7 +31,7 @@ pub(crate) fn run(command: &ToolchainCommand, invocation: &mut Invocation<'_>) -
 fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let environment = variables();
     let store = store(invocation, &environment);
-    let used = used_here(invocation, &environment, &store).ok();
+    let used = used_here(invocation).ok();
     let is_used = |directory: &Utf8Path| used.as_ref().is_some_and(|used| used.sysroot == directory);
     let mark = |is_used: bool| if is_used { " (used here)" } else { "" };
     let names = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
@@ -117,9 +117,7 @@ fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireE
 }
 
 fn which(program: &str, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
-    let environment = variables();
-    let store = store(invocation, &environment);
-    let used = used_here(invocation, &environment, &store)?;
+    let used = used_here(invocation)?;
     let path = match program {
         "rustc" => used.rustc,
         "cargo" => used.cargo,
@@ -136,20 +134,18 @@ fn which(program: &str, invocation: &mut Invocation<'_>) -> Result<(), WireError
 }
 
 /// The toolchain that a build here would use, if it is on this machine.
-fn used_here(
-    invocation: &Invocation<'_>,
-    environment: &BTreeMap<String, String>,
-    store: &ToolchainStore,
-) -> Result<Toolchain, WireError> {
+pub(super) fn used_here(invocation: &Invocation<'_>) -> Result<Toolchain, WireError> {
+    let environment = variables();
+    let store = store(invocation, &environment);
     let directory = request::current_directory()?;
     let caller = Caller {
         directory: &directory,
-        environment,
+        environment: &environment,
         plus: invocation.toolchain.as_deref(),
         targets: &[],
     };
     let memory = invocation.environment.downloads.join("known");
-    let obtained = block_on(vx_toolchain::obtain(caller, store, &memory, &|_, _| {}))?;
+    let obtained = block_on(vx_toolchain::obtain(caller, &store, &memory, &|_, _| {}))?;
     obtained.map_err(|error| told(&error))
 }
 
