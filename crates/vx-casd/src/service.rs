@@ -126,8 +126,8 @@ impl Cas for Service {
         self.blob(digest).await.into()
     }
 
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Reply<Option<Vec<String>>> {
-        self.run_bulk(move |store| Ok(store.texts_in(&digest, texts)))
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Reply<Option<Vec<u64>>> {
+        self.run_bulk(move |store| Ok(store.texts_in(&digest, &texts)))
             .await
             .into()
     }

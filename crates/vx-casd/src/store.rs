@@ -75,15 +75,12 @@ impl Store {
         self.blobs.has(digest)
     }
 
-    /// Which of `texts` occur in the blob, in the order asked; none where it is missing or damaged.
-    pub fn texts_in(&self, digest: &Digest, texts: Vec<String>) -> Option<Vec<String>> {
+    /// How often each of `texts` occurs in the blob; none where it is missing or damaged.
+    pub fn texts_in(&self, digest: &Digest, texts: &[String]) -> Option<Vec<u64>> {
         let blob = self.blobs.any_file(digest)?;
-        let found = platform::open_file(blob.as_std_path()).and_then(|file| texts::occurring(&file, &texts));
-        match found {
-            Ok(occurs) => {
-                let pairs = texts.into_iter().zip(occurs);
-                Some(pairs.filter_map(|(text, occurs)| occurs.then_some(text)).collect())
-            }
+        let counts = platform::open_file(blob.as_std_path()).and_then(|file| texts::count(&file, texts));
+        match counts {
+            Ok(counts) => Some(counts),
             Err(error) => {
                 tracing::warn!(%blob, %error, "a blob cannot be searched");
                 None

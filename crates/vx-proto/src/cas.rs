@@ -102,9 +102,9 @@ pub trait Cas {
     async fn put_blob(&self, content: Vec<u8>) -> crate::Reply<Digest>;
     /// Reads a small blob; none where it is missing or damaged.
     async fn get_blob(&self, digest: Digest) -> crate::Reply<Option<Vec<u8>>>;
-    /// Which of these texts occur in the blob, as bytes and in the order asked; none where it is missing or damaged.
+    /// How often each of these texts occurs in the blob, as bytes; none where it is missing or damaged.
     /// A build script can only ask for a variable whose name it holds (see the daemon's rules for environments).
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<String>>>;
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
     /// Takes files and directories in, each answered in order.
     async fn ingest(&self, requests: Vec<IngestRequest>) -> crate::Reply<Vec<Ingested>>;
     /// Lays files and directories down. Answers the digests that are missing or damaged: nothing is laid down for

@@ -259,9 +259,8 @@ fn texts_are_found_in_blobs() {
     let fixture = Fixture::new();
     let digest = fixture.store().put_blob(b"reads CC and CARGO_CFG_TARGET_OS").unwrap();
     let texts = ["CXX", "CARGO_CFG_TARGET_OS", "CC"].map(String::from);
-    let found = fixture.store().texts_in(&digest, texts.to_vec());
-    assert_eq!(found, Some(vec!["CARGO_CFG_TARGET_OS".to_owned(), "CC".to_owned()]));
-    assert_eq!(fixture.store().texts_in(&Digest::of(b"missing"), vec![]), None);
+    assert_eq!(fixture.store().texts_in(&digest, &texts), Some(vec![0, 1, 1]));
+    assert_eq!(fixture.store().texts_in(&Digest::of(b"missing"), &[]), None);
 }
 
 #[test]

@@ -47,10 +47,10 @@ impl Engine {
             .map(|name| (*name).clone())
             .collect();
         if !new.is_empty() {
-            let Some(found) = self.store.texts_in(program, new.clone()).await? else {
+            let Some(counts) = self.store.texts_in(program, new.clone()).await? else {
                 return Ok(None);
             };
-            known.extend(new.into_iter().map(|name| (name.clone(), found.contains(&name))));
+            known.extend(new.into_iter().zip(counts.into_iter().map(|count| count > 0)));
             let record = serde_json::to_vec(&known).unwrap_or_default();
             self.store.put_record(TABLE, &program.to_string(), record).await?;
         }

@@ -62,8 +62,8 @@ impl Store {
         self.call(move |cas| async move { cas.put_blob(content).await }).await
     }
 
-    /// Which of `texts` occur in the blob; none where it is missing.
-    pub(crate) async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Answer<Option<Vec<String>>> {
+    /// How often each of `texts` occurs in the blob; none where it is missing.
+    pub(crate) async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Answer<Option<Vec<u64>>> {
         self.call(move |cas| async move { cas.texts_in(digest, texts).await })
             .await
     }

@@ -10,6 +10,7 @@ use vx_proto::{
 
 use super::Run;
 use super::action::{Action, Done};
+use super::traces::Traces;
 use crate::engine::diagnostics::Counts;
 use crate::engine::environment::{Environment, add_library_path, is_read_by_rustc};
 use crate::engine::keys::{CompileFacts, compile_key, is_settled};
@@ -244,12 +245,13 @@ impl Run {
         {
             return Ok(true);
         }
-        let texts = traces_of(self.setting.roots.dir(Root::Workspace));
+        let known = [Root::Home, Root::Toolchain].map(|root| self.setting.roots.dir(root));
+        let traces = Traces::of(self.setting.roots.dir(Root::Workspace), &known);
         let files = result.files.iter().filter(|file| file_name(file) != compile.dep_info);
         let outputs = files.map(|file| file.digest).chain(result.stderr);
         for output in outputs {
-            let found = self.engine.store.texts_in(output, texts.clone()).await?;
-            if !found.ok_or(Stop::Hole)?.is_empty() {
+            let counts = self.engine.store.texts_in(output, traces.texts.clone()).await?;
+            if traces.are_in(&counts.ok_or(Stop::Hole)?) {
                 return Ok(true);
             }
         }
@@ -386,15 +388,6 @@ pub(super) fn render(templates: &[Template], roots: &Roots) -> Vec<String> {
     templates.iter().map(|template| template.render(roots)).collect()
 }
 
-/// Texts of which one is in every path of the workspace, and in those beside it (`CARGO_MANIFEST_DIR/../x`). Above a
-/// directory of two names, as the users' have them (`/home/ada`), too much lies that has nothing to do with it.
-fn traces_of(workspace: &str) -> Vec<String> {
-    let ends = workspace.match_indices('/').skip(1).map(|(end, _)| end);
-    let above: Vec<String> = ends.map(|end| format!("{}/", &workspace[..end])).collect();
-    let beside = above.get(1).or(above.first()).cloned();
-    std::iter::once(workspace.to_owned()).chain(beside).collect()
-}
-
 /// `path` as an absolute path without `.` and `..`, relative ones from `directory`.
 pub(super) fn normalise(directory: &str, path: &str) -> String {
     let full = if path.starts_with('/') {
@@ -437,13 +430,6 @@ mod tests {
         assert_eq!(normalise("/w", "src/main.rs"), "/w/src/main.rs");
         assert_eq!(normalise("/w/a", "../b/./c.rs"), "/w/b/c.rs");
         assert_eq!(normalise("/w", "/x/y.rs"), "/x/y.rs");
-    }
-
-    #[test]
-    fn a_workspace_is_found_by_its_place_and_by_what_lies_beside_it() {
-        assert_eq!(traces_of("/home/ada/src/app"), ["/home/ada/src/app", "/home/ada/"]);
-        assert_eq!(traces_of("/home/ada"), ["/home/ada", "/home/"]);
-        assert_eq!(traces_of("/work"), ["/work"]);
     }
 
     #[test]

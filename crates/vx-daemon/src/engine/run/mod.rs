@@ -7,6 +7,7 @@ mod action;
 mod compile;
 mod out_dir;
 mod script;
+mod traces;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
