@@ -66,6 +66,12 @@ pub(crate) enum Command {
     /// Download all that a build needs, the toolchain too, so that `vx build --offline` works
     #[command(override_usage = "vx [+TOOLCHAIN] fetch [OPTIONS]")]
     Fetch(Box<FetchArguments>),
+    /// Show the dependencies as a tree (cargo's command, with cargo's options)
+    #[command(override_usage = "vx [+TOOLCHAIN] tree [OPTIONS]")]
+    Tree(PassedArguments),
+    /// Tell what Cargo knows of the workspace, as JSON (cargo's command, with cargo's options)
+    #[command(override_usage = "vx [+TOOLCHAIN] metadata [OPTIONS]")]
+    Metadata(PassedArguments),
     /// List, install and remove toolchains, and tell which one is used
     #[command(subcommand, override_usage = "vx [+TOOLCHAIN] toolchain <COMMAND>")]
     Toolchain(ToolchainCommand),
@@ -77,6 +83,14 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Stop the daemon: builds, compilers and services
     Kill,
+}
+
+/// What goes to Cargo as it is.
+#[derive(Debug, Args)]
+pub(crate) struct PassedArguments {
+    /// Arguments for cargo
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<std::ffi::OsString>,
 }
 
 /// How much is shown, and in which colours.

@@ -45,15 +45,33 @@ fn main() -> ExitCode {
         return services::run(service);
     }
     let toolchain = take_toolchain(&mut arguments);
-    let cli = Cli::parse_from(arguments);
     let mut screen = Screen::plain();
-    run(&cli, &mut screen, toolchain, started).unwrap_or_else(|error| {
+    run(&arguments, &mut screen, toolchain, started).unwrap_or_else(|error| {
         screen.error(&error);
         error::exit_code(error.kind)
     })
 }
 
-fn run(cli: &Cli, screen: &mut Screen, toolchain: Option<String>, started: Instant) -> Result<ExitCode, WireError> {
+fn run(
+    arguments: &[OsString],
+    screen: &mut Screen,
+    toolchain: Option<String>,
+    started: Instant,
+) -> Result<ExitCode, WireError> {
+    let words = arguments.get(1..).unwrap_or_default();
+    if commands::cargo::is_passed_on(words)? {
+        let environment = Environment::of_process()?;
+        return commands::cargo::pass_on(
+            words,
+            &mut Invocation {
+                started,
+                environment,
+                toolchain,
+                screen,
+            },
+        );
+    }
+    let cli = Cli::parse_from(arguments);
     screen.obey(&cli.terminal)?;
     let environment = Environment::of_process()?;
     for name in &environment.unknown {
@@ -66,6 +84,8 @@ fn run(cli: &Cli, screen: &mut Screen, toolchain: Option<String>, started: Insta
         screen,
     };
     match &cli.command {
+        // Taken above, whatever options come with them.
+        Command::Tree(_) | Command::Metadata(_) => commands::cargo::pass_on(words, &mut invocation),
         Command::Build(arguments) => commands::build::run(Goal::Build, arguments, &mut invocation),
         Command::Check(arguments) => commands::build::run(Goal::Check, arguments, &mut invocation),
         Command::Test(arguments) => commands::test::test(arguments, &mut invocation),

@@ -1,6 +1,7 @@
 //! The subcommands, one file each: arguments in, an exit code or an error out.
 
 pub(crate) mod build;
+pub(crate) mod cargo;
 pub(crate) mod clean;
 pub(crate) mod explain;
 pub(crate) mod fetch;

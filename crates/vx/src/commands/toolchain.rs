@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
 use vx_toolchain::{
@@ -51,17 +51,6 @@ fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
 }
 
 fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
-    let visible = invocation.screen.verbosity() > Verbosity::Quiet && invocation.screen.is_terminal();
-    let transfers = Arc::new(Mutex::new(Transfers::new(visible, invocation.screen.has_colors())));
-    let told = transfers.clone();
-    let progress = move |transferred: Transferred<'_>| {
-        unpoisoned(&told).transferred(&transferred.file(), transferred.done, transferred.total);
-    };
-    let environment = variables();
-    let downloads = DownloadCache::new(&invocation.environment.downloads, false)
-        .with_proxies_of(|name| environment.get(name).cloned())
-        .with_progress(Arc::new(progress));
-    let store = ToolchainStore::new(downloads, DistServer::of(&environment)).with_forced_lookup();
     for channel in &arguments.channels {
         let wish = ToolchainWish {
             profile: arguments.profile.clone(),
@@ -69,14 +58,10 @@ fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Res
             targets: arguments.target.clone(),
             ..ToolchainWish::named(channel).ok_or_else(|| no_channel(channel))?
         };
-        let screen = Mutex::new(&mut *invocation.screen);
-        let status = |verb: &str, text: String| {
-            unpoisoned(&transfers).above(|| unpoisoned(&screen).status(verb, text));
-        };
-        let acquired = block_on(store.acquire(&wish, &status))?.map_err(|error| not_acquired(channel, &error))?;
-        if let Some(text) = unpoisoned(&transfers).finish() {
-            invocation.screen.status("Downloaded", text);
-        }
+        let acquired = online(invocation, async |store, status| {
+            store.with_forced_lookup().acquire(&wish, status).await
+        })?;
+        let acquired = acquired.map_err(|error| not_acquired(channel, &error))?;
         invocation
             .screen
             .status("Installed", format!("{} ({})", acquired.name, acquired.directory));
@@ -135,18 +120,75 @@ fn which(program: &str, invocation: &mut Invocation<'_>) -> Result<(), WireError
 
 /// The toolchain that a build here would use, if it is on this machine.
 pub(super) fn used_here(invocation: &Invocation<'_>) -> Result<Toolchain, WireError> {
+    let user = User::of(invocation)?;
+    let store = store(invocation, &user.environment);
+    block_on(user.toolchain(&store, &|_, _| {}))?
+}
+
+/// The toolchain that a build here would use, acquired where it is not on this machine.
+pub(super) fn acquired_here(invocation: &mut Invocation<'_>) -> Result<Toolchain, WireError> {
+    let user = User::of(invocation)?;
+    online(invocation, async |store, status| user.toolchain(&store, status).await)?
+}
+
+/// Whose toolchain is looked for.
+struct User {
+    directory: Utf8PathBuf,
+    environment: BTreeMap<String, String>,
+    plus: Option<String>,
+    memory: Utf8PathBuf,
+}
+
+impl User {
+    fn of(invocation: &Invocation<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            directory: request::current_directory()?,
+            environment: variables(),
+            plus: invocation.toolchain.clone(),
+            memory: invocation.environment.downloads.join("known"),
+        })
+    }
+
+    async fn toolchain(&self, store: &ToolchainStore, status: &Status<'_>) -> Result<Toolchain, WireError> {
+        let caller = Caller {
+            directory: &self.directory,
+            environment: &self.environment,
+            plus: self.plus.as_deref(),
+            targets: &[],
+        };
+        let obtained = vx_toolchain::obtain(caller, store, &self.memory, status).await;
+        obtained.map_err(|error| told(&error))
+    }
+}
+
+/// Told, as a verb and a text, of what takes time.
+type Status<'a> = dyn Fn(&str, String) + Send + Sync + 'a;
+
+/// Does something that may download, and shows what comes.
+fn online<T>(
+    invocation: &mut Invocation<'_>,
+    work: impl AsyncFnOnce(ToolchainStore, &Status<'_>) -> T,
+) -> Result<T, WireError> {
     let environment = variables();
-    let store = store(invocation, &environment);
-    let directory = request::current_directory()?;
-    let caller = Caller {
-        directory: &directory,
-        environment: &environment,
-        plus: invocation.toolchain.as_deref(),
-        targets: &[],
+    let visible = invocation.screen.verbosity() > Verbosity::Quiet && invocation.screen.is_terminal();
+    let transfers = Arc::new(Mutex::new(Transfers::new(visible, invocation.screen.has_colors())));
+    let told = transfers.clone();
+    let progress = move |transferred: Transferred<'_>| {
+        unpoisoned(&told).transferred(&transferred.file(), transferred.done, transferred.total);
     };
-    let memory = invocation.environment.downloads.join("known");
-    let obtained = block_on(vx_toolchain::obtain(caller, &store, &memory, &|_, _| {}))?;
-    obtained.map_err(|error| told(&error))
+    let downloads = DownloadCache::new(&invocation.environment.downloads, false)
+        .with_proxies_of(|name| environment.get(name).cloned())
+        .with_progress(Arc::new(progress));
+    let store = ToolchainStore::new(downloads, DistServer::of(&environment));
+    let screen = Mutex::new(&mut *invocation.screen);
+    let status = |verb: &str, text: String| {
+        unpoisoned(&transfers).above(|| unpoisoned(&screen).status(verb, text));
+    };
+    let done = block_on(work(store, &status))?;
+    if let Some(text) = unpoisoned(&transfers).finish() {
+        invocation.screen.status("Downloaded", text);
+    }
+    Ok(done)
 }
 
 /// The toolchains that are here; nothing is downloaded.

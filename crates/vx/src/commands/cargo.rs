@@ -1,0 +1,87 @@
+//! Commands that are Cargo's own and that vx passes on (`vx tree`, `vx metadata`), and those that it does not have.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use vx_proto::{ErrorKind, WireError};
+
+use super::test::exit_code;
+use super::toolchain::acquired_here;
+use crate::Invocation;
+
+/// Commands that only read the project: Cargo answers them, with all that stands behind their names.
+const PASSED_ON: &[&str] = &["metadata", "tree"];
+
+/// Commands of Cargo's that are not about building.
+const NOT_OF_VX: &[&str] = &[
+    "add",
+    "config",
+    "fix",
+    "fmt",
+    "generate-lockfile",
+    "info",
+    "init",
+    "install",
+    "locate-project",
+    "login",
+    "logout",
+    "miri",
+    "new",
+    "owner",
+    "package",
+    "pkgid",
+    "publish",
+    "remove",
+    "report",
+    "rm",
+    "search",
+    "uninstall",
+    "update",
+    "vendor",
+    "version",
+    "yank",
+];
+
+/// Whether these arguments, without the name of the program, are for Cargo; an error where vx knows that Cargo alone has
+/// such a command.
+pub(crate) fn is_passed_on(arguments: &[OsString]) -> Result<bool, WireError> {
+    let Some(command) = arguments.first().and_then(|word| word.to_str()) else {
+        return Ok(false);
+    };
+    if NOT_OF_VX.contains(&command) {
+        let message = format!("vx has no command `{command}`: it builds, and leaves the rest to cargo");
+        return Err(WireError::new(ErrorKind::Usage, message).with_help(format!("run `cargo {command}`")));
+    }
+    Ok(PASSED_ON.contains(&command))
+}
+
+/// Runs the toolchain's cargo with these arguments.
+pub(crate) fn pass_on(arguments: &[OsString], invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
+    let toolchain = acquired_here(invocation)?;
+    let mut cargo = Command::new(&toolchain.cargo);
+    cargo.args(arguments);
+    if std::env::var_os("RUSTC").is_none() {
+        cargo.env("RUSTC", &toolchain.rustc);
+    }
+    let status = cargo.status().map_err(|error| WireError {
+        causes: vec![error.to_string()],
+        ..WireError::new(ErrorKind::Machine, format!("could not run `{}`", toolchain.cargo))
+    })?;
+    Ok(exit_code(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_cargo_are_told_apart() {
+        let is_passed_on = |words: &[&str]| is_passed_on(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(is_passed_on(&["tree", "-e", "features"]).unwrap());
+        for words in [&["build", "tree"][..], &["--quiet"], &[]] {
+            assert!(!is_passed_on(words).unwrap(), "{words:?}");
+        }
+        let refused = is_passed_on(&["publish"]).unwrap_err();
+        assert_eq!(refused.help.as_deref(), Some("run `cargo publish`"));
+    }
+}
