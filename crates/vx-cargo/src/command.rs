@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use vx_model::{Part, Root, RootedPath, Template};
 
 use crate::UnitIndex;
+use crate::settings::CLIPPY_ARGUMENTS;
 
 /// What of a dependency is needed in the `deps` directory of the exec root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,11 +41,22 @@ pub struct Compile {
     pub links: bool,
     /// Whether a proc macro is anywhere among the dependencies.
     pub uses_proc_macros: bool,
+    /// Clippy's compiler, where it is the one that runs. It is no part of the toolchain's identity, reads its configuration
+    /// (`clippy.toml`) where it finds it, and asks for [`Compile::READ_BY_CLIPPY`] without saying so.
+    pub clippy: Option<RootedPath>,
     /// Whether warnings are to be shown (path packages; registry packages are capped).
     pub shows_warnings: bool,
 }
 
 impl Compile {
+    /// Variables that decide what Clippy says.
+    pub const READ_BY_CLIPPY: &[&str] = &[
+        CLIPPY_ARGUMENTS,
+        "CLIPPY_CONF_DIR",
+        "CLIPPY_DISABLE_DOCS_LINKS",
+        "CARGO_PRIMARY_PACKAGE",
+    ];
+
     /// Variables of `environment` whose values tell where the workspace lies: `CARGO_MANIFEST_DIR`, `CARGO_BIN_EXE_*`.
     pub fn place_variables(&self) -> impl Iterator<Item = (&str, &Template)> {
         let is_place = |part: &Part| matches!(part, Part::Place(place) if place.root == Root::Workspace);

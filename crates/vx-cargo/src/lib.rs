@@ -35,5 +35,5 @@ pub use plan::{
     Target, TargetName, Unit, UnitIndex, UnitKind,
 };
 pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput};
-pub use settings::{Debuginfo, Lto, Profile, Settings, Strip, StripLevel};
+pub use settings::{Debuginfo, Driver, Lto, Profile, Settings, Strip, StripLevel};
 pub use workspace::workspace_root;

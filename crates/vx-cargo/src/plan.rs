@@ -10,7 +10,7 @@ use vx_model::{Input, RootedPath, Template};
 pub type UnitIndex = usize;
 
 /// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
-pub const PLAN_FORMAT: u32 = 3;
+pub const PLAN_FORMAT: u32 = 4;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,6 +91,8 @@ pub struct PlanToolchain {
     pub rustc: RootedPath,
     /// rustdoc.
     pub rustdoc: RootedPath,
+    /// Clippy's compiler, whether it is installed or not.
+    pub clippy: RootedPath,
     /// cargo.
     pub cargo: RootedPath,
     /// `1.95.0`.

@@ -9,7 +9,26 @@ pub struct Settings {
     pub profile: Profile,
     /// The part that the unit has in link-time optimisation; follows from the whole graph.
     pub lto: Lto,
+    /// Which compiler makes it.
+    pub driver: Driver,
+    /// What the user tells this compiler about this unit, beside all flags.
+    pub words: Vec<String>,
 }
+
+/// A compiler of the toolchain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Driver {
+    /// rustc.
+    #[default]
+    Rustc,
+    /// Clippy's, which does all that rustc does and has lints of its own. It takes its words from [`CLIPPY_ARGUMENTS`].
+    Clippy,
+}
+
+/// The variable in which cargo-clippy hands arguments over, each followed by [`END_OF_CLIPPY_ARGUMENT`].
+pub(crate) const CLIPPY_ARGUMENTS: &str = "CLIPPY_ARGS";
+/// What ends each of them.
+pub(crate) const END_OF_CLIPPY_ARGUMENT: &str = "__CLIPPY_HACKERY__";
 
 /// A profile with everything resolved, as in Cargo's unit graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,10 @@ pub enum Goal {
     Run,
     /// `cargo check`: diagnostics, and no code.
     Check,
+    /// `cargo clippy`: a check by Clippy's compiler.
+    Clippy,
+    /// `cargo rustc`: a build of one target with flags of the user's for it alone.
+    Rustc,
     /// `cargo test`: test programs, what they need, and the examples in documentation.
     Test,
     /// `cargo bench`.
@@ -69,6 +73,10 @@ pub struct Selection {
     pub doc: bool,
     /// Whether a name of tests was given, which leaves targets out that hold none.
     pub by_name: bool,
+    /// `--crate-type CRATE-TYPE` of `cargo rustc`.
+    pub crate_types: Vec<String>,
+    /// What is for the compiler alone: the arguments after `--` of `cargo rustc` and `cargo clippy`.
+    pub words: Vec<String>,
     /// `-F FEATURES`, as written.
     pub features: Vec<String>,
     /// `--all-features`.

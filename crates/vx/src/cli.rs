@@ -54,6 +54,12 @@ pub(crate) enum Command {
     /// Check the current package and its dependencies for errors, without making code
     #[command(visible_alias = "c", override_usage = "vx [+TOOLCHAIN] check [OPTIONS]")]
     Check(Box<BuildArguments>),
+    /// Check the current package and its dependencies with the lints of Clippy
+    #[command(override_usage = "vx [+TOOLCHAIN] clippy [OPTIONS] [-- ARGUMENTS...]")]
+    Clippy(Box<ClippyArguments>),
+    /// Compile one target of the current package, with flags for it alone
+    #[command(override_usage = "vx [+TOOLCHAIN] rustc [OPTIONS] [-- ARGUMENTS...]")]
+    Rustc(Box<RustcArguments>),
     /// Compile and run the tests of the current package
     #[command(
         visible_alias = "t",
@@ -127,6 +133,37 @@ pub(crate) struct BuildArguments {
     pub(crate) targets: TargetArguments,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+}
+
+/// `vx clippy`.
+#[derive(Debug, Args)]
+pub(crate) struct ClippyArguments {
+    #[command(flatten)]
+    pub(crate) build: BuildArguments,
+    /// Run Clippy only on the given packages, without linting the dependencies
+    #[arg(long, help_heading = "Options")]
+    pub(crate) no_deps: bool,
+    /// Arguments for Clippy: `-D warnings`
+    #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// `vx rustc`.
+#[derive(Debug, Args)]
+pub(crate) struct RustcArguments {
+    #[command(flatten)]
+    pub(crate) build: BuildArguments,
+    /// Crate types to make of a library or an example, in place of those of the manifest
+    #[arg(
+        long,
+        value_name = "CRATE-TYPE",
+        value_delimiter = ',',
+        help_heading = "Compilation Options"
+    )]
+    pub(crate) crate_type: Vec<String>,
+    /// Arguments for rustc
+    #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
+    pub(crate) arguments: Vec<String>,
 }
 
 /// `vx run`.

@@ -88,6 +88,8 @@ fn run(
         Command::Tree(_) | Command::Metadata(_) => commands::cargo::pass_on(words, &mut invocation),
         Command::Build(arguments) => commands::build::run(Goal::Build, arguments, &mut invocation),
         Command::Check(arguments) => commands::build::run(Goal::Check, arguments, &mut invocation),
+        Command::Clippy(arguments) => commands::build::clippy(arguments, &mut invocation),
+        Command::Rustc(arguments) => commands::build::rustc(arguments, &mut invocation),
         Command::Test(arguments) => commands::test::test(arguments, &mut invocation),
         Command::Bench(arguments) => commands::test::bench(arguments, &mut invocation),
         Command::Run(arguments) => commands::run::run(arguments, &mut invocation),

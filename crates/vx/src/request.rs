@@ -4,8 +4,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_proto::{BuildRequest, EnvVar, ErrorKind, Goal, MessageFormat, Selection, WireError};
 
 use crate::cli::{
-    BenchArguments, BuildArguments, CommonArguments, FetchArguments, Format, ManifestArguments, PackageArguments,
-    RunArguments, TargetArguments, TestArguments,
+    BenchArguments, BuildArguments, ClippyArguments, CommonArguments, FetchArguments, Format, ManifestArguments,
+    PackageArguments, RunArguments, RustcArguments, TargetArguments, TestArguments,
 };
 use crate::render::Verbosity;
 
@@ -26,6 +26,30 @@ pub(crate) fn build(
         ..targets_of(packages, targets, common)?
     };
     request(selection, common, toolchain, verbosity)
+}
+
+/// The request of `vx clippy`.
+pub(crate) fn clippy(
+    arguments: &ClippyArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
+    let mut request = build(Goal::Clippy, &arguments.build, toolchain, verbosity)?;
+    let no_deps = arguments.no_deps.then(|| "--no-deps".to_owned());
+    request.selection.words = no_deps.into_iter().chain(arguments.arguments.iter().cloned()).collect();
+    Ok(request)
+}
+
+/// The request of `vx rustc`.
+pub(crate) fn rustc(
+    arguments: &RustcArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
+    let mut request = build(Goal::Rustc, &arguments.build, toolchain, verbosity)?;
+    request.selection.words.clone_from(&arguments.arguments);
+    request.selection.crate_types.clone_from(&arguments.crate_type);
+    Ok(request)
 }
 
 /// The request of `vx test`.
@@ -224,6 +248,8 @@ mod tests {
         let cli = Cli::try_parse_from([&["vx"], arguments].concat()).unwrap();
         let request = match cli.command {
             Command::Build(arguments) => build(Goal::Build, &arguments, None, Verbosity::Normal),
+            Command::Clippy(arguments) => clippy(&arguments, None, Verbosity::Normal),
+            Command::Rustc(arguments) => rustc(&arguments, None, Verbosity::Normal),
             Command::Test(arguments) => test(&arguments, None, Verbosity::Normal),
             Command::Run(arguments) => run(&arguments, None, Verbosity::Normal),
             other => panic!("{other:?}"),
@@ -299,6 +325,8 @@ mod tests {
             goal: Goal::Build,
             doc: false,
             by_name: false,
+            crate_types: Vec::new(),
+            words: Vec::new(),
         };
         assert_eq!(selection, expected);
     }
@@ -314,6 +342,17 @@ mod tests {
             ..Selection::default()
         };
         assert_eq!(selection, expected);
+    }
+
+    #[test]
+    fn words_for_the_compiler_are_kept_apart() {
+        let clippy = selection_of(&["clippy", "--no-deps", "--tests", "--", "-D", "warnings"]);
+        assert_eq!((clippy.goal, clippy.tests), (Goal::Clippy, true));
+        assert_eq!(clippy.words, ["--no-deps", "-D", "warnings"]);
+        let rustc = selection_of(&["rustc", "--lib", "--crate-type=cdylib,rlib", "--", "-Copt-level=1"]);
+        assert_eq!((rustc.goal, rustc.lib), (Goal::Rustc, true));
+        assert_eq!(rustc.crate_types, ["cdylib", "rlib"]);
+        assert_eq!(rustc.words, ["-Copt-level=1"]);
     }
 
     #[test]

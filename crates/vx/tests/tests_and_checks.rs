@@ -246,3 +246,64 @@ fn errors_are_found_by_a_check_and_shown_again_until_they_are_mended() {
     env.vx(["check"]).run().success();
     env.vx(["check", "--tests"]).run().code(101);
 }
+
+#[test]
+fn clippy_says_what_it_has_to_say_until_it_is_heard() {
+    let env = project();
+    env.write(
+        "src/lints.rs",
+        "pub fn has_none(all: &[u8]) -> bool { all.len() == 0 }\n",
+    );
+    env.replace("src/lib.rs", "pub fn seven", "pub mod lints;\npub fn seven");
+    let (_, checked) = ran(&env, &env.project(), &["check"]);
+    let cargo = env.cargo(["clippy"]).run().success();
+    let first = env.vx(["clippy"]).run().success();
+    assert!(cargo.stderr.contains("length comparison to zero"), "{cargo}");
+    let warning = |text: &str| {
+        text[text.find("warning: length").unwrap()..]
+            .lines()
+            .take(9)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(warning(&first.stderr), warning(&cargo.stderr));
+    assert!(first.counts().ran > 0 && checked > 0, "another compiler compiles anew");
+    let other = env.checkout("elsewhere");
+    for place in [env.project(), other] {
+        let again = env.vx(["clippy"]).current_dir(&place).run().success();
+        assert!(again.stderr.contains("length comparison to zero"), "{again}");
+        assert_eq!(again.counts().ran, 0);
+    }
+    let denied = env.vx(["clippy", "--", "-D", "clippy::len_zero"]).run().code(101);
+    assert!(denied.stderr.contains("error: length comparison to zero"), "{denied}");
+    // What was allowed by a file is said again without it, and the reverse.
+    let limited = "pub fn many(a: u8, b: u8, c: u8) -> u8 { a ^ b ^ c }\n";
+    env.write("src/lints.rs", limited);
+    let quiet = env.vx(["clippy"]).run().success();
+    assert!(!quiet.stderr.contains("too many arguments"), "{quiet}");
+    env.write("clippy.toml", "too-many-arguments-threshold = 2\n");
+    let outcome = env.vx(["clippy"]).run().success();
+    assert!(outcome.stderr.contains("too many arguments"), "{outcome}");
+    std::fs::remove_file(env.project().join("clippy.toml")).unwrap();
+    let quiet = env.vx(["clippy"]).run().success();
+    assert!(!quiet.stderr.contains("too many arguments"), "{quiet}");
+    // The check and Clippy are never taken for one another.
+    assert_eq!(ran(&env, &env.project(), &["check"]).1, 2);
+    assert_eq!(ran(&env, &env.project(), &["clippy"]).1, 0);
+}
+
+#[test]
+fn flags_for_one_target_reach_that_target_alone() {
+    let env = project();
+    let said = "println!(\"{}\", the_app::seven() + if cfg!(louder) { 1 } else { 0 })";
+    env.replace("src/main.rs", "println!(\"{}\", the_app::seven())", said);
+    let (_, all) = ran(&env, &env.project(), &["build"]);
+    assert!(all > 1);
+    let arguments = ["rustc", "--bin", "the-app", "--", "--cfg", "louder"];
+    assert_eq!(ran(&env, &env.project(), &arguments).1, 1);
+    assert_eq!(env.run_program("debug/the-app"), "8\n");
+    assert_eq!(ran(&env, &env.project(), &["build"]).1, 0);
+    assert_eq!(env.run_program("debug/the-app"), "7\n");
+    let unclear = env.vx(["rustc", "--", "--cfg", "louder"]).run().code(101);
+    assert!(unclear.stderr.contains("can only be passed to one target"), "{unclear}");
+}

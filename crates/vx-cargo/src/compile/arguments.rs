@@ -8,7 +8,7 @@ use super::{DEPENDENCIES, INCREMENTAL, OUT, Scripts};
 use crate::graph::LinkedScripts;
 use crate::plan::{Package, Plan, Platform, Unit, UnitIndex};
 use crate::script_output::{LinkArgTarget, ScriptOutput};
-use crate::settings::{Debuginfo, Lto, Profile, StripLevel};
+use crate::settings::{Debuginfo, Driver, Lto, Profile, StripLevel};
 
 /// The messages that Cargo asks for.
 const JSON: &str = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
@@ -30,7 +30,12 @@ impl<'a> Arguments<'a> {
     /// rustc itself.
     pub(super) fn new(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
         let dependencies = RootedPath::new(Root::Exec, DEPENDENCIES);
-        Self::with(plan, number, scripts, plan.toolchain.rustc.clone(), dependencies)
+        let mut new = Self::with(plan, number, scripts, plan.toolchain.rustc.clone(), dependencies);
+        if plan.units[number].settings.driver == Driver::Clippy {
+            // As Cargo starts a wrapper.
+            new.arguments.insert(0, plan.toolchain.clippy.clone().into());
+        }
+        new
     }
 
     /// rustdoc itself.
@@ -73,11 +78,21 @@ impl<'a> Arguments<'a> {
         self.linking();
         self.dependencies();
         self.lint_cap();
+        self.words();
         let remaps = super::remap::arguments(self.plan, self.unit);
         self.arguments.extend(remaps);
         self.arguments.extend(self.platform.rustflags.iter().cloned());
         self.native_libraries(linked);
         self.script_flags();
+    }
+
+    /// What the user tells rustc about this unit alone.
+    fn words(&mut self) {
+        let settings = &self.unit.settings;
+        if settings.driver == Driver::Rustc {
+            self.arguments
+                .extend(settings.words.iter().map(|word| Template::from(word.as_str())));
+        }
     }
 
     fn push(&mut self, argument: impl Into<Template>) {

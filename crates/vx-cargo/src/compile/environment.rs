@@ -6,6 +6,7 @@ use vx_model::{Root, RootedPath, Template};
 
 use super::Scripts;
 use crate::plan::{Plan, Unit, UnitIndex};
+use crate::settings::{CLIPPY_ARGUMENTS, Driver, END_OF_CLIPPY_ARGUMENT};
 
 /// Variables by name.
 pub(crate) type Variables = BTreeMap<String, Template>;
@@ -27,6 +28,11 @@ impl Plan {
             variables.extend(self.integration_test_environment(planned));
         }
         let mut set = |name: &str, value: Template| _ = variables.insert(name.to_owned(), value);
+        if planned.settings.driver == Driver::Clippy {
+            let words = planned.settings.words.iter();
+            let ended: String = words.flat_map(|word| [word, END_OF_CLIPPY_ARGUMENT]).collect();
+            set(CLIPPY_ARGUMENTS, ended.into());
+        }
         let outputs: Vec<_> = self.own_scripts(unit).into_iter().filter_map(scripts).collect();
         if let Some(output) = outputs.first() {
             set("OUT_DIR", output.out_dir.clone().into());

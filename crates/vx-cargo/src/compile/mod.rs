@@ -13,6 +13,7 @@ use vx_model::{Root, RootedPath, Template};
 use crate::command::{Compile, Needs};
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
 use crate::script_output::ScriptOutput;
+use crate::settings::Driver;
 
 /// Gives the outputs of build scripts that have run.
 pub type Scripts<'a> = dyn Fn(UnitIndex) -> Option<Arc<ScriptOutput>> + 'a;
@@ -50,6 +51,7 @@ impl Plan {
                         .iter()
                         .any(|crate_type| crate_type != "staticlib")),
             uses_proc_macros: crates.iter().any(|(other, _)| self.units[*other].is("proc-macro")),
+            clippy: (planned.settings.driver == Driver::Clippy).then(|| self.toolchain.clippy.clone()),
             shows_warnings: self.is_local(planned),
             inputs: crates,
         }

@@ -40,7 +40,11 @@ fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
         .part("kind", format!("{:?} {}", unit.kind, unit.target.harness))
         .part("features", format!("{:?}", unit.features))
         .part("profile", format!("{profile:?}"))
-        .part("lto", format!("{:?}", unit.settings.lto));
+        .part("lto", format!("{:?}", unit.settings.lto))
+        .part(
+            "compiler",
+            format!("{:?} {:?}", unit.settings.driver, unit.settings.words),
+        );
     for flag in &plan.platform(unit).rustflags {
         key = key.part("flag", text(flag));
     }

@@ -15,7 +15,7 @@ mod units;
 
 use std::collections::BTreeSet;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::{Root, Roots, Template};
 use vx_proto::Goal;
 
@@ -28,6 +28,9 @@ use config::Config;
 use metadata::Metadata;
 use platform::Platforms;
 use unit_graph::UnitGraph;
+
+/// The name of Clippy's compiler.
+const CLIPPY: &str = "clippy-driver";
 
 /// Directory of final outputs below the workspace root.
 const OUTPUTS: &str = ".vx/build";
@@ -156,6 +159,7 @@ async fn configuration(
     tools: Tools<'_>,
     roots: &Roots,
 ) -> Result<(Config, Vec<Platform>), PlanError> {
+    refuse_without_clippy(context)?;
     let config = Config::ask(tools, context).await?;
     refuse_other_compilers(context, &config)?;
     let targets = requested_targets(context, &config);
@@ -258,15 +262,13 @@ impl Asked<'_> {
     fn toolchain(&self) -> PlanToolchain {
         let toolchain = &self.context.toolchain;
         let place = |path: &Utf8Path| self.roots.locate(path.as_str());
+        let beside = |name| place(&program_beside(&toolchain.rustc, name));
         let bootstrap = self.context.environment.get("RUSTC_BOOTSTRAP").cloned();
         let is_prerelease = toolchain.release.contains("-nightly") || toolchain.release.contains("-dev");
         PlanToolchain {
             rustc: place(&toolchain.rustc),
-            rustdoc: place(
-                &toolchain
-                    .rustc
-                    .with_file_name(format!("rustdoc{}", std::env::consts::EXE_SUFFIX)),
-            ),
+            rustdoc: beside("rustdoc"),
+            clippy: beside(CLIPPY),
             cargo: place(&toolchain.cargo),
             release: toolchain.release.clone(),
             host: toolchain.host.clone(),
@@ -285,6 +287,26 @@ impl Asked<'_> {
     }
 }
 
+/// Another program of the toolchain.
+fn program_beside(rustc: &Utf8Path, name: &str) -> Utf8PathBuf {
+    rustc.with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Clippy is a component that a toolchain may lack.
+fn refuse_without_clippy(context: &PlanContext) -> Result<(), PlanError> {
+    if context.selection.goal != Goal::Clippy || program_beside(&context.toolchain.rustc, CLIPPY).is_file() {
+        return Ok(());
+    }
+    let name = &context.toolchain.name;
+    Err(PlanError::Unsupported {
+        what: format!("Clippy, which the toolchain {name} does not have"),
+        package: None,
+        help: Some(format!(
+            "add it: `rustup component add clippy --toolchain {name}`, or name it in the components of rust-toolchain.toml"
+        )),
+    })
+}
+
 /// How rustc names the standard library's sources in what it makes.
 fn virtual_sources(verbose_version: &str, release: &str) -> String {
     let commit = verbose_version
@@ -298,7 +320,7 @@ fn requested_profile(context: &PlanContext) -> String {
     let of_goal = match context.selection.goal {
         Goal::Test => "test",
         Goal::Bench => "bench",
-        Goal::Build | Goal::Run | Goal::Check | Goal::Fetch => "dev",
+        Goal::Build | Goal::Run | Goal::Check | Goal::Clippy | Goal::Rustc | Goal::Fetch => "dev",
     };
     context.selection.profile.clone().unwrap_or_else(|| of_goal.to_owned())
 }

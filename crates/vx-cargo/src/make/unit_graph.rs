@@ -77,7 +77,7 @@ pub(super) async fn ask(
 fn may_check_tests(selection: &Selection) -> bool {
     let named = !selection.test.is_empty() || !selection.bench.is_empty();
     let asked_for = named || selection.tests || selection.benches || selection.all_targets;
-    selection.goal == Goal::Check && asked_for
+    matches!(selection.goal, Goal::Check | Goal::Clippy) && asked_for
 }
 
 async fn ask_for(
@@ -90,13 +90,13 @@ async fn ask_for(
         // What is fetched is planned as what will be built.
         Goal::Build | Goal::Fetch => "build",
         Goal::Run => "run",
-        Goal::Check => "check",
+        Goal::Check | Goal::Clippy => "check",
+        Goal::Rustc => "rustc",
         Goal::Test => "test",
         Goal::Bench => "bench",
     };
-    let mut command = tools.planner([subcommand, "--unit-graph"], source);
+    let mut command = cargo::permit_unstable(tools.planner([subcommand, "--unit-graph"], source));
     command.args(arguments(selection));
-    let command = cargo::permit_unstable(command);
     let shown = cargo::shown(&command);
     let output = cargo::output(command).await?;
     let graph: Result<UnitGraph, _> = serde_json::from_slice(&output.stdout);
@@ -114,7 +114,7 @@ async fn ask_for(
         let reason = format!("the unit graph has version {}, not {VERSION}", graph.version);
         return Err(PlanError::Answer { command: shown, reason });
     }
-    if goal == Goal::Check && selection.profile.as_deref() == Some("test") {
+    if matches!(goal, Goal::Check | Goal::Clippy) && selection.profile.as_deref() == Some("test") {
         graph.roots_are_tests();
     }
     Ok((graph, stderr))
@@ -198,6 +198,7 @@ fn arguments(selection: &Selection) -> Vec<String> {
     each("--features", &selection.features);
     each("--profile", selection.profile.as_slice());
     each("--target", &selection.target);
+    each("--crate-type", &selection.crate_types);
     let switches = [
         ("--workspace", selection.workspace),
         ("--lib", selection.lib),
@@ -219,6 +220,11 @@ fn arguments(selection: &Selection) -> Vec<String> {
     if selection.by_name {
         // Cargo looks no further at it than whether there is one.
         arguments.push("name".to_owned());
+    }
+    if selection.goal == Goal::Rustc && !selection.words.is_empty() {
+        // The graph does not show them, but Cargo checks that they are for one target.
+        arguments.push("--".to_owned());
+        arguments.extend(selection.words.iter().cloned());
     }
     arguments
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::{Root, RootedPath, Roots, Template};
+use vx_proto::Goal;
 use vx_toolchain::{CargoHome, GitStore, RegistrySource, Source};
 
 use super::metadata::{Metadata, MetadataPackage};
@@ -12,7 +13,7 @@ use super::unit_graph::{GraphUnit, UnitGraph};
 use super::{harness, lints, lto};
 use crate::plan::{CompileMode, Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
 use crate::workspace::{cargo_home, root_of};
-use crate::{Lto, PlanContext, PlanError, Profile, Settings};
+use crate::{Driver, Lto, PlanContext, PlanError, Profile, Settings};
 
 /// Packages and units of a plan.
 pub(super) struct Converted {
@@ -211,6 +212,7 @@ impl Converter<'_> {
             public: dependency.public,
             noprelude: dependency.noprelude,
         });
+        let (driver, words) = self.compiler(graph, number, package, kind);
         let mut features = said.features.clone();
         features.sort();
         Ok(Unit {
@@ -227,8 +229,22 @@ impl Converter<'_> {
                     ..said.profile.clone()
                 },
                 lto,
+                driver,
+                words,
             },
         })
+    }
+
+    /// Who compiles a unit, and what the user has to say to it: Clippy, all that the workspace has; rustc, what was asked for.
+    fn compiler(&self, graph: &UnitGraph, number: usize, package: usize, kind: UnitKind) -> (Driver, Vec<String>) {
+        let words = || self.context.selection.words.clone();
+        let is_member = matches!(self.packages[package].source, PackageSource::Path { member: true });
+        let is_compiled = matches!(kind, UnitKind::Compile(_));
+        match self.context.selection.goal {
+            Goal::Clippy if is_member && is_compiled => (Driver::Clippy, words()),
+            Goal::Rustc if graph.roots.contains(&number) => (Driver::Rustc, words()),
+            _ => (Driver::Rustc, Vec::new()),
+        }
     }
 
     /// What the unit does; refuses what vx does not do.

@@ -509,3 +509,32 @@ fn of_checks_of_all_targets() {
     let release = ["check", "--all-targets", "--release"];
     compare(of_profile("release", all()), &release);
 }
+
+#[test]
+fn of_clippy() {
+    let with_words = Selection {
+        words: vec!["-D".to_owned(), "clippy::all".to_owned()],
+        ..goal(Goal::Clippy)
+    };
+    compare(with_words, &["clippy", "--", "-D", "clippy::all"]);
+    let all_targets = Selection {
+        all_targets: true,
+        words: vec!["--no-deps".to_owned()],
+        ..goal(Goal::Clippy)
+    };
+    compare(all_targets, &["clippy", "--all-targets", "--no-deps"]);
+}
+
+#[test]
+fn of_one_target_with_flags_of_its_own() {
+    let words = ["-C", "debuginfo=1", "--cfg", "own"];
+    let library = Selection {
+        packages: vec!["the-app".to_owned()],
+        lib: true,
+        crate_types: vec!["cdylib".to_owned(), "rlib".to_owned()],
+        words: words.map(str::to_owned).to_vec(),
+        ..goal(Goal::Rustc)
+    };
+    let arguments = ["rustc", "-p", "the-app", "--lib", "--crate-type=cdylib,rlib", "--"];
+    compare(library, &[&arguments[..], &words].concat());
+}

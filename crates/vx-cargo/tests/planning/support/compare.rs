@@ -26,6 +26,11 @@ const NOT_COMPARED: &[&str] = &[
     "RUSTC_WRAPPER",
     "CARGO_TARGET_DIR",
     "RUSTC",
+    // How cargo-clippy and rustup's proxy, which it starts cargo through, do their work.
+    "CLIPPY_TERMINAL_WIDTH",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTUP_TOOLCHAIN_SOURCE",
+    "RUST_RECURSION_COUNT",
     // Cargo's own HTTP client leaves them behind.
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",

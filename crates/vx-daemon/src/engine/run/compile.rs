@@ -44,7 +44,7 @@ impl Run {
         let compile = self.plan.compile(unit, &|script| self.board.script(script));
         let mut dependencies = self.gather(&compile).await?;
         let environment = self.compile_environment(&compile);
-        let mut unreported = self.unreported(&environment, &dependencies.macros).await?;
+        let mut unreported = self.unreported(&compile, &environment, &dependencies.macros).await?;
         let known = unreported.len();
         unreported.retain(|(name, _)| !compile.place_variables().any(|(place, _)| place == name));
         dependencies.asks_for_place = unreported.len() < known;
@@ -103,12 +103,20 @@ impl Run {
     }
 
     /// Variables that decide the result without rustc telling: what it reads by itself, what a macro may ask for.
-    async fn unreported(&self, environment: &Environment, macros: &[Digest]) -> Result<Vec<(String, String)>, Stop> {
+    async fn unreported(
+        &self,
+        compile: &Compile,
+        environment: &Environment,
+        macros: &[Digest],
+    ) -> Result<Vec<(String, String)>, Stop> {
         let mut names: Vec<String> = environment
             .keys()
             .filter(|name| is_read_by_rustc(name))
             .cloned()
             .collect();
+        if compile.clippy.is_some() {
+            names.extend(Compile::READ_BY_CLIPPY.iter().map(|name| (*name).to_owned()));
+        }
         for dylib in macros {
             names.extend(
                 self.engine
@@ -163,7 +171,7 @@ impl Run {
             output_directories: vec!["out".to_owned()],
             output_trees: Vec::new(),
             rustc_json: true,
-            observe: compile.links || compile.uses_proc_macros,
+            observe: compile.links || compile.uses_proc_macros || compile.clippy.is_some(),
             priority: self.priorities[unit],
         };
         let mut counts = Counts::default();
@@ -211,6 +219,7 @@ impl Run {
         if macros_ask_for_place && self.holds_place(compile, &done.result).await? {
             inputs.push(Input::Location(RootedPath::new(Root::Workspace, "")));
         }
+        inputs.extend(compile.clippy.clone().map(Input::File));
         inputs.extend(self.files_read(action.unit, compile, &dep_info.files));
         if !may_keep {
             tracing::info!(
