@@ -36,6 +36,17 @@ pub enum MessageFormat {
     Human,
     /// Cargo's JSON messages, one a line.
     Json,
+    /// The same; what rustc rendered for people keeps its colours.
+    JsonRenderedAnsi,
+    /// The same, but for diagnostics, which are for people.
+    JsonRenderDiagnostics,
+}
+
+impl MessageFormat {
+    /// Whether artifacts, build scripts and the end of the build are told in JSON.
+    pub fn is_json(self) -> bool {
+        self != Self::Human
+    }
 }
 
 /// Which packages, targets, features and profile to build, in Cargo's terms.

@@ -308,7 +308,7 @@ pub(crate) struct CommonArguments {
     pub(crate) manifest: ManifestArguments,
     /// Form of diagnostics and artifacts
     #[arg(long, value_name = "FMT", default_value = "human", help_heading = "Terminal Options")]
-    pub(crate) message_format: Format,
+    pub(crate) message_format: BuildFormat,
     /// Write every compiler and build script that is started to a file, as JSON, one a line
     #[arg(long, value_name = "PATH", help_heading = "Terminal Options")]
     pub(crate) action_log: Option<Utf8PathBuf>,
@@ -319,6 +319,15 @@ pub(crate) struct CommonArguments {
 pub(crate) enum Format {
     Human,
     Json,
+}
+
+/// For whom a build is told, as Cargo names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BuildFormat {
+    Human,
+    Json,
+    JsonDiagnosticRenderedAnsi,
+    JsonRenderDiagnostics,
 }
 
 /// Which features.

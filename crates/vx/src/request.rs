@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_proto::{BuildRequest, EnvVar, ErrorKind, Goal, MessageFormat, Selection, WireError};
 
 use crate::cli::{
-    BenchArguments, BuildArguments, ClippyArguments, CommonArguments, FetchArguments, Format, ManifestArguments,
+    BenchArguments, BuildArguments, BuildFormat, ClippyArguments, CommonArguments, FetchArguments, ManifestArguments,
     PackageArguments, RunArguments, RustcArguments, TargetArguments, TestArguments,
 };
 use crate::render::Verbosity;
@@ -214,8 +214,10 @@ fn request(
         jobs: common.compilation.jobs.map(Into::into),
         keep_going: common.compilation.keep_going,
         message_format: match common.message_format {
-            Format::Human => MessageFormat::Human,
-            Format::Json => MessageFormat::Json,
+            BuildFormat::Human => MessageFormat::Human,
+            BuildFormat::Json => MessageFormat::Json,
+            BuildFormat::JsonDiagnosticRenderedAnsi => MessageFormat::JsonRenderedAnsi,
+            BuildFormat::JsonRenderDiagnostics => MessageFormat::JsonRenderDiagnostics,
         },
         verbose: verbosity == Verbosity::Verbose,
     })

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use vx_cargo::PlanContext;
 use vx_model::{Root, Roots};
 use vx_proto::{
-    BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, Goal, MessageFormat, Outcome,
-    Selection, UnitLabel, WireError,
+    BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, Goal, Outcome, Selection, UnitLabel,
+    WireError,
 };
 use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore, Transferred};
 
@@ -89,7 +89,7 @@ struct Prepared {
 
 impl Prepared {
     fn json(&self) -> bool {
-        self.request.message_format == MessageFormat::Json
+        self.request.message_format.is_json()
     }
 
     /// What is planned: for a fetch, the build that it is for, so that this one finds its plan.
@@ -303,7 +303,7 @@ impl Engine {
             environment: prepared.environment.clone(),
             jobs: prepared.request.jobs,
             keep_going: prepared.request.keep_going,
-            json: prepared.json(),
+            message_format: prepared.request.message_format,
             requested: prepared.requested,
             events: prepared.events.clone(),
         };
@@ -337,6 +337,7 @@ impl Engine {
             roots,
             run,
             environment: &prepared.environment,
+            json: prepared.json(),
         };
         let placed = outputs.place(self).await?;
         if prepared.json() {

@@ -34,6 +34,8 @@ pub(crate) struct MessageFrame {
     pub(crate) manifest_path: String,
     /// Cargo's description of the target.
     pub(crate) target: serde_json::Value,
+    /// Whether what rustc rendered for people keeps its colours.
+    pub(crate) keeps_colors: bool,
 }
 
 impl Counts {
@@ -80,7 +82,10 @@ impl Counts {
 
 impl MessageFrame {
     fn compiler_message(&self, message: &str) -> String {
-        let message = RawValue::from_string(message.to_owned()).ok();
+        let message = match self.keeps_colors {
+            true => RawValue::from_string(message.to_owned()).ok(),
+            false => without_colors(message),
+        };
         let frame = serde_json::json!({
             "reason": "compiler-message",
             "package_id": self.package_id,
@@ -90,6 +95,15 @@ impl MessageFrame {
         });
         frame.to_string()
     }
+}
+
+/// A message of rustc's whose rendered form is plain text.
+fn without_colors(message: &str) -> Option<Box<RawValue>> {
+    let mut message: serde_json::Map<String, serde_json::Value> = serde_json::from_str(message).ok()?;
+    if let Some(serde_json::Value::String(rendered)) = message.get_mut("rendered") {
+        *rendered = anstream::adapter::strip_str(rendered).to_string();
+    }
+    serde_json::value::to_raw_value(&message).ok()
 }
 
 /// rustc's own count at the end, which Cargo replaces by its own.

@@ -14,6 +14,7 @@ pub(crate) fn frame(plan: &Plan, unit: UnitIndex, roots: &Roots) -> MessageFrame
         package_id: package.id.render(roots),
         manifest_path: roots.absolute(&package.root.join("Cargo.toml")),
         target: target(plan, unit, roots),
+        keeps_colors: false,
     }
 }
 

@@ -115,7 +115,7 @@ impl Engine {
     ) {
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
         let _under_way = build::Registered::new(self.clone(), number, &request);
-        let json = request.message_format == vx_proto::MessageFormat::Json;
+        let json = request.message_format.is_json();
         let built = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(WireError::new(ErrorKind::Cancelled, "the build was cancelled")),

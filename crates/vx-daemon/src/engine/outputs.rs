@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vx_cargo::{Plan, UnitIndex};
-use vx_model::{Digest, Input, Root, RootedPath, Roots, Template};
+use vx_model::{Digest, Input, OutputFile, Root, RootedPath, Roots, Template};
 use vx_proto::{
     Artifact, BuildEvent, Content, EnvVar, ErrorKind, MaterializeRequest, Outcome, Placement, TestRun, WireError,
 };
@@ -23,6 +23,8 @@ pub(super) struct Outputs<'a> {
     pub(super) run: &'a Arc<Run>,
     /// The user's.
     pub(super) environment: &'a Environment,
+    /// Whether programs are told what there is.
+    pub(super) json: bool,
 }
 
 /// A final artifact at its place.
@@ -49,6 +51,7 @@ impl Outputs<'_> {
             let Some(compiled) = self.run.board().compiled(unit) else {
                 continue;
             };
+            files.extend(self.macros(unit));
             for uplift in self.plan.uplifts(unit) {
                 let Some(file) = compiled.file(&uplift.file) else {
                     continue;
@@ -67,7 +70,7 @@ impl Outputs<'_> {
         Ok(placed)
     }
 
-    /// Cargo's message for every compiled unit. Only final artifacts lie at a path of the user's.
+    /// Cargo's message for every compiled unit. Only final artifacts and macros lie at a path of the user's.
     pub(super) fn tell(&self, placed: &[Placed], tell: impl Fn(BuildEvent)) {
         for unit in (0..self.plan.units.len()).filter(|unit| self.run.board().compiled(*unit).is_some()) {
             let own = || {
@@ -76,7 +79,9 @@ impl Outputs<'_> {
                     .filter(|placed| placed.unit == unit)
                     .map(|placed| &placed.artifact)
             };
-            let files: Vec<&str> = own().map(|artifact| artifact.path.as_str()).collect();
+            let macros = self.macros(unit);
+            let macros = macros.iter().map(|file| file.path.as_str());
+            let files: Vec<&str> = own().map(|artifact| artifact.path.as_str()).chain(macros).collect();
             let executable = own()
                 .find(|artifact| artifact.is_executable)
                 .map(|artifact| artifact.path.as_str());
@@ -163,6 +168,24 @@ impl Outputs<'_> {
         let answer = world.answer(&question);
         self.run.ledger().answers.insert(question, answer);
         Ok(())
+    }
+
+    /// A proc macro where programs that understand Rust find it: they load what the messages name.
+    fn macros(&self, unit: UnitIndex) -> Vec<File> {
+        let is_macro = self.plan.units[unit]
+            .target
+            .kind
+            .iter()
+            .any(|kind| kind == "proc-macro");
+        let compiled = self.run.board().compiled(unit).filter(|_| self.json && is_macro);
+        let files = compiled.iter().flat_map(|compiled| &compiled.files);
+        let is_library = |file: &&OutputFile| file.path.ends_with(std::env::consts::DLL_SUFFIX);
+        let files = files.filter(is_library).map(|file| File {
+            path: self.absolute(&self.plan.dependency_directory(unit).join(file_name(file))),
+            digest: file.digest,
+            is_executable: file.is_executable,
+        });
+        files.collect()
     }
 
     fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<File> {

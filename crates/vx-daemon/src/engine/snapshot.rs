@@ -15,7 +15,7 @@ pub(crate) struct SnapshotKey {
     directory: String,
     toolchain: Option<String>,
     selection: String,
-    json: bool,
+    message_format: MessageFormat,
 }
 
 impl SnapshotKey {
@@ -25,7 +25,7 @@ impl SnapshotKey {
             directory: request.directory.clone(),
             toolchain: request.toolchain.clone(),
             selection: format!("{:?}", request.selection),
-            json: request.message_format == MessageFormat::Json,
+            message_format: request.message_format,
         }
     }
 }

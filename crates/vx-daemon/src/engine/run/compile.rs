@@ -329,7 +329,7 @@ impl Run {
 
     fn sum_up(&self, unit: UnitIndex, compile: &Compile, counts: Counts) {
         let summary = counts.warning_summary(&self.plan.description(unit));
-        if let Some(summary) = summary.filter(|_| compile.shows_warnings && !self.setting.json) {
+        if let Some(summary) = summary.filter(|_| compile.shows_warnings && self.shows_diagnostics()) {
             self.tell_lasting(BuildEvent::Warning(summary));
         }
     }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use vx_cargo::{Plan, UnitIndex, UnitKind};
 use vx_model::Roots;
-use vx_proto::{BuildEvent, ErrorKind, Outcome, WireError};
+use vx_proto::{BuildEvent, ErrorKind, MessageFormat, Outcome, WireError};
 use vx_toolchain::Toolchain;
 
 use super::Engine;
@@ -43,7 +43,7 @@ pub(crate) struct Setting {
     /// Whether units that do not depend on a failed one go on.
     pub(crate) keep_going: bool,
     /// Whether Cargo's JSON messages are wanted.
-    pub(crate) json: bool,
+    pub(crate) message_format: MessageFormat,
     /// When the request came.
     pub(crate) requested: Instant,
     /// Where events go.
@@ -171,9 +171,19 @@ impl Run {
 
     /// The unit in Cargo's JSON messages, where these are wanted.
     fn frame(&self, unit: UnitIndex) -> Option<MessageFrame> {
-        self.setting
-            .json
-            .then(|| super::messages::frame(&self.plan, unit, &self.setting.roots))
+        let frame = || super::messages::frame(&self.plan, unit, &self.setting.roots);
+        (!self.shows_diagnostics()).then(|| MessageFrame {
+            keeps_colors: self.setting.message_format == MessageFormat::JsonRenderedAnsi,
+            ..frame()
+        })
+    }
+
+    /// Whether diagnostics are for people.
+    fn shows_diagnostics(&self) -> bool {
+        matches!(
+            self.setting.message_format,
+            MessageFormat::Human | MessageFormat::JsonRenderDiagnostics
+        )
     }
 
     /// Waits until an edit made before the request can be told from one made after the start of a process.

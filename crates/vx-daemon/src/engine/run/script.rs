@@ -325,7 +325,7 @@ impl Run {
                 self.tell_lasting(BuildEvent::Warning(text));
             }
         }
-        if self.setting.json {
+        if self.setting.message_format.is_json() {
             let message = super::super::messages::script_executed(&self.plan, unit, &output, &self.setting.roots);
             self.tell_lasting(BuildEvent::Json(message));
         }
