@@ -52,7 +52,15 @@ impl Embedded {
     pub(super) fn search(placed: &Placed, stdout: &[u8], workspace: &str, known: &[&str]) -> Result<Self, WireError> {
         let finder = Finder::new(placed, workspace, known);
         let mut embedded = Self::default();
-        finder.search(stdout, &mut Self::default(), &mut embedded.workspace);
+        for line in stdout.split(|byte| *byte == b'\n') {
+            // What is to be watched below the workspace is kept as a place, and is found again wherever the workspace lies.
+            let watched = [&b"cargo:rerun-if-changed="[..], b"cargo::rerun-if-changed="]
+                .iter()
+                .find_map(|directive| line.strip_prefix(*directive)?.strip_prefix(workspace.as_bytes()));
+            if !watched.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")) {
+                finder.search(line, &mut Self::default(), &mut embedded.workspace);
+            }
+        }
         let mut own = Self::default();
         for entry in walkdir::WalkDir::new(placed.path()) {
             let entry = entry.map_err(|error| unreadable(placed, &error.into()))?;
@@ -205,5 +213,8 @@ mod tests {
         assert!(search("/sources/u/work/x", "").workspace);
         assert!(!search("", "cargo::rustc-link-search=/sources/u/.vx/out/x").workspace);
         assert!(!search("", "cargo::rustc-link-search=/usr/lib").workspace);
+        assert!(!search("", "cargo:rerun-if-changed=/sources/u/work/x\n").workspace);
+        assert!(search("", "cargo:rerun-if-changed=/sources/u/workshop/x\n").workspace);
+        assert!(search("", "cargo::rerun-if-changed=/sources/u/work\n/sources/u/work").workspace);
     }
 }
