@@ -35,8 +35,8 @@ pub struct Compile {
     pub scripts: Vec<UnitIndex>,
     /// File name of the metadata in `out` that dependants may start from; none where there is no pipelining.
     pub metadata: Option<String>,
-    /// File name of the dep-info in `out`.
-    pub dep_info: String,
+    /// File name of the dep-info in `out`; none where rustdoc runs, which writes none.
+    pub dep_info: Option<String>,
     /// Whether a linker runs: its identity joins the key.
     pub links: bool,
     /// Whether a proc macro is anywhere among the dependencies.

@@ -5,7 +5,7 @@ use vx_model::{Roots, Template};
 use vx_proto::UnitLabel;
 use vx_toolchain::Source;
 
-use crate::plan::{PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
+use crate::plan::{CompileMode, PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
 use crate::settings::{Debuginfo, Profile};
 
 impl Plan {
@@ -17,6 +17,7 @@ impl Plan {
         let target = match (unit.kind, kind) {
             (UnitKind::RunBuildScript, _) => format!("{}(build)", package.name),
             (UnitKind::TestDocumentation, _) => format!("{}(doc)", package.name),
+            (UnitKind::Compile(CompileMode::Document), _) => format!("{}(doc)", unit.target.name),
             (_, kind @ ("test" | "bench")) => format!("{}({kind})", unit.target.name),
             (_, kind @ ("bin" | "example")) if unit.is_test() => format!("{}({kind} test)", unit.target.name),
             _ if unit.is_test() => format!("{}(test)", unit.target.name),
@@ -50,6 +51,7 @@ impl Plan {
         };
         let mode = match unit.kind {
             UnitKind::TestDocumentation => " doctest",
+            UnitKind::Compile(CompileMode::Document) => " doc",
             _ if unit.is_test() && !unit.is("test") && !unit.is("bench") => " test",
             _ => "",
         };

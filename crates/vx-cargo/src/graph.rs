@@ -21,7 +21,7 @@ impl Unit {
         self.target.crate_types.iter().any(|known| known == crate_type)
     }
 
-    /// What rustc makes of it, where it is compiled.
+    /// What rustc or rustdoc makes of it, where it is compiled.
     pub fn compile_mode(&self) -> Option<CompileMode> {
         match self.kind {
             UnitKind::Compile(mode) => Some(mode),
@@ -54,7 +54,9 @@ impl Unit {
     /// Whether other crates can be compiled against it.
     pub(crate) fn is_linkable(&self) -> bool {
         self.is_library()
-            && self.compile_mode().is_some_and(|mode| !mode.is_test())
+            && self
+                .compile_mode()
+                .is_some_and(|mode| !mode.is_test() && mode != CompileMode::Document)
             && ["lib", "rlib", "dylib", "proc-macro"]
                 .iter()
                 .any(|crate_type| self.makes(crate_type))
@@ -63,6 +65,7 @@ impl Unit {
     /// Whether making it takes the code of its dependencies: everything but plain Rust libraries, and what is only checked.
     pub(crate) fn needs_code(&self) -> bool {
         match self.kind {
+            UnitKind::Compile(CompileMode::Document) => return false,
             UnitKind::Compile(mode) if mode.is_check() => return false,
             UnitKind::Compile(CompileMode::Test) | UnitKind::TestDocumentation => return true,
             UnitKind::Compile(_) | UnitKind::RunBuildScript => {}

@@ -10,7 +10,7 @@ use vx_model::{Input, RootedPath, Template};
 pub type UnitIndex = usize;
 
 /// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
-pub const PLAN_FORMAT: u32 = 4;
+pub const PLAN_FORMAT: u32 = 5;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -209,6 +209,8 @@ pub enum CompileMode {
     Test,
     /// Diagnostics of its tests.
     CheckTest,
+    /// Its documentation, made by rustdoc.
+    Document,
 }
 
 impl CompileMode {

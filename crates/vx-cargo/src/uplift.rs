@@ -53,6 +53,21 @@ impl Plan {
         )
     }
 
+    /// The first page of the documentation of `unit`; none where it documents nothing.
+    pub fn documentation(&self, unit: UnitIndex) -> Option<RootedPath> {
+        let unit = &self.units[unit];
+        let page = format!("{}/index.html", unit.crate_name());
+        (unit.compile_mode() == Some(CompileMode::Document)).then(|| self.documentation_directory(unit).join(&page))
+    }
+
+    /// Where documentation lies, all crates beside one another.
+    pub(crate) fn documentation_directory(&self, unit: &Unit) -> RootedPath {
+        RootedPath::new(
+            Root::Workspace,
+            crate::make::documentation_directory(unit.platform.as_deref()),
+        )
+    }
+
     fn test_program(&self, unit: &Unit) -> Option<Uplift> {
         let file = self.file_name(unit, "bin", &self.file_stem(unit))?;
         Some(Uplift {

@@ -20,6 +20,8 @@ pub enum Goal {
     Clippy,
     /// `cargo rustc`: a build of one target with flags of the user's for it alone.
     Rustc,
+    /// `cargo doc`: documentation, in a directory that all of it shares.
+    Doc,
     /// `cargo test`: test programs, what they need, and the examples in documentation.
     Test,
     /// `cargo bench`.
@@ -86,7 +88,10 @@ pub struct Selection {
     pub by_name: bool,
     /// `--crate-type CRATE-TYPE` of `cargo rustc`.
     pub crate_types: Vec<String>,
-    /// What is for the compiler alone: the arguments after `--` of `cargo rustc` and `cargo clippy`.
+    /// `--no-deps` of `cargo doc`.
+    pub no_deps: bool,
+    /// What is for the compiler alone: the arguments after `--` of `cargo rustc` and `cargo clippy`, and what `cargo doc` hands
+    /// on to rustdoc.
     pub words: Vec<String>,
     /// `-F FEATURES`, as written.
     pub features: Vec<String>,
@@ -166,7 +171,7 @@ pub struct Artifact {
     pub package_id: String,
     /// Target name.
     pub target: String,
-    /// Cargo's target kind: `bin`, `example`, `lib`, `cdylib`, …
+    /// Cargo's target kind: `bin`, `example`, `lib`, `cdylib`, …; `doc` for the first page of documentation.
     pub kind: String,
     /// Absolute.
     pub path: String,

@@ -16,4 +16,4 @@ pub use error::{ErrorKind, Reply, WireError};
 pub use exec::*;
 
 /// Version of everything in this crate; peers with another one are refused in the handshake.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;

@@ -60,6 +60,9 @@ pub(crate) enum Command {
     /// Compile one target of the current package, with flags for it alone
     #[command(override_usage = "vx [+TOOLCHAIN] rustc [OPTIONS] [-- ARGUMENTS...]")]
     Rustc(Box<RustcArguments>),
+    /// Make the documentation of the current package and its dependencies
+    #[command(visible_alias = "d", override_usage = "vx [+TOOLCHAIN] doc [OPTIONS]")]
+    Doc(Box<DocArguments>),
     /// Compile and run the tests of the current package
     #[command(
         visible_alias = "t",
@@ -164,6 +167,36 @@ pub(crate) struct RustcArguments {
     /// Arguments for rustc
     #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
     pub(crate) arguments: Vec<String>,
+}
+
+/// `vx doc`.
+#[derive(Debug, Args)]
+pub(crate) struct DocArguments {
+    #[command(flatten)]
+    pub(crate) packages: PackageArguments,
+    /// Leave the documentation of dependencies out
+    #[arg(long, help_heading = "Options")]
+    pub(crate) no_deps: bool,
+    /// Document private items
+    #[arg(long, help_heading = "Options")]
+    pub(crate) document_private_items: bool,
+    /// Document only this package's library
+    #[arg(long, help_heading = "Target Selection")]
+    pub(crate) lib: bool,
+    /// Document all binaries
+    #[arg(long, help_heading = "Target Selection")]
+    pub(crate) bins: bool,
+    /// Document only the specified binary
+    #[arg(long, value_name = "NAME", help_heading = "Target Selection")]
+    pub(crate) bin: Vec<String>,
+    /// Document all examples
+    #[arg(long, help_heading = "Target Selection")]
+    pub(crate) examples: bool,
+    /// Document only the specified example
+    #[arg(long, value_name = "NAME", help_heading = "Target Selection")]
+    pub(crate) example: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
 }
 
 /// `vx run`.

@@ -90,6 +90,7 @@ fn run(
         Command::Check(arguments) => commands::build::run(Goal::Check, arguments, &mut invocation),
         Command::Clippy(arguments) => commands::build::clippy(arguments, &mut invocation),
         Command::Rustc(arguments) => commands::build::rustc(arguments, &mut invocation),
+        Command::Doc(arguments) => commands::doc::run(arguments, &mut invocation),
         Command::Test(arguments) => commands::test::test(arguments, &mut invocation),
         Command::Bench(arguments) => commands::test::bench(arguments, &mut invocation),
         Command::Run(arguments) => commands::run::run(arguments, &mut invocation),

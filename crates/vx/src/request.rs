@@ -4,8 +4,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_proto::{BuildRequest, EnvVar, ErrorKind, Goal, MessageFormat, Selection, WireError};
 
 use crate::cli::{
-    BenchArguments, BuildArguments, BuildFormat, ClippyArguments, CommonArguments, FetchArguments, ManifestArguments,
-    PackageArguments, RunArguments, RustcArguments, TargetArguments, TestArguments,
+    BenchArguments, BuildArguments, BuildFormat, ClippyArguments, CommonArguments, DocArguments, FetchArguments,
+    ManifestArguments, PackageArguments, RunArguments, RustcArguments, TargetArguments, TestArguments,
 };
 use crate::render::Verbosity;
 
@@ -50,6 +50,33 @@ pub(crate) fn rustc(
     request.selection.words.clone_from(&arguments.arguments);
     request.selection.crate_types.clone_from(&arguments.crate_type);
     Ok(request)
+}
+
+/// The request of `vx doc`.
+pub(crate) fn doc(
+    arguments: &DocArguments,
+    toolchain: Option<String>,
+    verbosity: Verbosity,
+) -> Result<BuildRequest, WireError> {
+    let private = arguments.document_private_items;
+    let selection = Selection {
+        goal: Goal::Doc,
+        packages: arguments.packages.package.clone(),
+        workspace: arguments.packages.workspace,
+        exclude: arguments.packages.exclude.clone(),
+        lib: arguments.lib,
+        bin: arguments.bin.clone(),
+        bins: arguments.bins,
+        example: arguments.example.clone(),
+        examples: arguments.examples,
+        no_deps: arguments.no_deps,
+        words: private
+            .then(|| "--document-private-items".to_owned())
+            .into_iter()
+            .collect(),
+        ..selection(&arguments.common)?
+    };
+    request(selection, &arguments.common, toolchain, verbosity)
 }
 
 /// The request of `vx test`.
@@ -328,6 +355,7 @@ mod tests {
             doc: false,
             by_name: false,
             crate_types: Vec::new(),
+            no_deps: false,
             words: Vec::new(),
         };
         assert_eq!(selection, expected);

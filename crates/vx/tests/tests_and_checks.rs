@@ -307,3 +307,49 @@ fn flags_for_one_target_reach_that_target_alone() {
     let unclear = env.vx(["rustc", "--", "--cfg", "louder"]).run().code(101);
     assert!(unclear.stderr.contains("can only be passed to one target"), "{unclear}");
 }
+
+#[test]
+fn documentation_is_made_once_in_each_checkout() {
+    let env = project();
+    env.replace(
+        "src/lib.rs",
+        "pub fn seven",
+        "/// Says [`seven`].\npub fn said() {}\npub fn seven",
+    );
+    let pages = |directory: &Utf8Path| {
+        let doc = directory.join(".vx/build/doc");
+        let page = |name: &str| std::fs::read_to_string(doc.join(name)).unwrap();
+        assert!(
+            doc.join("macros/index.html").is_file(),
+            "dependencies are documented too"
+        );
+        (page("the_app/index.html"), page("the_app/fn.said.html"))
+    };
+    let first = env.vx(["doc"]).run().success();
+    let page = env.project().join(".vx/build/doc/the_app/index.html");
+    assert!(first.stderr.ends_with(&format!("   Generated {page}\n")), "{first}");
+    let made = pages(&env.project());
+    env.cargo(["doc"]).run().success();
+    let cargos = std::fs::read_to_string(env.root().join("reference/target/doc/the_app/fn.said.html")).unwrap();
+    assert_eq!(made.1, cargos);
+
+    assert_eq!(ran(&env, &env.project(), &["doc"]).1, 0);
+    env.vx(["kill"]).run().success();
+    assert_eq!(env.vx(["doc"]).run().success().counts().ran, 0);
+    let other = env.checkout("elsewhere");
+    assert_eq!(
+        ran(&env, &other, &["doc"]).1,
+        2,
+        "the library and the macro are documented there"
+    );
+    assert_eq!(pages(&other).1, made.1);
+
+    env.replace("src/lib.rs", "Says [`seven`].", "Says [`eight`].");
+    let outcome = env.vx(["doc"]).run().success();
+    assert!(outcome.stderr.contains("unresolved link to `eight`"), "{outcome}");
+    assert_eq!(outcome.counts().ran, 1);
+    let again = env.vx(["doc"]).run().success();
+    assert!(again.stderr.contains("unresolved link to `eight`"), "{again}");
+    std::fs::remove_dir_all(env.project().join(".vx/build/doc/the_app")).unwrap();
+    assert_eq!(ran(&env, &env.project(), &["doc", "--no-deps"]).1, 1);
+}

@@ -64,11 +64,14 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Template> {
-        self.arguments
+    /// rustdoc, which finds dependencies as rustc does.
+    pub(super) fn of_rustdoc(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
+        let dependencies = RootedPath::new(Root::Exec, DEPENDENCIES);
+        Self::with(plan, number, scripts, plan.toolchain.rustdoc.clone(), dependencies)
     }
 
-    pub(super) fn all(&mut self, linked: &LinkedScripts) {
+    /// rustc's arguments.
+    pub(super) fn all(mut self, linked: &LinkedScripts) -> Vec<Template> {
         self.source();
         self.outputs();
         self.profile();
@@ -84,6 +87,33 @@ impl<'a> Arguments<'a> {
         self.arguments.extend(self.platform.rustflags.iter().cloned());
         self.native_libraries(linked);
         self.script_flags();
+        self.arguments
+    }
+
+    /// rustdoc's arguments for the documentation of a crate.
+    pub(super) fn documentation(mut self) -> Vec<Template> {
+        self.push(format!("--edition={}", self.unit.target.edition));
+        self.crate_types();
+        self.push("--crate-name");
+        self.push(self.unit.crate_name());
+        self.source_file();
+        self.lint_cap();
+        self.triple();
+        self.push("-o");
+        self.push(self.plan.documentation_directory(self.unit));
+        self.features();
+        self.push("--error-format=json");
+        self.push(JSON);
+        self.lints();
+        self.codegen(format!("metadata={}", self.unit.identity));
+        self.dependencies();
+        self.words();
+        let flags = self.platform.rustdocflags.iter().cloned();
+        self.arguments.extend(flags);
+        self.push("--crate-version");
+        self.push(self.package.version.as_str());
+        self.script_flags();
+        self.arguments
     }
 
     /// What the user tells rustc about this unit alone.
@@ -247,12 +277,9 @@ impl<'a> Arguments<'a> {
     /// Lints, and what the compiled program checks when it runs.
     fn checks(&mut self) {
         let profile = self.profile_of();
-        let lints = match self.caps_lints() && omits_capped_lints(&self.plan.toolchain.release) {
-            true => &[][..],
-            false => &self.package.lint_flags,
-        };
-        let flags = lints.iter().chain(&profile.rustflags);
-        self.arguments.extend(flags.map(|flag| Template::from(flag.as_str())));
+        self.lints();
+        self.arguments
+            .extend(profile.rustflags.iter().map(|flag| Template::from(flag.as_str())));
         // rustc's default follows from the optimisation level, and overflow checks follow debug assertions.
         if profile.debug_assertions != (profile.opt_level == "0") {
             let switch = if profile.debug_assertions { "on" } else { "off" };
@@ -262,6 +289,15 @@ impl<'a> Arguments<'a> {
             let switch = if profile.overflow_checks { "on" } else { "off" };
             self.codegen(format!("overflow-checks={switch}"));
         }
+    }
+
+    fn lints(&mut self) {
+        let lints = match self.caps_lints() && omits_capped_lints(&self.plan.toolchain.release) {
+            true => &[][..],
+            false => &self.package.lint_flags,
+        };
+        self.arguments
+            .extend(lints.iter().map(|flag| Template::from(flag.as_str())));
     }
 
     fn tests(&mut self) {
@@ -321,12 +357,16 @@ impl<'a> Arguments<'a> {
 
     /// The platform, and the user's linker for it.
     fn target(&mut self) {
+        self.triple();
+        if let Some(linker) = &self.platform.linker {
+            self.codegen(Template::from("linker=").then(linker.clone()));
+        }
+    }
+
+    fn triple(&mut self) {
         if let Some(triple) = &self.unit.platform {
             self.push("--target");
             self.push(triple.as_str());
-        }
-        if let Some(linker) = &self.platform.linker {
-            self.codegen(Template::from("linker=").then(linker.clone()));
         }
     }
 

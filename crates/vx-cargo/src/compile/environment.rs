@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vx_model::{Root, RootedPath, Template};
 
 use super::Scripts;
-use crate::plan::{Plan, Unit, UnitIndex};
+use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
 use crate::settings::{CLIPPY_ARGUMENTS, Driver, END_OF_CLIPPY_ARGUMENT};
 
 /// Variables by name.
@@ -21,7 +21,7 @@ impl Plan {
         if planned.is_program() {
             set("CARGO_BIN_NAME", planned.target.name.as_str().into());
         }
-        if self.is_primary(planned) {
+        if self.is_primary(planned) && planned.compile_mode() != Some(CompileMode::Document) {
             set("CARGO_PRIMARY_PACKAGE", "1".into());
         }
         if planned.is("test") || planned.is("bench") {

@@ -33,16 +33,19 @@ impl Plan {
         let linked = self.linked_scripts(unit);
         let crates = self.crate_inputs(unit);
         let stem = self.file_stem(planned);
-        let mut arguments = Arguments::new(self, unit, scripts);
-        arguments.all(&linked);
+        let is_documented = planned.compile_mode() == Some(CompileMode::Document);
+        let arguments = match is_documented {
+            true => Arguments::of_rustdoc(self, unit, scripts).documentation(),
+            false => Arguments::new(self, unit, scripts).all(&linked),
+        };
         Compile {
-            arguments: arguments.finish(),
+            arguments,
             environment: self.rustc_environment(unit, scripts),
             library_path: self.macro_library_path(&crates, &linked, scripts),
             working_directory: self.working_directory(planned),
             scripts: self.scripts_of(unit),
-            metadata: (!planned.needs_code()).then(|| format!("lib{stem}.rmeta")),
-            dep_info: format!("{stem}.d"),
+            metadata: (!planned.needs_code() && !is_documented).then(|| format!("lib{stem}.rmeta")),
+            dep_info: (!is_documented).then(|| format!("{stem}.d")),
             links: planned.needs_code()
                 && (planned.is_test()
                     || planned

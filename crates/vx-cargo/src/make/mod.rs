@@ -320,7 +320,7 @@ fn requested_profile(context: &PlanContext) -> String {
     let of_goal = match context.selection.goal {
         Goal::Test => "test",
         Goal::Bench => "bench",
-        Goal::Build | Goal::Run | Goal::Check | Goal::Clippy | Goal::Rustc | Goal::Fetch => "dev",
+        Goal::Build | Goal::Run | Goal::Check | Goal::Clippy | Goal::Rustc | Goal::Doc | Goal::Fetch => "dev",
     };
     context.selection.profile.clone().unwrap_or_else(|| of_goal.to_owned())
 }
@@ -339,6 +339,14 @@ pub(crate) fn output_directory(profile_directory: &str, triple: Option<&str>) ->
     match triple {
         Some(triple) => format!("{OUTPUTS}/{triple}/{profile_directory}"),
         None => format!("{OUTPUTS}/{profile_directory}"),
+    }
+}
+
+/// The directory of all documentation, below the workspace root.
+pub(crate) fn documentation_directory(triple: Option<&str>) -> String {
+    match triple {
+        Some(triple) => format!("{OUTPUTS}/{triple}/doc"),
+        None => format!("{OUTPUTS}/doc"),
     }
 }
 

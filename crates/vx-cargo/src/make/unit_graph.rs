@@ -92,6 +92,7 @@ async fn ask_for(
         Goal::Run => "run",
         Goal::Check | Goal::Clippy => "check",
         Goal::Rustc => "rustc",
+        Goal::Doc => "doc",
         Goal::Test => "test",
         Goal::Bench => "bench",
     };
@@ -208,6 +209,7 @@ fn arguments(selection: &Selection) -> Vec<String> {
         ("--benches", selection.benches),
         ("--all-targets", selection.all_targets),
         ("--doc", selection.doc),
+        ("--no-deps", selection.no_deps),
         ("--all-features", selection.all_features),
         ("--no-default-features", selection.no_default_features),
     ];

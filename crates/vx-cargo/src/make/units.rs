@@ -243,6 +243,9 @@ impl Converter<'_> {
         match self.context.selection.goal {
             Goal::Clippy if is_member && is_compiled => (Driver::Clippy, words()),
             Goal::Rustc if graph.roots.contains(&number) => (Driver::Rustc, words()),
+            Goal::Doc if graph.roots.contains(&number) => {
+                (Driver::Rustc, words_for_rustdoc(&graph.units[number], words()))
+            }
             _ => (Driver::Rustc, Vec::new()),
         }
     }
@@ -268,6 +271,7 @@ impl Converter<'_> {
             "check" if said.checks_tests => Ok(UnitKind::Compile(CompileMode::CheckTest)),
             "check" => Ok(UnitKind::Compile(CompileMode::Check)),
             "test" => Ok(UnitKind::Compile(CompileMode::Test)),
+            "doc" => Ok(UnitKind::Compile(CompileMode::Document)),
             "doctest" => Ok(UnitKind::TestDocumentation),
             "run-custom-build" if depends_on("custom-build") => Ok(UnitKind::RunBuildScript),
             // Without a script to compile, its output comes from the configuration.
@@ -302,6 +306,17 @@ impl Converter<'_> {
             harness: !has_tests || harness::is_used(&self.manifests[package], &said.target)?,
         })
     }
+}
+
+/// What rustdoc is told about a root. A program has nothing but private items, and no reader to whom links to them are lost.
+fn words_for_rustdoc(unit: &GraphUnit, mut words: Vec<String>) -> Vec<String> {
+    if unit.target.kind.iter().any(|kind| kind == "bin") {
+        if words.is_empty() {
+            words.push("--document-private-items".to_owned());
+        }
+        words.push("-Arustdoc::private-intra-doc-links".to_owned());
+    }
+    words
 }
 
 /// Cargo's id of the package with its place named.

@@ -178,7 +178,7 @@ fn dep_info_names_real_files() {
         .filter(|(_, unit)| unit.compile_mode().is_some())
     {
         let compile = plan.compile(number, &|script| built.outputs.get(script));
-        let text = std::fs::read_to_string(built.file(number, &compile.dep_info)).unwrap();
+        let text = std::fs::read_to_string(built.file(number, compile.dep_info.as_deref().unwrap())).unwrap();
         let info = DepInfo::parse(&text);
         assert!(!info.files.is_empty());
         let directory = project.roots().absolute(&compile.working_directory);

@@ -538,3 +538,23 @@ fn of_one_target_with_flags_of_its_own() {
     let arguments = ["rustc", "-p", "the-app", "--lib", "--crate-type=cdylib,rlib", "--"];
     compare(library, &[&arguments[..], &words].concat());
 }
+
+#[test]
+fn of_documentation() {
+    compare(goal(Goal::Doc), &["doc"]);
+    let private = Selection {
+        workspace: true,
+        no_deps: true,
+        words: vec!["--document-private-items".to_owned()],
+        ..goal(Goal::Doc)
+    };
+    compare(
+        private,
+        &["doc", "--workspace", "--no-deps", "--document-private-items"],
+    );
+    let programs = Selection {
+        bins: true,
+        ..goal(Goal::Doc)
+    };
+    compare(programs, &["doc", "--bins"]);
+}

@@ -51,6 +51,7 @@ impl Outputs<'_> {
             let Some(compiled) = self.run.board().compiled(unit) else {
                 continue;
             };
+            placed.extend(self.documentation(unit));
             files.extend(self.macros(unit));
             for uplift in self.plan.uplifts(unit) {
                 let Some(file) = compiled.file(&uplift.file) else {
@@ -168,6 +169,31 @@ impl Outputs<'_> {
         let answer = world.answer(&question);
         self.run.ledger().answers.insert(question, answer);
         Ok(())
+    }
+
+    /// The first page of what was documented. It lies where rustdoc has put it.
+    fn documentation(&self, unit: UnitIndex) -> Option<Placed> {
+        let page = self.plan.documentation(unit)?;
+        let path = self.absolute(&page);
+        self.run.ledger().answers.insert(
+            Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/'))),
+            "file".to_owned(),
+        );
+        if !self.plan.roots.contains(&unit) {
+            return None;
+        }
+        let planned = &self.plan.units[unit];
+        let artifact = Artifact {
+            package: self.plan.packages[planned.package].name.clone(),
+            package_id: self.package_id(unit),
+            target: planned.target.name.clone(),
+            kind: "doc".to_owned(),
+            path,
+            is_executable: false,
+            runner: Vec::new(),
+            environment: Vec::new(),
+        };
+        Some(Placed { unit, artifact })
     }
 
     /// A proc macro where programs that understand Rust find it: they load what the messages name.

@@ -34,6 +34,7 @@ const NOT_OF_VX: &[&str] = &[
     "remove",
     "report",
     "rm",
+    "rustdoc",
     "search",
     "uninstall",
     "update",

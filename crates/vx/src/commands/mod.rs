@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod cargo;
 pub(crate) mod clean;
+pub(crate) mod doc;
 pub(crate) mod explain;
 pub(crate) mod fetch;
 pub(crate) mod kill;

@@ -80,8 +80,8 @@ fn compile(plan: &Plan, context: &PlanContext, roots: &Roots, unit: UnitIndex, e
         &compile.working_directory,
     );
     assert!(
-        exec.join("out").join(&compile.dep_info).is_file(),
-        "{}",
+        exec.join("out").join(compile.dep_info.as_deref().unwrap()).is_file(),
+        "{:?}",
         compile.dep_info
     );
     if let Some(metadata) = &compile.metadata {

@@ -26,6 +26,7 @@ const NOT_COMPARED: &[&str] = &[
     "RUSTC_WRAPPER",
     "CARGO_TARGET_DIR",
     "RUSTC",
+    "RUSTDOC",
     // How cargo-clippy and rustup's proxy, which it starts cargo through, do their work.
     "CLIPPY_TERMINAL_WIDTH",
     "RUSTC_WORKSPACE_WRAPPER",

@@ -26,6 +26,11 @@ pub(crate) fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str
     );
     std::fs::write(&wrapper, script).unwrap();
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Cargo has no wrapper for rustdoc.
+    let rustdoc = scratch.join("rustdoc");
+    let real = context.toolchain.rustc.with_file_name("rustdoc");
+    std::fs::write(&rustdoc, format!("#!/bin/sh\nexec {wrapper} {real} \"$@\"\n")).unwrap();
+    std::fs::set_permissions(&rustdoc, std::fs::Permissions::from_mode(0o755)).unwrap();
     let target = scratch.join("target");
     let output = Command::new(&context.toolchain.cargo)
         .args(arguments)
@@ -34,6 +39,7 @@ pub(crate) fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str
         .envs(&context.environment)
         .env("RUSTC", &context.toolchain.rustc)
         .env("RUSTC_WRAPPER", &wrapper)
+        .env("RUSTDOC", &rustdoc)
         .env("CARGO_TARGET_DIR", &target)
         .current_dir(&context.directory)
         .output()

@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use vx_cargo::{CompileMode, UnitIndex};
-use vx_model::{ActionResult, Input, InputSet, KeyBuilder, KeyPart, Root, Roots};
+use vx_model::{ActionResult, Input, InputSet, Key, KeyBuilder, KeyPart, Root, Roots};
 use vx_proto::{
     BuildEvent, ErrorKind, ExecClient, ExecuteEvent, ExecuteRequest, ExecuteResult, Explanation, Observation, Outcome,
     Process, WireError,
@@ -38,8 +38,8 @@ pub(super) struct Done {
 }
 
 impl Run {
-    /// The stored result of `action`, if there is one that holds here.
-    pub(super) async fn look_up(&self, action: &Action) -> Result<Option<ActionResult>, Stop> {
+    /// The stored result of `action` and its key, if there is one that holds here.
+    pub(super) async fn look_up(&self, action: &Action) -> Result<Option<(Key, ActionResult)>, Stop> {
         let weak = action.weak.key();
         for set in self.engine.store.input_sets(weak).await? {
             let answers = self.ask(&set, &action.environment);
@@ -47,14 +47,15 @@ impl Run {
             tracing::debug!(unit = action.unit, parts = ?strong.parts(), "looking up");
             if let Some(result) = self.engine.store.get_result(strong.key()).await? {
                 self.note(action, &set, &answers, &strong, Outcome::Cached).await;
-                return Ok(Some(result));
+                return Ok(Some((strong.key(), result)));
             }
         }
         Ok(None)
     }
 
     /// Publishes the result of `action` under what it really depended on, unless something of that was changed
-    /// meanwhile. `publish` is false for results that must not be found again, the reason having been told.
+    /// meanwhile. `publish` is false for results that must not be found again, the reason having been told. Answers the key
+    /// of what was published.
     pub(super) async fn publish(
         &self,
         action: &Action,
@@ -62,7 +63,7 @@ impl Run {
         started_ns: i128,
         result: ActionResult,
         publish: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Key>, Stop> {
         let answers = self.ask(&set, &action.environment);
         let weak = action.weak.key();
         let strong = strong_key(weak, &set, &answers);
@@ -70,10 +71,12 @@ impl Run {
         if let Some(path) = self.changed_since(&set, started_ns) {
             tracing::info!(path, "changed while it was being read: the result is used but not kept");
             self.ledger().unsettled = true;
-        } else if publish {
+            return Ok(None);
+        }
+        if publish {
             self.engine.store.put_result(weak, set, strong.key(), result).await?;
         }
-        Ok(())
+        Ok(publish.then(|| strong.key()))
     }
 
     /// Runs a process; `on_event` sees its output and its early artifacts.
@@ -105,11 +108,15 @@ impl Run {
                     started_ns = i128::from(stamp_ns);
                     let label = self.plan.label(unit, &self.setting.roots);
                     let process = process.clone();
-                    let is_check = self.plan.units[unit].compile_mode().is_some_and(CompileMode::is_check);
+                    let verb = match self.plan.units[unit].compile_mode() {
+                        Some(CompileMode::Document) => "Documenting",
+                        Some(mode) if mode.is_check() => "Checking",
+                        _ => "Compiling",
+                    };
                     self.tell(BuildEvent::UnitStarted {
                         unit: unit as u32,
                         label,
-                        verb: if is_check { "Checking" } else { "Compiling" }.to_owned(),
+                        verb: verb.to_owned(),
                         process,
                     });
                 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use camino::Utf8Path;
 use vx_cargo::{Compile, DepInfo, Needs, UnitIndex, UnitKind};
-use vx_model::{ActionResult, Digest, Input, InputSet, OutputFile, Root, RootedPath, Roots, Template};
+use vx_model::{ActionResult, Digest, Input, InputSet, Key, OutputFile, Root, RootedPath, Roots, Template};
 use vx_proto::{
     BuildEvent, EnvVar, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, InputFile, Outcome, WireError,
 };
@@ -20,6 +21,9 @@ use crate::engine::progress::{Compiled, Progress, Stop, file_name};
 const LINK_PROGRAMS: &[&str] = &[
     "cc", "gcc", "clang", "ld", "ld.bfd", "ld.gold", "ld.lld", "ld.mold", "as", "ar",
 ];
+
+/// Table of the documentation in workspaces: the key of its result by the path of its first page.
+const DOCUMENTATION: &str = "documentation";
 
 /// The dependencies of a compile unit, gathered.
 #[derive(Default)]
@@ -44,7 +48,11 @@ impl Run {
         let compile = self.plan.compile(unit, &|script| self.board.script(script));
         let mut dependencies = self.gather(&compile).await?;
         let environment = self.compile_environment(&compile);
-        let mut unreported = self.unreported(&compile, &environment, &dependencies.macros).await?;
+        let mut unreported = match compile.dep_info {
+            Some(_) => self.unreported(&compile, &environment, &dependencies.macros).await?,
+            // rustdoc does not tell what `env!` asked for.
+            None => environment.clone().into_iter().collect(),
+        };
         let known = unreported.len();
         unreported.retain(|(name, _)| !compile.place_variables().any(|(place, _)| place == name));
         dependencies.asks_for_place = unreported.len() < known;
@@ -62,9 +70,22 @@ impl Run {
         };
         let _flight = self.engine.flights.enter(action.weak.key()).await;
         match self.look_up(&action).await? {
-            Some(result) => self.compiled_before(unit, &compile, result).await,
-            None => self.run_rustc(&action, &compile, dependencies).await,
+            Some((key, result)) if self.is_laid_down(unit, key).await? => {
+                self.compiled_before(unit, &compile, result).await
+            }
+            _ => self.run_rustc(&action, &compile, dependencies).await,
         }
+    }
+
+    /// Whether all that a result stands for is in the store, or lies where it was made: documentation is written into one
+    /// directory of each workspace, of which no part can be kept elsewhere.
+    async fn is_laid_down(&self, unit: UnitIndex, key: Key) -> Result<bool, Stop> {
+        let Some(page) = self.plan.documentation(unit) else {
+            return Ok(true);
+        };
+        let page = self.setting.roots.absolute(&page);
+        let record = self.engine.store.get_record(DOCUMENTATION, &page).await?;
+        Ok(record.as_deref() == Some(key.hex().as_bytes()) && Utf8Path::new(&page).is_file())
     }
 
     /// Waits for what the command needs in `deps`.
@@ -171,7 +192,10 @@ impl Run {
             output_directories: vec!["out".to_owned()],
             output_trees: Vec::new(),
             rustc_json: true,
-            observe: compile.links || compile.uses_proc_macros || compile.clippy.is_some(),
+            observe: compile.links
+                || compile.uses_proc_macros
+                || compile.clippy.is_some()
+                || compile.dep_info.is_none(),
             priority: self.priorities[unit],
         };
         let mut counts = Counts::default();
@@ -214,7 +238,10 @@ impl Run {
             .as_ref()
             .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
         let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
-        let dep_info = self.dep_info(action.unit, compile, &done.result).await?;
+        let dep_info = match &compile.dep_info {
+            Some(name) => self.dep_info(action.unit, name, &done.result).await?,
+            None => DepInfo::default(),
+        };
         inputs.extend(dep_info.env.into_iter().map(|(name, _)| Input::Env(name)));
         if macros_ask_for_place && self.holds_place(compile, &done.result).await? {
             inputs.push(Input::Location(RootedPath::new(Root::Workspace, "")));
@@ -238,8 +265,15 @@ impl Run {
             duration_ms: done.result.duration_ms,
             annotation: Vec::new(),
         };
-        self.publish(action, InputSet::new(inputs), done.started_ns, result, may_keep)
-            .await
+        let published = self
+            .publish(action, InputSet::new(inputs), done.started_ns, result, may_keep)
+            .await?;
+        if let (Some(key), Some(page)) = (published, self.plan.documentation(action.unit)) {
+            let page = self.setting.roots.absolute(&page);
+            let record = key.hex().into_bytes();
+            self.engine.store.put_record(DOCUMENTATION, &page, record).await?;
+        }
+        Ok(())
     }
 
     /// Whether the place of the workspace has come into a result whose macros could ask for it. Most use it to find files,
@@ -256,7 +290,10 @@ impl Run {
         }
         let known = [Root::Home, Root::Toolchain].map(|root| self.setting.roots.dir(root));
         let traces = Traces::of(self.setting.roots.dir(Root::Workspace), &known);
-        let files = result.files.iter().filter(|file| file_name(file) != compile.dep_info);
+        let files = result
+            .files
+            .iter()
+            .filter(|file| compile.dep_info.as_deref() != Some(file_name(file)));
         let outputs = files.map(|file| file.digest).chain(result.stderr);
         for output in outputs {
             let counts = self.engine.store.texts_in(output, traces.texts.clone()).await?;
@@ -268,8 +305,8 @@ impl Run {
     }
 
     /// What rustc says that it used.
-    async fn dep_info(&self, unit: UnitIndex, compile: &Compile, result: &ExecuteResult) -> Result<DepInfo, Stop> {
-        let dep_info = result.files.iter().find(|file| file_name(file) == compile.dep_info);
+    async fn dep_info(&self, unit: UnitIndex, name: &str, result: &ExecuteResult) -> Result<DepInfo, Stop> {
+        let dep_info = result.files.iter().find(|file| file_name(file) == name);
         let Some(dep_info) = dep_info else {
             let message = format!("rustc wrote no dep-info for {}", self.plan.description(unit));
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));

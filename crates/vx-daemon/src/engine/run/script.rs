@@ -57,7 +57,7 @@ impl Run {
             environment: self.setting.environment.clone(),
         };
         let _flight = self.engine.flights.enter(action.weak.key()).await;
-        if let Some(result) = self.look_up(&action).await?
+        if let Some((_, result)) = self.look_up(&action).await?
             && let Some(output) = self.ran_before(unit, &result).await?
         {
             return self.done(unit, output, Outcome::Cached);
