@@ -112,6 +112,42 @@ fn what_a_script_writes_into_its_package_is_written_in_every_checkout() {
     assert_eq!(env.run_program("debug/app"), "7\n");
 }
 
+/// A package with a script that writes into it what `answer.txt` holds.
+fn package_that_writes_its_answer() -> TestEnv {
+    let env = package(
+        r#"
+        std::fs::write("src/generated.rs", std::fs::read_to_string("answer.txt").unwrap()).unwrap();
+        println!("cargo::rerun-if-changed=answer.txt");
+        "#,
+        r#"println!("{}", include!("generated.rs"));"#,
+    );
+    env.write("answer.txt", "42");
+    env
+}
+
+#[test]
+fn what_a_script_wrote_and_somebody_removed_is_written_again() {
+    let env = package_that_writes_its_answer();
+    env.build(&[]);
+    env.remove("src/generated.rs");
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+}
+
+#[test]
+fn what_a_script_wrote_for_another_version_of_its_package_is_written_again() {
+    let env = package_that_writes_its_answer();
+    env.build(&[]);
+    env.replace("Cargo.toml", "0.1.0", "0.2.0");
+    env.write("answer.txt", "43");
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "43\n");
+    env.replace("Cargo.toml", "0.2.0", "0.1.0");
+    env.write("answer.txt", "42");
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+}
+
 #[test]
 fn a_script_that_changes_its_package_runs_in_every_checkout() {
     for change in [

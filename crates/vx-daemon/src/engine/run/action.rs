@@ -142,14 +142,6 @@ impl Run {
         }
     }
 
-    /// Whether the unit that is noted stands on the same as when this workspace was built last.
-    pub(super) async fn is_as_last(&self, unit: UnitIndex) -> bool {
-        let name = self.unit_name(unit);
-        let last = self.engine.last_parts(self.setting.roots.dir(Root::Workspace), &name);
-        let last = last.await;
-        last.is_some() && last == self.ledger().parts.get(&name).cloned()
-    }
-
     /// The places of a process that runs in `exec_root`.
     pub(super) fn roots_with(&self, exec_root: &ExecRootPlace) -> Roots {
         self.setting.roots.clone().with(Root::Exec, exec_root.path().as_str())

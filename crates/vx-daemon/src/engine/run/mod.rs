@@ -5,6 +5,7 @@
 
 mod action;
 mod compile;
+mod last_script;
 mod out_dir;
 mod script;
 mod traces;

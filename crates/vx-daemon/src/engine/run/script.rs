@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 use vx_cargo::{Needs, RunScript, ScriptOutput, UnitIndex, UnitKind};
-use vx_model::{ActionResult, Digest, Input, InputSet, OutputFile, Root, RootedPath};
+use vx_model::{ActionResult, Digest, Input, InputSet, Key, OutputFile, Root, RootedPath};
 use vx_proto::{
     BuildEvent, Content, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, InputFile,
     MaterializeRequest, Outcome, Placement, WireError,
@@ -57,8 +57,8 @@ impl Run {
             environment: self.setting.environment.clone(),
         };
         let _flight = self.engine.flights.enter(action.weak.key()).await;
-        if let Some((_, result)) = self.look_up(&action).await?
-            && let Some(output) = self.ran_before(unit, &result).await?
+        if let Some((strong, result)) = self.look_up(&action).await?
+            && let Some(output) = self.ran_before(unit, strong, &result).await?
         {
             return self.done(unit, output, Outcome::Cached);
         }
@@ -68,6 +68,7 @@ impl Run {
             digest: executable.digest,
             is_executable: true,
         });
+        self.forget_last_script(unit).await?;
         self.run_process(&action, &run, inputs, added).await
     }
 
@@ -114,7 +115,12 @@ impl Run {
     }
 
     /// What a stored run said, with all that it wrote in place; none where that cannot be.
-    async fn ran_before(&self, unit: UnitIndex, result: &ActionResult) -> Result<Option<ScriptOutput>, Stop> {
+    async fn ran_before(
+        &self,
+        unit: UnitIndex,
+        strong: Key,
+        result: &ActionResult,
+    ) -> Result<Option<ScriptOutput>, Stop> {
         let Ok(annotation) = serde_json::from_slice::<Annotation>(&result.annotation) else {
             return Ok(None);
         };
@@ -122,13 +128,26 @@ impl Run {
             return Ok(None);
         };
         self.engine.ensure_out_dir(&annotation.out_dir, tree.root).await?;
-        // Where the script would not run again for Cargo either, the user may have changed meanwhile what it wrote.
-        let is_settled = result.files.is_empty() || self.is_as_last(unit).await;
-        Ok((is_settled || self.write_as_before(&result.files).await?).then_some(annotation.output))
+        let is_in_place = self.put_in_place(unit, strong, &result.files).await?;
+        Ok(is_in_place.then_some(annotation.output))
+    }
+
+    /// Leaves the workspace as a run left it that wrote `files` there; false where it could not have written them here.
+    async fn put_in_place(&self, unit: UnitIndex, strong: Key, files: &[OutputFile]) -> Result<bool, Stop> {
+        let was_last = !files.is_empty() && self.was_last_script(unit, strong).await?;
+        if !was_last {
+            self.forget_last_script(unit).await?;
+        }
+        let is_in_place = self.write_as_before(files, was_last).await?;
+        if is_in_place && !was_last && !files.is_empty() {
+            self.note_last_script(unit, strong).await?;
+        }
+        Ok(is_in_place)
     }
 
     /// Writes into the workspace what a script has written there; false where it could not have written that here.
-    async fn write_as_before(&self, files: &[OutputFile]) -> Result<bool, Stop> {
+    /// `keeps_changes`: only where nothing is there any more.
+    async fn write_as_before(&self, files: &[OutputFile], keeps_changes: bool) -> Result<bool, Stop> {
         let mut missing = Vec::new();
         for file in files {
             let path = self
@@ -136,6 +155,7 @@ impl Run {
                 .roots
                 .absolute(&RootedPath::new(Root::Workspace, &file.path));
             let is_file = match std::fs::symlink_metadata(&path) {
+                Ok(_) if keeps_changes => continue,
                 Ok(metadata) => metadata.is_file(),
                 Err(_) => Utf8Path::new(&path).parent().is_some_and(Utf8Path::is_dir),
             };
@@ -272,15 +292,21 @@ impl Run {
             output: output.clone(),
             out_dir,
         };
+        let files = files.unwrap_or_default();
+        let has_written = !files.is_empty();
         let result = ActionResult {
-            files: files.unwrap_or_default(),
+            files,
             trees: vec![tree],
             duration_ms: done.result.duration_ms,
             annotation: serde_json::to_vec(&annotation).unwrap_or_default(),
             ..ActionResult::default()
         };
-        self.publish(action, InputSet::new(inputs), done.started_ns, result, may_keep)
+        let strong = self
+            .publish(action, InputSet::new(inputs), done.started_ns, result, may_keep)
             .await?;
+        if let Some(strong) = strong.filter(|_| has_written) {
+            self.note_last_script(action.unit, strong).await?;
+        }
         self.done(action.unit, output, Outcome::Ran)
     }
 
@@ -311,7 +337,7 @@ impl Run {
         inputs
     }
 
-    fn is_immutable(&self, unit: UnitIndex) -> bool {
+    pub(super) fn is_immutable(&self, unit: UnitIndex) -> bool {
         let package = &self.plan.packages[self.plan.units[unit].package];
         !package.source.is_path()
     }
