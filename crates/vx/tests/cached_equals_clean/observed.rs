@@ -1,48 +1,136 @@
-//! What can be seen of a build: how it ended, what it warned or complained about, what its programs do.
+//! What can be seen of a build: how it ended, what it warned or complained about, what it left, what its programs do.
 
-use std::collections::BTreeSet;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crate::harness::{Counts, TestEnv};
-use crate::project::Project;
+use std::collections::BTreeMap;
+use std::process::Command;
 
-/// Everything about a build that must not depend on what was built before.
+use camino::Utf8Path;
+use sha2::{Digest as _, Sha256};
+
+use crate::harness::{Counts, Outcome, TestEnv};
+use crate::project::{Ending, Program, Project};
+
+/// What must not depend on what was built before, of a build or a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Observed {
+pub(crate) struct Told {
     /// vx's exit code.
     pub(crate) code: Option<i32>,
-    /// Diagnostics, one each, without an order: units run at the same time.
-    pub(crate) diagnostics: BTreeSet<String>,
-    /// What each program printed; none where the build failed.
-    pub(crate) programs: Option<Vec<String>>,
+    /// Diagnostics, sorted: units run at the same time.
+    pub(crate) diagnostics: Vec<String>,
 }
 
-/// Builds the project that lies in `env` and runs its programs. Answers the counts too where the build is good.
-pub(crate) fn build(env: &TestEnv, project: &Project) -> (Observed, Option<Counts>) {
-    let mut vx = env.vx(["build"]).args(project.arguments());
+/// What a good build has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// What each program does.
+    pub(crate) programs: Vec<Program>,
+    /// SHA-256 of each final artifact, of archives without the names of what is in them.
+    pub(crate) artifacts: BTreeMap<&'static str, String>,
+    /// How it came to be.
+    pub(crate) counts: Counts,
+}
+
+/// Builds the project that lies in `directory` and runs its programs.
+pub(crate) fn build(env: &TestEnv, directory: &Utf8Path, project: &Project) -> (Told, Option<Left>) {
+    let outcome = run("build", env, directory, project);
+    let outputs = outputs(directory, project);
+    let left = outcome.status.success().then(|| Left {
+        programs: project
+            .programs()
+            .into_iter()
+            .map(|name| program(&outputs.join(name), directory))
+            .collect(),
+        artifacts: project
+            .artifacts()
+            .into_iter()
+            .map(|name| (name, digest(&outputs.join(name))))
+            .collect(),
+        counts: outcome.counts(),
+    });
+    (told(&outcome), left)
+}
+
+/// Checks the project that lies in `directory`.
+pub(crate) fn check(env: &TestEnv, directory: &Utf8Path, project: &Project) -> Told {
+    told(&run("check", env, directory, project))
+}
+
+/// Where a build of the project leaves its outputs.
+pub(crate) fn outputs(directory: &Utf8Path, project: &Project) -> camino::Utf8PathBuf {
+    directory.join(".vx/build").join(project.output_directory())
+}
+
+fn run(command: &str, env: &TestEnv, directory: &Utf8Path, project: &Project) -> Outcome {
+    let mut vx = env.vx([command]).args(project.arguments()).current_dir(directory);
     for (name, value) in project.environment() {
         vx = vx.env(name, value);
     }
-    let outcome = vx.run();
-    let is_good = outcome.status.success();
-    let run = |program: &str| env.run_program(&format!("{}/{program}", project.output_directory()));
-    let observed = Observed {
+    vx.run()
+}
+
+fn program(path: &Utf8Path, directory: &Utf8Path) -> Program {
+    let output = Command::new(path).env_clear().current_dir(directory).output();
+    let output = output.unwrap_or_else(|error| panic!("{path}: {error}"));
+    Program {
+        printed: String::from_utf8(output.stdout).unwrap(),
+        ending: output.status.code().map_or(Ending::Signal, Ending::Exit),
+    }
+}
+
+fn digest(path: &Utf8Path) -> String {
+    let content = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let digest = |bytes: &[u8]| -> String { Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect() };
+    match content.strip_prefix(b"!<arch>\n") {
+        Some(members) => {
+            let mut digests: Vec<String> = contents(members).into_iter().map(digest).collect();
+            digests.sort();
+            digest(digests.concat().as_bytes())
+        }
+        None => digest(&content),
+    }
+}
+
+/// The contents of the members of an archive. Where rustc compiles incrementally, it makes up their names anew each time.
+fn contents(mut members: &[u8]) -> Vec<&[u8]> {
+    let mut contents = Vec::new();
+    while let Some((header, rest)) = members.split_at_checked(60) {
+        let size: usize = std::str::from_utf8(&header[48..58]).unwrap().trim().parse().unwrap();
+        // The tables of symbols and of long names.
+        if !header.starts_with(b"/ ") && !header.starts_with(b"// ") {
+            contents.push(&rest[..size]);
+        }
+        members = &rest[(size + size % 2).min(rest.len())..];
+    }
+    contents
+}
+
+fn told(outcome: &Outcome) -> Told {
+    Told {
         code: outcome.status.code(),
-        diagnostics: diagnostics(&outcome.stderr, is_good),
-        programs: is_good.then(|| project.programs().into_iter().map(run).collect()),
-    };
-    (observed, is_good.then(|| outcome.counts()))
+        diagnostics: diagnostics(&outcome.stderr, outcome.status.success()),
+    }
 }
 
 /// The diagnostics in what vx printed. A failed build is only held to its errors: how many warnings other units had time
 /// to give before they were stopped is a matter of luck.
-fn diagnostics(stderr: &str, is_good: bool) -> BTreeSet<String> {
-    let without_status: Vec<&str> = stderr.lines().filter(|line| !is_status(line)).collect();
-    let blocks = without_status.join("\n");
-    let blocks = blocks.split("\n\n").map(str::trim).filter(|block| !block.is_empty());
-    blocks
-        .filter(|block| is_good || block.starts_with("error"))
-        .map(str::to_owned)
-        .collect()
+fn diagnostics(stderr: &str, is_good: bool) -> Vec<String> {
+    let mut diagnostics: Vec<String> = Vec::new();
+    let mut continues = false;
+    for line in stderr.lines().filter(|line| !is_status(line)) {
+        let begins = line.starts_with("warning") || line.starts_with("error");
+        match diagnostics.last_mut() {
+            _ if line.is_empty() => continues = false,
+            Some(last) if continues && !begins => *last += &format!("\n{line}"),
+            _ => {
+                diagnostics.push(line.to_owned());
+                continues = true;
+            }
+        }
+    }
+    diagnostics.retain(|text| is_good || text.starts_with("error"));
+    diagnostics.sort();
+    diagnostics
 }
 
 /// Whether a line is one of vx's own: a verb that ends in the twelfth column.
