@@ -112,12 +112,14 @@ fn what_a_script_writes_into_its_package_is_written_in_every_checkout() {
     assert_eq!(env.run_program("debug/app"), "7\n");
 }
 
-/// A package with a script that writes into it what `answer.txt` holds.
+/// A package with a script that writes into it what `answer.txt` holds, and fails when that is no number.
 fn package_that_writes_its_answer() -> TestEnv {
     let env = package(
         r#"
-        std::fs::write("src/generated.rs", std::fs::read_to_string("answer.txt").unwrap()).unwrap();
+        let answer = std::fs::read_to_string("answer.txt").unwrap();
+        std::fs::write("src/generated.rs", &answer).unwrap();
         println!("cargo::rerun-if-changed=answer.txt");
+        answer.parse::<u8>().unwrap();
         "#,
         r#"println!("{}", include!("generated.rs"));"#,
     );
@@ -143,6 +145,17 @@ fn what_a_script_wrote_for_another_version_of_its_package_is_written_again() {
     env.build(&[]);
     assert_eq!(env.run_program("debug/app"), "43\n");
     env.replace("Cargo.toml", "0.2.0", "0.1.0");
+    env.write("answer.txt", "42");
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+}
+
+#[test]
+fn what_a_script_wrote_before_it_failed_is_written_over() {
+    let env = package_that_writes_its_answer();
+    env.build(&[]);
+    env.write("answer.txt", "none");
+    env.vx(["build"]).run().code(101);
     env.write("answer.txt", "42");
     assert_ran(env.build(&[]), 0);
     assert_eq!(env.run_program("debug/app"), "42\n");
