@@ -112,8 +112,8 @@ fn told(outcome: &Outcome) -> Told {
     }
 }
 
-/// The diagnostics in what vx printed. A failed build is only held to its errors: how many warnings other units had time
-/// to give before they were stopped is a matter of luck.
+/// The diagnostics in what vx printed. A failed build is only held to its errors, each once: how many warnings other units
+/// had time to give before they were stopped, and whether a macro that is checked and built failed at both, is luck.
 fn diagnostics(stderr: &str, is_good: bool) -> Vec<String> {
     let mut diagnostics: Vec<String> = Vec::new();
     let mut continues = false;
@@ -128,8 +128,11 @@ fn diagnostics(stderr: &str, is_good: bool) -> Vec<String> {
             }
         }
     }
-    diagnostics.retain(|text| is_good || text.starts_with("error"));
     diagnostics.sort();
+    if !is_good {
+        diagnostics.retain(|text| text.starts_with("error"));
+        diagnostics.dedup();
+    }
     diagnostics
 }
 
