@@ -159,17 +159,20 @@ struct Analyzer {
     child: Child,
     stdin: ChildStdin,
     messages: Receiver<Message>,
+    requests: i32,
     deadline: Instant,
 }
 
 impl Analyzer {
-    /// That of the toolchain; none where it is not installed.
+    /// That of the toolchain; none where it is not installed, or lacks the sources of the standard library, in which it looks
+    /// for `include!` and its like.
     fn start(env: &TestEnv) -> Option<Self> {
         let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
         let sysroot = String::from_utf8(sysroot.stdout).unwrap();
-        let program = Path::new(sysroot.trim()).join("bin/rust-analyzer");
-        if !program.is_file() {
-            eprintln!("{} is not installed: nothing is asked", program.display());
+        let sysroot = Path::new(sysroot.trim());
+        let program = sysroot.join("bin/rust-analyzer");
+        if !program.is_file() || !sysroot.join("lib/rustlib/src/rust/library").is_dir() {
+            eprintln!("rust-analyzer or rust-src is not installed: nothing is asked");
             return None;
         }
         // With the environment of a vx of this test, so that the vx that it starts is one.
@@ -178,6 +181,8 @@ impl Analyzer {
         command
             .env_clear()
             .envs(vx.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // It would have rustup install what it misses.
+        command.env("RUSTUP", "/bin/false");
         command
             .current_dir(env.project())
             .stdin(Stdio::piped())
@@ -197,6 +202,7 @@ impl Analyzer {
             stdin: child.stdin.take().unwrap(),
             child,
             messages,
+            requests: 0,
             deadline: Instant::now() + PATIENCE,
         };
         let program = vx.get_program().to_string_lossy().into_owned();
@@ -224,13 +230,6 @@ impl Analyzer {
         );
         self.answer(&id);
         self.notify("initialized", json!({}));
-        // Sources, build scripts and macros are loaded.
-        self.wait(|message| match message {
-            Message::Notification(told) if told.method == "experimental/serverStatus" => {
-                (told.params["quiescent"] == true).then_some(())
-            }
-            _ => None,
-        });
     }
 
     fn open(&mut self, env: &TestEnv, file: &str) -> String {
@@ -251,17 +250,16 @@ impl Analyzer {
     }
 
     fn request(&mut self, method: &str, params: Value) -> RequestId {
-        let id = RequestId::from(method.to_owned());
+        self.requests += 1;
+        let id = RequestId::from(self.requests);
         self.send(Message::Request(Request::new(id.clone(), method.to_owned(), params)));
         id
     }
 
-    fn answer(&mut self, id: &RequestId) -> Value {
+    /// None where it says that the answer would be outdated.
+    fn answer(&mut self, id: &RequestId) -> Option<Value> {
         self.wait(|message| match message {
-            Message::Response(response) if response.id == *id => {
-                let result = response.response_result.clone();
-                Some(result.unwrap_or_else(|error| panic!("{error:?}")))
-            }
+            Message::Response(response) if response.id == *id => Some(response.response_result.clone().ok()),
             _ => None,
         })
     }
@@ -281,13 +279,30 @@ impl Analyzer {
         }
     }
 
+    /// What is known of the name at a place. Where nothing is, asked again when more is loaded: sources come first, then
+    /// what build scripts make, then macros.
     fn hover(&mut self, uri: &str, line: usize, character: usize) -> String {
         let position = json!({ "line": line, "character": character });
-        let id = self.request(
-            "textDocument/hover",
-            json!({ "textDocument": { "uri": uri }, "position": position }),
-        );
-        self.answer(&id)["contents"]["value"].to_string()
+        loop {
+            let id = self.request(
+                "textDocument/hover",
+                json!({ "textDocument": { "uri": uri }, "position": position }),
+            );
+            match self.answer(&id) {
+                Some(known) if known["contents"]["value"].is_string() => return known["contents"]["value"].to_string(),
+                Some(_) => self.wait_until_loaded(),
+                None => {}
+            }
+        }
+    }
+
+    fn wait_until_loaded(&self) {
+        self.wait(|message| match message {
+            Message::Notification(told) if told.method == "experimental/serverStatus" => {
+                (told.params["quiescent"] == true).then_some(())
+            }
+            _ => None,
+        });
     }
 }
 
