@@ -23,7 +23,7 @@ impl Run {
 
     /// To be called before a script, or vx in its stead, writes into the workspace: the end of it may never come.
     pub(super) async fn forget_last_script(&self, unit: UnitIndex) -> Result<(), Stop> {
-        if !self.is_immutable(unit) && self.last_script(unit).await?.is_some_and(|last| !last.is_empty()) {
+        if self.last_script(unit).await?.is_some_and(|last| !last.is_empty()) {
             self.put_last_script(unit, Vec::new()).await?;
         }
         Ok(())

@@ -134,6 +134,10 @@ impl Run {
 
     /// Leaves the workspace as a run left it that wrote `files` there; false where it could not have written them here.
     async fn put_in_place(&self, unit: UnitIndex, strong: Key, files: &[OutputFile]) -> Result<bool, Stop> {
+        // The usual case: a package from elsewhere, whose script leaves the workspace alone.
+        if files.is_empty() && self.is_immutable(unit) {
+            return Ok(true);
+        }
         let was_last = !files.is_empty() && self.was_last_script(unit, strong).await?;
         if !was_last {
             self.forget_last_script(unit).await?;
@@ -337,7 +341,7 @@ impl Run {
         inputs
     }
 
-    pub(super) fn is_immutable(&self, unit: UnitIndex) -> bool {
+    fn is_immutable(&self, unit: UnitIndex) -> bool {
         let package = &self.plan.packages[self.plan.units[unit].package];
         !package.source.is_path()
     }
