@@ -21,7 +21,7 @@ pub enum Driver {
     /// rustc.
     #[default]
     Rustc,
-    /// Clippy's, which does all that rustc does and has lints of its own. It takes its words from [`CLIPPY_ARGUMENTS`].
+    /// Clippy's, which does all that rustc does and has lints of its own. It takes its words from a variable, `CLIPPY_ARGS`.
     Clippy,
 }
 
