@@ -19,8 +19,8 @@ use tar::{Archive, Entry, EntryType};
 use super::manifest::Format;
 use names::{Announced, Names};
 
-/// The dictionary of an xz archive, which has to be held in memory. Published ones use up to 64 MiB.
-const XZ_MEMORY: u64 = 100 * 1024 * 1024;
+/// The dictionary of an xz archive, which has to be held in memory. Published ones use up to 128 MiB.
+const XZ_MEMORY: u64 = 136 * 1024 * 1024;
 /// The same for zstd, as a power of two.
 const ZSTD_WINDOW: u32 = 26;
 /// The list of what belongs to a component; the documentation's is the largest, with 1.5 MiB.

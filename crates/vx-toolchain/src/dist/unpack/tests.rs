@@ -107,6 +107,37 @@ fn files_lose_what_the_archive_puts_before_them() {
     assert_eq!(modified.unwrap().as_secs(), 1_000_000_000);
 }
 
+/// An xz archive whose header asks for a dictionary of this many bytes (a power of two), whatever the content needs: a packer
+/// would take many times as much memory.
+fn xz_with_dictionary(content: &[u8], bytes: u64) -> Vec<u8> {
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    xz.write_all(content).unwrap();
+    let mut archive = xz.finish().unwrap();
+    // After the header of the stream, that of the block: its length, flags, the id of LZMA2, the length of its properties,
+    // the dictionary; its checksum at the end.
+    let block = &mut archive[12..];
+    let length = (usize::from(block[0]) + 1) * 4;
+    assert_eq!(block[1..4], [0, 0x21, 1]);
+    block[4] = u8::try_from((bytes.trailing_zeros() - 12) * 2).unwrap();
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&block[..length - 4]);
+    block[length - 4..length].copy_from_slice(&checksum.sum().to_le_bytes());
+    archive
+}
+
+#[test]
+fn the_dictionaries_of_published_archives_are_held_and_larger_ones_refused() {
+    let tar = component(&[("t/c/a", FILE, b"content")]);
+    let unpack = |bytes| {
+        let directory = Directory::new();
+        let archive = xz_with_dictionary(&tar, bytes);
+        Unpacker::new(&directory.to(), &|| false).unpack(archive.as_slice(), Format::Xz, LIMITS)
+    };
+    // As rustc and rust-std of Rust 1.94.
+    unpack(128 << 20).unwrap();
+    assert!(unpack(256 << 20).is_err());
+}
+
 #[test]
 fn every_compression_is_understood() {
     let tar = component(&[("t/c/a", FILE, b"content")]);
