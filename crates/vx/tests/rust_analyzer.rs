@@ -9,7 +9,7 @@
 mod harness;
 
 use std::io::{BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -154,12 +154,25 @@ fn diagnostics_are_cargos() {
     assert_eq!(ours.last().unwrap()["success"], false);
 }
 
+/// The standard library's sources as a directory without a `Cargo.toml`: of one that has it rust-analyzer has cargo resolve
+/// the dependencies, for which cargo asks the registry, and without a network does not see `core`.
+fn library_without_manifest(env: &TestEnv, sources: &Path) -> PathBuf {
+    let library = env.root().join("library");
+    std::fs::create_dir(&library).unwrap();
+    for name in ["alloc", "core", "proc_macro", "std", "test"] {
+        std::os::unix::fs::symlink(sources.join(name), library.join(name)).unwrap();
+    }
+    library.into()
+}
+
 /// A rust-analyzer that is asked over its standard streams.
 struct Analyzer {
     child: Child,
     stdin: ChildStdin,
     messages: Receiver<Message>,
     requests: i32,
+    /// How often it said that all it was to load is loaded.
+    loads: usize,
     deadline: Instant,
 }
 
@@ -171,7 +184,8 @@ impl Analyzer {
         let sysroot = String::from_utf8(sysroot.stdout).unwrap();
         let sysroot = Path::new(sysroot.trim());
         let program = sysroot.join("bin/rust-analyzer");
-        if !program.is_file() || !sysroot.join("lib/rustlib/src/rust/library").is_dir() {
+        let sources = sysroot.join("lib/rustlib/src/rust/library");
+        if !program.is_file() || !sources.is_dir() {
             eprintln!("rust-analyzer or rust-src is not installed: nothing is asked");
             return None;
         }
@@ -187,7 +201,7 @@ impl Analyzer {
             .current_dir(env.project())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (sender, messages) = mpsc::channel();
         std::thread::spawn(move || {
@@ -203,14 +217,15 @@ impl Analyzer {
             child,
             messages,
             requests: 0,
+            loads: 0,
             deadline: Instant::now() + PATIENCE,
         };
         let program = vx.get_program().to_string_lossy().into_owned();
-        analyzer.initialize(env, &program);
+        analyzer.initialize(env, &program, &library_without_manifest(env, &sources));
         Some(analyzer)
     }
 
-    fn initialize(&mut self, env: &TestEnv, vx: &str) {
+    fn initialize(&mut self, env: &TestEnv, vx: &str, library: &Path) {
         let check: Vec<&str> = [vx].into_iter().chain(CHECK).collect();
         let root = format!("file://{}", env.project());
         let id = self.request(
@@ -221,7 +236,10 @@ impl Analyzer {
                 "capabilities": { "experimental": { "serverStatusNotification": true } },
                 "workspaceFolders": [{ "uri": root, "name": "project" }],
                 "initializationOptions": {
-                    "cargo": { "buildScripts": { "enable": true, "overrideCommand": check } },
+                    "cargo": {
+                        "buildScripts": { "enable": true, "overrideCommand": check },
+                        "sysrootSrc": library,
+                    },
                     "check": { "overrideCommand": check },
                     "procMacro": { "enable": true },
                     "checkOnSave": true,
@@ -264,12 +282,23 @@ impl Analyzer {
         })
     }
 
+    fn receive(&mut self) -> Option<Message> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let message = self.messages.recv_timeout(left).ok()?;
+        if let Message::Notification(told) = &message
+            && told.method == "experimental/serverStatus"
+            && told.params["quiescent"] == true
+        {
+            self.loads += 1;
+        }
+        Some(message)
+    }
+
     /// Waits for what `wanted` takes of a message.
-    fn wait<T>(&self, wanted: impl Fn(&Message) -> Option<T>) -> T {
+    fn wait<T>(&mut self, wanted: impl Fn(&Message) -> Option<T>) -> T {
         let mut seen = Vec::new();
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let Ok(message) = self.messages.recv_timeout(left) else {
+            let Some(message) = self.receive() else {
                 panic!("rust-analyzer did not say what was waited for, but {seen:#?}");
             };
             if let Some(found) = wanted(&message) {
@@ -279,30 +308,28 @@ impl Analyzer {
         }
     }
 
-    /// What is known of the name at a place. Where nothing is, asked again when more is loaded: sources come first, then
-    /// what build scripts make, then macros.
+    /// What is known of the name at a place. Where nothing is, asked again when more is loaded, which may have been said
+    /// before the answer came: sources come first, then what build scripts make, then macros.
     fn hover(&mut self, uri: &str, line: usize, character: usize) -> String {
         let position = json!({ "line": line, "character": character });
         loop {
+            let loads = self.loads;
             let id = self.request(
                 "textDocument/hover",
                 json!({ "textDocument": { "uri": uri }, "position": position }),
             );
-            match self.answer(&id) {
-                Some(known) if known["contents"]["value"].is_string() => return known["contents"]["value"].to_string(),
-                Some(_) => self.wait_until_loaded(),
-                None => {}
+            let Some(known) = self.answer(&id) else { continue };
+            if let Some(text) = known["contents"]["value"].as_str() {
+                return text.to_owned();
+            }
+            while self.loads == loads {
+                let more = self.receive();
+                assert!(
+                    more.is_some(),
+                    "nothing more is loaded, and of {uri}:{line}:{character} is said {known}"
+                );
             }
         }
-    }
-
-    fn wait_until_loaded(&self) {
-        self.wait(|message| match message {
-            Message::Notification(told) if told.method == "experimental/serverStatus" => {
-                (told.params["quiescent"] == true).then_some(())
-            }
-            _ => None,
-        });
     }
 }
 
