@@ -248,6 +248,31 @@ fn errors_are_found_by_a_check_and_shown_again_until_they_are_mended() {
 }
 
 #[test]
+fn what_a_library_and_its_tests_have_in_common_is_shown_once() {
+    let env = project();
+    env.replace("src/lib.rs", "pub fn seven", "fn unused() {}\npub fn seven");
+    let shown = |stderr: &str| {
+        (
+            stderr.matches("never used").count(),
+            stderr.matches("(1 duplicate)").count(),
+        )
+    };
+    let cargo = env.cargo(["check", "--lib", "--tests"]).run().success();
+    assert_eq!(shown(&cargo.stderr), (1, 1), "{}", cargo.stderr);
+    for _ in ["compiled", "unchanged"] {
+        let ours = env.vx(["check", "--lib", "--tests"]).run().success();
+        assert_eq!(shown(&ours.stderr), (1, 1), "{}", ours.stderr);
+    }
+    let other = env.checkout("other");
+    let cached = env
+        .vx(["check", "--lib", "--tests"])
+        .current_dir(&other)
+        .run()
+        .success();
+    assert_eq!(shown(&cached.stderr), (1, 1), "{}", cached.stderr);
+}
+
+#[test]
 fn clippy_says_what_it_has_to_say_until_it_is_heard() {
     let env = project();
     env.write(

@@ -1,7 +1,11 @@
 //! rustc's diagnostics: from its JSON lines to what a person or a program is shown, as Cargo does it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use vx_cargo::UnitIndex;
 use vx_proto::BuildEvent;
 
 /// What of rustc's message decides how it is shown.
@@ -19,10 +23,38 @@ struct Message<'a> {
 /// Counts and shows the diagnostics of one unit.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Warnings shown.
+    /// Warnings of rustc.
     pub(crate) warnings: u32,
-    /// Errors shown.
+    /// Those of them that another unit has shown.
+    pub(crate) duplicates: u32,
+    /// Errors of rustc.
     pub(crate) errors: u32,
+}
+
+/// Whom the diagnostics of a unit are for.
+#[derive(Debug)]
+pub(crate) enum Audience<'a> {
+    /// Programs: all of them, as Cargo's JSON messages.
+    Programs(MessageFrame),
+    /// People, who see the same diagnostic of several units once.
+    People {
+        /// The unit that it is of.
+        unit: UnitIndex,
+        /// What was shown before.
+        shown: &'a Shown,
+    },
+}
+
+/// What a run has shown to people, and of which unit: a library and its tests, for instance, have much in common.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(Mutex<HashMap<String, UnitIndex>>);
+
+impl Shown {
+    /// Whether no other unit has shown it.
+    fn is_first(&self, unit: UnitIndex, rendered: &str) -> bool {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown.entry(rendered.to_owned()).or_insert(unit) == unit
+    }
 }
 
 /// The unit in Cargo's JSON messages, without the message itself.
@@ -40,7 +72,7 @@ pub(crate) struct MessageFrame {
 
 impl Counts {
     /// Turns one line of rustc's standard error into an event; none for lines that Cargo leaves out.
-    pub(crate) fn show(&mut self, line: &[u8], frame: Option<&MessageFrame>) -> Option<BuildEvent> {
+    pub(crate) fn show(&mut self, line: &[u8], audience: &Audience<'_>) -> Option<BuildEvent> {
         let text = String::from_utf8_lossy(line);
         let Ok(message) = serde_json::from_str::<Message<'_>>(&text) else {
             return (!text.is_empty()).then(|| BuildEvent::Diagnostic {
@@ -50,21 +82,35 @@ impl Counts {
         if message.kind.is_some_and(|kind| kind != "diagnostic") || is_summary(&message.message) {
             return None;
         }
+        let is_first = match (audience, &message.rendered) {
+            (Audience::People { unit, shown }, Some(rendered)) => shown.is_first(*unit, rendered),
+            _ => true,
+        };
         match &*message.level {
-            "warning" => self.warnings += 1,
+            "warning" => {
+                self.warnings += 1;
+                self.duplicates += u32::from(!is_first);
+            }
             level if level.starts_with("error") => self.errors += 1,
             _ => {}
         }
-        match frame {
-            Some(frame) => Some(BuildEvent::Json(frame.compiler_message(&text))),
-            None => message.rendered.map(|rendered| BuildEvent::Diagnostic { rendered }),
+        match audience {
+            Audience::Programs(frame) => Some(BuildEvent::Json(frame.compiler_message(&text))),
+            Audience::People { .. } => message
+                .rendered
+                .filter(|_| is_first)
+                .map(|rendered| BuildEvent::Diagnostic { rendered }),
         }
     }
 
     /// The line that Cargo writes after a unit with warnings; none without.
     pub(crate) fn warning_summary(&self, unit: &str) -> Option<String> {
         let count = plural(self.warnings, "warning");
-        (self.warnings > 0).then(|| format!("warning: {unit} generated {count}"))
+        let duplicates = match self.duplicates {
+            0 => String::new(),
+            duplicates => format!(" ({})", plural(duplicates, "duplicate")),
+        };
+        (self.warnings > 0).then(|| format!("warning: {unit} generated {count}{duplicates}"))
     }
 
     /// What Cargo says of a unit that failed.
@@ -132,14 +178,21 @@ mod tests {
         .into_bytes()
     }
 
+    fn people(unit: UnitIndex, shown: &Shown) -> Audience<'_> {
+        Audience::People { unit, shown }
+    }
+
     #[test]
     fn diagnostics_are_shown_and_counted_and_summaries_are_left_out() {
-        let mut counts = Counts::default();
-        let shown = counts.show(&line("warning", "unused variable: `x`"), None);
+        let (mut counts, shown) = (Counts::default(), Shown::default());
+        let warning = counts.show(&line("warning", "unused variable: `x`"), &people(0, &shown));
         let rendered = "warning: unused variable: `x`\n".to_owned();
-        assert_eq!(shown, Some(BuildEvent::Diagnostic { rendered }));
-        assert_eq!(counts.show(&line("warning", "1 warning emitted"), None), None);
-        assert_eq!(counts, Counts { warnings: 1, errors: 0 });
+        assert_eq!(warning, Some(BuildEvent::Diagnostic { rendered }));
+        assert_eq!(
+            counts.show(&line("warning", "1 warning emitted"), &people(0, &shown)),
+            None
+        );
+        assert_eq!((counts.warnings, counts.duplicates, counts.errors), (1, 0, 0));
         assert_eq!(
             counts.warning_summary("`a` (lib)").as_deref(),
             Some("warning: `a` (lib) generated 1 warning")
@@ -147,8 +200,27 @@ mod tests {
     }
 
     #[test]
+    fn what_another_unit_has_shown_is_only_counted() {
+        let shown = Shown::default();
+        let warning = line("warning", "unused variable: `x`");
+        let first = || Counts::default().show(&warning, &people(0, &shown));
+        assert!(first().is_some());
+        let mut counts = Counts::default();
+        assert_eq!(counts.show(&warning, &people(1, &shown)), None);
+        assert_eq!(
+            counts.warning_summary("`a` (lib test)").as_deref(),
+            Some("warning: `a` (lib test) generated 1 warning (1 duplicate)")
+        );
+        assert!(first().is_some(), "it is still the first unit's");
+    }
+
+    #[test]
     fn failures_are_told_as_cargo_tells_them() {
-        let counts = Counts { warnings: 1, errors: 2 };
+        let counts = Counts {
+            warnings: 1,
+            errors: 2,
+            ..Counts::default()
+        };
         assert_eq!(
             counts.failure_summary("`a` (bin \"a\")"),
             "could not compile `a` (bin \"a\") due to 2 previous errors; 1 warning emitted"
@@ -157,8 +229,11 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_shown_as_it_is() {
-        let shown = Counts::default().show(b"thread 'rustc' panicked", None);
-        let rendered = "thread 'rustc' panicked\n".to_owned();
-        assert_eq!(shown, Some(BuildEvent::Diagnostic { rendered }));
+        let shown = Shown::default();
+        for unit in [0, 1] {
+            let event = Counts::default().show(b"thread 'rustc' panicked", &people(unit, &shown));
+            let rendered = "thread 'rustc' panicked\n".to_owned();
+            assert_eq!(event, Some(BuildEvent::Diagnostic { rendered }));
+        }
     }
 }

@@ -210,6 +210,7 @@ impl Run {
             })
             .await?;
         if done.result.exit_code != Some(0) {
+            self.sum_up(unit, compile, counts);
             return Err(Stop::Failed(self.failure(unit, &done.result, counts)));
         }
         let files = done.result.files.clone();
@@ -342,7 +343,7 @@ impl Run {
         if line.is_empty() {
             return;
         }
-        if let Some(event) = counts.show(line, self.frame(unit).as_ref()) {
+        if let Some(event) = counts.show(line, &self.audience(unit)) {
             match lasting {
                 true => self.tell_lasting(event),
                 false => self.tell(event),
@@ -356,10 +357,10 @@ impl Run {
             return Ok(());
         };
         let text = self.engine.store.get_blob(digest).await?.ok_or(Stop::Hole)?;
-        let frame = self.frame(unit);
+        let audience = self.audience(unit);
         let mut counts = Counts::default();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let events: Vec<BuildEvent> = lines.filter_map(|line| counts.show(line, frame.as_ref())).collect();
+        let events: Vec<BuildEvent> = lines.filter_map(|line| counts.show(line, &audience)).collect();
         self.ledger().replay.extend(events);
         Ok(())
     }

@@ -24,7 +24,7 @@ use vx_proto::{BuildEvent, ErrorKind, MessageFormat, Outcome, WireError};
 use vx_toolchain::Toolchain;
 
 use super::Engine;
-use super::diagnostics::MessageFrame;
+use super::diagnostics::{Audience, MessageFrame, Shown};
 use super::environment::Environment;
 use super::files::CLOCK_TICK;
 use super::ledger::Ledger;
@@ -61,6 +61,7 @@ pub(crate) struct Run {
     priorities: Vec<u64>,
     jobs: Option<Semaphore>,
     failing: AtomicBool,
+    shown: Shown,
     ledger: Mutex<Ledger>,
 }
 
@@ -77,6 +78,7 @@ impl Run {
             priorities: priorities(&plan, &durations),
             jobs: setting.jobs.map(|jobs| Semaphore::new(jobs as usize)),
             failing: AtomicBool::new(false),
+            shown: Shown::default(),
             ledger: Mutex::new(Ledger {
                 durations,
                 ..Ledger::default()
@@ -170,12 +172,17 @@ impl Run {
         });
     }
 
-    /// The unit in Cargo's JSON messages, where these are wanted.
-    fn frame(&self, unit: UnitIndex) -> Option<MessageFrame> {
-        let frame = || super::messages::frame(&self.plan, unit, &self.setting.roots);
-        (!self.shows_diagnostics()).then(|| MessageFrame {
+    /// Whom the diagnostics of a unit are for.
+    fn audience(&self, unit: UnitIndex) -> Audience<'_> {
+        if self.shows_diagnostics() {
+            return Audience::People {
+                unit,
+                shown: &self.shown,
+            };
+        }
+        Audience::Programs(MessageFrame {
             keeps_colors: self.setting.message_format == MessageFormat::JsonRenderedAnsi,
-            ..frame()
+            ..super::messages::frame(&self.plan, unit, &self.setting.roots)
         })
     }
 
