@@ -40,6 +40,7 @@ pub(crate) struct Invocation<'a> {
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    share_heaps();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(service) = arguments.get(1).and_then(|word| services::Service::of_argument(word)) {
         return services::run(service);
@@ -50,6 +51,17 @@ fn main() -> ExitCode {
         screen.error(&error);
         error::exit_code(error.kind)
     })
+}
+
+/// glibc gives threads heaps of their own, up to eight for each processor, and each keeps what it once held: in a daemon that
+/// has downloaded a toolchain, some 15 MiB. Two are enough for a program that mostly waits.
+fn share_heaps() {
+    cfg_if::cfg_if! {
+        if #[cfg(all(target_os = "linux", target_env = "gnu"))] {
+            // SAFETY: there is no other thread yet.
+            unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+        }
+    }
 }
 
 fn run(

@@ -12,8 +12,8 @@ use crate::Content;
 /// The time of every entry: long ago.
 const MODIFIED: u64 = 1_700_000_000;
 
-/// The dictionary of published archives: whoever unpacks one needs so much memory.
-const XZ_DICTIONARY: u32 = 64 * 1024 * 1024;
+/// The largest dictionary of published archives: whoever unpacks one holds so much in memory.
+const XZ_DICTIONARY: u32 = 128 * 1024 * 1024;
 
 /// How an archive is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

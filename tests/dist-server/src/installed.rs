@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{Archive, Channel, Content, Format};
 
 /// Changes whenever the same toolchain is packed to something else.
-const FORMAT: &str = "vx-packed-toolchain-2";
+const FORMAT: &str = "vx-packed-toolchain-3";
 
 /// What is packed, and how. The compiler in xz would take longer than all that is tested with it.
 const COMPONENTS: [(&str, Format); 3] = [("rustc", Format::Gz), ("cargo", Format::Xz), ("rust-std", Format::Xz)];

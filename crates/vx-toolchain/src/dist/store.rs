@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Changes whenever the same components are unpacked to something else.
 const FORMAT: &str = "vx-unpacked-toolchain-1";
 
-/// Unpacking holds a dictionary of up to 64 MiB, so a process unpacks one toolchain at a time.
+/// Unpacking holds a dictionary of up to 128 MiB, so a process unpacks one toolchain at a time.
 static UNPACKING: Semaphore = Semaphore::const_new(1);
 
 /// A toolchain to acquire.
@@ -101,11 +101,15 @@ impl ToolchainStore {
         if let Some(directory) = self.remembered(&memo) {
             return Ok(Acquired { name, directory });
         }
-        let manifest = lookup.manifest(manifest).await?;
-        let components = select(&manifest, wish)?;
+        // A manifest takes some 10 MiB, so it is gone before anything is unpacked.
+        let (components, release) = {
+            let manifest = lookup.manifest(manifest).await?;
+            (select(&manifest, wish)?, release(&manifest))
+        };
         let digest = digest(&components);
         let directory = self.path("toolchains").join(digest.to_string());
-        self.provide(&name, &manifest, components, &directory, status).await?;
+        self.provide(&name, release.as_deref(), components, &directory, status)
+            .await?;
         remember(&memo, digest, &name).map_err(|source| AcquireError::Io { path: memo, source })?;
         Ok(Acquired { name, directory })
     }
@@ -113,7 +117,7 @@ impl ToolchainStore {
     async fn provide(
         &self,
         name: &str,
-        manifest: &Manifest,
+        release: Option<&str>,
         components: Vec<Component>,
         directory: &Utf8Path,
         status: &(dyn Fn(&str, String) + Send + Sync),
@@ -137,14 +141,14 @@ impl ToolchainStore {
         }
         let fetches: Vec<_> = components
             .into_iter()
-            .map(|component| self.fetch(component, manifest, status).boxed())
+            .map(|component| self.fetch(component, release, status).boxed())
             .collect();
         let fetched = futures::stream::iter(fetches).buffered(PARALLEL);
         let components: Vec<_> = fetched.try_collect().await?;
         let Ok(_permit) = UNPACKING.acquire().await else {
             unreachable!("the semaphore is never closed");
         };
-        status("Installing", describe(name, manifest));
+        status("Installing", describe(name, release));
         install_elsewhere(components, directory.to_owned()).await
     }
 
@@ -152,7 +156,7 @@ impl ToolchainStore {
     async fn fetch(
         &self,
         component: Component,
-        manifest: &Manifest,
+        release: Option<&str>,
         status: &(dyn Fn(&str, String) + Send + Sync),
     ) -> Result<(Component, Utf8PathBuf), AcquireError> {
         let checksum = component.archive.checksum;
@@ -169,7 +173,7 @@ impl ToolchainStore {
         let archive = match found {
             Some(archive) => archive,
             None => {
-                status("Downloading", describe(&component.name, manifest));
+                status("Downloading", describe(&component.name, release));
                 let fetched = self.downloads.fetch(checksum, &url, LARGEST_COMPONENT).await;
                 fetched.map_err(failed)?
             }
@@ -231,13 +235,15 @@ fn digest(components: &[Component]) -> Checksum {
     Checksum::of(text.as_bytes())
 }
 
+/// `1.95.0`.
+fn release(manifest: &Manifest) -> Option<String> {
+    let release = manifest.version.as_deref()?.split(' ').next()?;
+    Some(release.to_owned())
+}
+
 /// `rustc-x86_64-unknown-linux-gnu (1.95.0)`.
-fn describe(name: &str, manifest: &Manifest) -> String {
-    match manifest
-        .version
-        .as_deref()
-        .and_then(|version| version.split(' ').next())
-    {
+fn describe(name: &str, release: Option<&str>) -> String {
+    match release {
         Some(release) => format!("{name} ({release})"),
         None => name.to_owned(),
     }
@@ -254,7 +260,10 @@ async fn install_elsewhere(components: Vec<(Component, Utf8PathBuf)>, to: Utf8Pa
     let guard = CancelOnDrop(Arc::default());
     let cancelled = guard.0.clone();
     let path = to.clone();
-    let install = move || install::install(&components, &to, &|| cancelled.load(Ordering::Relaxed));
+    let install = move || {
+        return_free_memory();
+        install::install(&components, &to, &|| cancelled.load(Ordering::Relaxed))
+    };
     let installed = tokio::task::spawn_blocking(install).await;
     installed.unwrap_or_else(|panicked| {
         Err(AcquireError::Io {
@@ -262,4 +271,15 @@ async fn install_elsewhere(components: Vec<(Component, Utf8PathBuf)>, to: Utf8Pa
             source: std::io::Error::other(panicked),
         })
     })
+}
+
+/// Gives what the allocator keeps of the downloads and the manifest, some 20 MiB, back to the system: the dictionaries of
+/// archives take enough.
+fn return_free_memory() {
+    cfg_if::cfg_if! {
+        if #[cfg(all(target_os = "linux", target_env = "gnu"))] {
+            // SAFETY: it may be called at any time, from any thread.
+            unsafe { libc::malloc_trim(0) };
+        }
+    }
 }
