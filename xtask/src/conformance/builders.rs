@@ -99,12 +99,19 @@ impl<'a> Workshop<'a> {
     /// `second.actions` of the second.
     pub(super) fn vx(&self, logs: &Utf8Path) -> Result<BuiltTwice> {
         let home = self.root.join("home");
-        let Settings { vx, downloads, .. } = self.settings;
+        let Settings {
+            vx,
+            downloads,
+            toolchain,
+            ..
+        } = self.settings;
         let sandbox = Sandbox::new(vx, home.clone(), downloads.clone());
         let build = |place: &str, prefix: &str| {
             let mut vx = sandbox.vx();
             vx.args(["build", "--locked", "--action-log"])
-                .arg(logs.join(format!("{prefix}actions")));
+                .arg(logs.join(format!("{prefix}actions")))
+                // Sources may name a toolchain of their own, which a cargo that is no proxy of rustup's does not read.
+                .env("RUSTUP_TOOLCHAIN", &toolchain.sysroot);
             let checkout = self.checkout(place)?;
             let final_outputs = checkout.join(".vx/build");
             let log = logs.join(format!("{prefix}log"));
