@@ -248,6 +248,25 @@ fn errors_are_found_by_a_check_and_shown_again_until_they_are_mended() {
 }
 
 #[test]
+fn what_could_be_made_is_laid_down_though_something_else_failed() {
+    let env = project();
+    env.write("src/bin/broken.rs", "fn main() { nowhere() }");
+    env.vx(["build", "--keep-going"]).run().code(101);
+    assert_eq!(env.run_program("debug/the-app"), "7\n");
+    assert!(!env.project().join(".vx/build/debug/broken").exists());
+
+    // Cargo's messages name it too: editors load macros whatever the state of the code.
+    let outcome = env
+        .vx(["build", "--keep-going", "--message-format", "json"])
+        .run()
+        .code(101);
+    let program = env.project().join(".vx/build/debug/the-app");
+    let told = format!("\"executable\":\"{program}\"");
+    assert!(outcome.stdout.contains(&told), "{outcome}");
+    assert!(outcome.stdout.trim_end().ends_with("\"success\":false}"), "{outcome}");
+}
+
+#[test]
 fn what_a_library_and_its_tests_have_in_common_is_shown_once() {
     let env = project();
     env.replace("src/lib.rs", "pub fn seven", "fn unused() {}\npub fn seven");

@@ -328,10 +328,6 @@ impl Engine {
             let mut ledger = run.ledger();
             (!ledger.failures.is_empty()).then(|| ledger.failures.remove(0))
         };
-        if let Some(failure) = failure {
-            self.remember(roots, run).await;
-            return Err(failure);
-        }
         let outputs = Outputs {
             plan: &planned.plan,
             roots,
@@ -339,10 +335,16 @@ impl Engine {
             environment: &prepared.environment,
             json: prepared.json(),
         };
-        let placed = outputs.place(self).await?;
-        if prepared.json() {
-            outputs.tell(&placed, |message| prepared.tell(message));
+        // What could be made is the user's, also where something else failed.
+        let placed = outputs.place(self).await;
+        if let (Ok(placed), true) = (&placed, prepared.json()) {
+            outputs.tell(placed, |message| prepared.tell(message));
         }
+        if let Some(failure) = failure {
+            self.remember(roots, run).await;
+            return Err(failure);
+        }
+        let placed = placed?;
         let summary = {
             let ledger = run.ledger();
             BuildSummary {
