@@ -34,6 +34,6 @@ pub use plan::{
     CompileMode, Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform,
     Target, TargetName, Unit, UnitIndex, UnitKind,
 };
-pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput};
+pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings};
 pub use settings::{Debuginfo, Driver, Lto, Profile, Settings, Strip, StripLevel};
 pub use workspace::workspace_root;

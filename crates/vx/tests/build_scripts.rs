@@ -429,6 +429,7 @@ fn a_script_that_fails_is_told_with_what_it_said_and_is_not_remembered() {
     let env = package(
         r#"
         println!("cargo::rerun-if-changed=build.rs");
+        println!("cargo::warning=looking for a library");
         eprintln!("no such library");
         std::process::exit(3);
         "#,
@@ -437,6 +438,10 @@ fn a_script_that_fails_is_told_with_what_it_said_and_is_not_remembered() {
     for _ in 0..2 {
         let outcome = env.vx(["build"]).run().code(101);
         assert!(outcome.stderr.contains("no such library"), "{outcome}");
+        assert!(
+            outcome.stderr.contains("warning: app@0.1.0: looking for a library"),
+            "{outcome}"
+        );
         assert!(
             outcome
                 .stderr
@@ -450,9 +455,16 @@ fn a_script_that_fails_is_told_with_what_it_said_and_is_not_remembered() {
 
 #[test]
 fn an_error_that_a_script_declares_is_a_failure() {
-    let env = package(r#"println!("cargo::error=the library is too old");"#, "");
+    let env = package(
+        r#"println!("cargo::warning=a library is there"); println!("cargo::error=the library is too old");"#,
+        "",
+    );
     let outcome = env.vx(["build"]).run().code(101);
     assert!(outcome.stderr.contains("the library is too old"), "{outcome}");
+    assert!(
+        outcome.stderr.contains("warning: app@0.1.0: a library is there"),
+        "{outcome}"
+    );
 }
 
 #[test]

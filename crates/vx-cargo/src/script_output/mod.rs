@@ -5,8 +5,8 @@ mod parse;
 use serde::{Deserialize, Serialize};
 use vx_model::{Part, Root, RootedPath, Roots, Template};
 
-pub use parse::ScriptError;
 pub(crate) use parse::read;
+pub use parse::{ScriptError, script_warnings};
 
 /// What a build script said. Kept with the result of its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

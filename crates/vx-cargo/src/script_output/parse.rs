@@ -64,6 +64,17 @@ impl Plan {
     }
 }
 
+/// The warnings in what a build script printed, also where it failed or said something that is not acceptable.
+pub fn script_warnings(stdout: &[u8]) -> impl Iterator<Item = &str> {
+    let lines = stdout.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| {
+        let line = std::str::from_utf8(line).ok()?.trim();
+        ["cargo::warning=", "cargo:warning="]
+            .iter()
+            .find_map(|directive| line.strip_prefix(directive))
+    })
+}
+
 /// Reads what the build script of `package` printed. `bootstrap` is the user's `RUSTC_BOOTSTRAP`.
 pub(crate) fn read(
     package: &Package,

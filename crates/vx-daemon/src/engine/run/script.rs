@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use vx_cargo::{Needs, RunScript, ScriptOutput, UnitIndex, UnitKind};
+use vx_cargo::{Needs, RunScript, ScriptOutput, UnitIndex, UnitKind, script_warnings};
 use vx_model::{ActionResult, Digest, Input, InputSet, Key, OutputFile, Root, RootedPath};
 use vx_proto::{
     BuildEvent, Content, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, InputFile,
@@ -244,11 +244,18 @@ impl Run {
                 _ => {}
             })
             .await?;
-        if done.result.exit_code != Some(0) {
-            return Err(Stop::Failed(self.script_failure(unit, &done.result, &printed)));
-        }
-        let said = self.plan.script_output(unit, &printed.stdout, &roots);
-        let said = said.map_err(|error| Stop::Failed(WireError::from_error(ErrorKind::BuildFailed, &error)))?;
+        let said = match done.result.exit_code {
+            Some(0) => self
+                .plan
+                .script_output(unit, &printed.stdout, &roots)
+                .map_err(|error| WireError::from_error(ErrorKind::BuildFailed, &error)),
+            _ => Err(self.script_failure(unit, &done.result, &printed)),
+        };
+        let said = said.map_err(|failure| {
+            // They may tell why it failed, so those of packages from elsewhere are told too.
+            self.tell_script_warnings(unit, script_warnings(&printed.stdout));
+            Stop::Failed(failure)
+        })?;
         self.ledger()
             .durations
             .insert(self.plan.units[unit].identity.clone(), done.result.duration_ms);
@@ -349,11 +356,7 @@ impl Run {
     fn done(&self, unit: UnitIndex, output: ScriptOutput, outcome: Outcome) -> Result<(), Stop> {
         debug_assert_eq!(self.plan.units[unit].kind, UnitKind::RunBuildScript);
         if !self.is_immutable(unit) {
-            let package = &self.plan.packages[self.plan.units[unit].package];
-            for warning in output.warnings() {
-                let text = format!("warning: {}@{}: {warning}", package.name, package.version);
-                self.tell_lasting(BuildEvent::Warning(text));
-            }
+            self.tell_script_warnings(unit, output.warnings());
         }
         if self.setting.message_format.is_json() {
             let message = super::super::messages::script_executed(&self.plan, unit, &output, &self.setting.roots);
@@ -364,25 +367,32 @@ impl Run {
         Ok(())
     }
 
+    fn tell_script_warnings<'a>(&self, unit: UnitIndex, warnings: impl Iterator<Item = &'a str>) {
+        let package = &self.plan.packages[self.plan.units[unit].package];
+        for warning in warnings {
+            let text = format!("warning: {}@{}: {warning}", package.name, package.version);
+            self.tell_lasting(BuildEvent::Warning(text));
+        }
+    }
+
     fn script_failure(&self, unit: UnitIndex, result: &ExecuteResult, printed: &Printed) -> WireError {
         let package = &self.plan.packages[self.plan.units[unit].package];
         let message = format!(
             "failed to run custom build command for `{} v{}`",
             package.name, package.version
         );
-        let mut error = WireError::new(ErrorKind::BuildFailed, message);
-        error.causes.push(match (result.exit_code, result.signal) {
+        let mut cause = match (result.exit_code, result.signal) {
             (Some(code), _) => format!("the build script ended with exit code {code}"),
             (None, Some(signal)) => format!("the build script was ended by signal {signal}"),
             (None, None) => "the build script was ended".to_owned(),
-        });
+        };
         for (name, text) in [("stdout", &printed.stdout), ("stderr", &printed.stderr)] {
             if !text.is_empty() {
-                error
-                    .causes
-                    .push(format!("--- {name}\n{}", String::from_utf8_lossy(text).trim_end()));
+                cause += &format!("\n--- {name}\n{}", String::from_utf8_lossy(text).trim_end());
             }
         }
+        let mut error = WireError::new(ErrorKind::BuildFailed, message);
+        error.causes.push(cause);
         error
     }
 }
