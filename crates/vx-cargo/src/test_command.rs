@@ -53,7 +53,7 @@ impl Plan {
         let source = below.unwrap_or(&source.path).trim_start_matches('/');
         match unit.kind {
             UnitKind::TestDocumentation => unit.target.name.clone(),
-            _ if unit.is("test") => source.to_owned(),
+            _ if unit.is("test") || unit.is("bench") => source.to_owned(),
             _ => format!("unittests {source}"),
         }
     }

@@ -1,10 +1,15 @@
 //! Final artifacts: which outputs the user sees, where, and under which names.
 
+use std::collections::BTreeMap;
+
 use vx_model::{Root, RootedPath, Template};
 
 use crate::command::Uplift;
 use crate::compile::{Scripts, own_library_directories};
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
+
+/// The directory of examples, with tests in them or without, below that of the profile.
+const EXAMPLES: &str = "examples";
 
 impl Plan {
     /// The final artifacts of `unit`: everything that was asked for, programs, and Rust's dynamic libraries, without which
@@ -34,6 +39,32 @@ impl Plan {
             uplifts.extend(debuginfo);
         }
         uplifts
+    }
+
+    /// A warning for each file that two targets would be laid down as; the later one is.
+    pub(crate) fn collisions(&self) -> Vec<Template> {
+        let mut owners: BTreeMap<String, UnitIndex> = BTreeMap::new();
+        let mut warnings = Vec::new();
+        for unit in 0..self.units.len() {
+            for uplift in self.uplifts(unit) {
+                let Some(other) = owners.insert(uplift.destination.clone(), unit) else {
+                    continue;
+                };
+                let [one, other] = [unit, other].map(|unit| self.description(unit));
+                if one != other {
+                    let place = RootedPath::new(Root::Workspace, uplift.destination);
+                    let names = format!("\n  |\n  = note: {one} has the same output filename as {other}");
+                    let help = "\n  = help: consider changing their names to be unique or compiling them separately";
+                    warnings.push(
+                        Template::from("warning: output filename collision at ")
+                            .place(place)
+                            .text(names)
+                            .text(help),
+                    );
+                }
+            }
+        }
+        warnings
     }
 
     /// What the examples in the documentation of `unit` are compiled against: files of these units, to lie in
@@ -70,8 +101,9 @@ impl Plan {
 
     fn test_program(&self, unit: &Unit) -> Option<Uplift> {
         let file = self.file_name(unit, "bin", &self.file_stem(unit))?;
+        let directory = if unit.is("example") { EXAMPLES } else { "deps" };
         Some(Uplift {
-            destination: format!("{}/deps/{file}", self.output_directory_of(unit)),
+            destination: format!("{}/{directory}/{file}", self.output_directory_of(unit)),
             file,
             kind: unit.target.kind.first().cloned().unwrap_or_default(),
             is_executable: true,
@@ -103,7 +135,7 @@ impl Plan {
         let name = self.file_name(unit, crate_type, &stem)?;
         let directory = self.output_directory_of(unit);
         let destination = match unit.is("example") {
-            true => format!("{directory}/examples/{name}"),
+            true => format!("{directory}/{EXAMPLES}/{name}"),
             false => format!("{directory}/{name}"),
         };
         let kind = unit

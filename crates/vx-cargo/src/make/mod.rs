@@ -136,6 +136,7 @@ impl Plan {
         };
         plan.profile = plan.profile_description(&profile_name);
         identity::assign(&mut plan, &context.toolchain.identity.hex());
+        plan.warnings.extend(plan.collisions());
         Ok(plan)
     }
 }

@@ -108,3 +108,36 @@ fn of_examples_and_platforms() {
         &["--target", &host],
     );
 }
+
+#[test]
+fn two_targets_of_one_name_are_warned_of() {
+    let package = |name: &str| {
+        format!(
+            "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\
+             [[bin]]\nname = \"same\"\npath = \"src/main.rs\"\n"
+        )
+    };
+    let project = Project::new(&[
+        (
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"2\"\n",
+        ),
+        ("a/Cargo.toml", &package("a")),
+        ("a/src/main.rs", "fn main() {}"),
+        ("b/Cargo.toml", &package("b")),
+        ("b/src/main.rs", "fn main() {}"),
+    ]);
+    let plan = project.plan().unwrap();
+    let [warning] = plan.warnings.as_slice() else {
+        panic!("{:?}", plan.warnings)
+    };
+    let warning = format!("{warning:?}");
+    for part in [
+        "output filename collision at",
+        ".vx/build/debug/same",
+        "`a` (bin",
+        "`b` (bin",
+    ] {
+        assert!(warning.contains(part), "{part}: {warning}");
+    }
+}

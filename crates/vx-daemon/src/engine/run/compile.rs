@@ -373,7 +373,13 @@ impl Run {
     }
 
     fn failure(&self, unit: UnitIndex, result: &ExecuteResult, counts: Counts) -> WireError {
-        let message = counts.failure_summary(&self.plan.description(unit));
+        let message = match self.plan.documentation(unit) {
+            Some(_) => format!(
+                "could not document `{}`",
+                self.plan.packages[self.plan.units[unit].package].name
+            ),
+            None => counts.failure_summary(&self.plan.description(unit)),
+        };
         let mut error = WireError::new(ErrorKind::BuildFailed, message);
         if let Some(signal) = result.signal {
             error.causes.push(format!("rustc was ended by signal {signal}"));
