@@ -107,6 +107,8 @@ pub struct Selection {
     pub manifest_path: Option<String>,
     /// `--config KEY=VALUE|PATH`.
     pub config: Vec<String>,
+    /// `--ignore-rust-version`.
+    pub ignore_rust_version: bool,
     /// `--locked`.
     pub locked: bool,
     /// `--offline`.

@@ -200,6 +200,7 @@ fn selection(common: &CommonArguments) -> Result<Selection, WireError> {
         features,
         compilation,
         manifest,
+        ignore_rust_version,
         ..
     } = common;
     let profile = match compilation.release {
@@ -212,6 +213,7 @@ fn selection(common: &CommonArguments) -> Result<Selection, WireError> {
         no_default_features: features.no_default_features,
         profile,
         target: compilation.target.clone(),
+        ignore_rust_version: *ignore_rust_version,
         ..in_project(manifest)?
     })
 }
@@ -238,7 +240,10 @@ fn request(
         environment: environment(),
         toolchain,
         selection,
-        jobs: common.compilation.jobs.map(Into::into),
+        jobs: common
+            .compilation
+            .jobs
+            .and_then(|jobs| jobs.number(crate::services::jobs())),
         keep_going: common.compilation.keep_going,
         message_format: match common.message_format {
             BuildFormat::Human => MessageFormat::Human,
@@ -326,6 +331,7 @@ mod tests {
             "--locked",
             "--offline",
             "--frozen",
+            "--ignore-rust-version",
         ]);
         let expected = Selection {
             packages: vec!["a".to_owned(), "b".to_owned()],
@@ -351,6 +357,7 @@ mod tests {
             locked: true,
             offline: true,
             frozen: true,
+            ignore_rust_version: true,
             goal: Goal::Build,
             doc: false,
             by_name: false,

@@ -180,7 +180,7 @@ fn serve_exec(
 }
 
 /// Jobs of the machine.
-fn jobs() -> u32 {
+pub(crate) fn jobs() -> u32 {
     let parallelism = std::thread::available_parallelism().map_or(1, NonZero::get);
     u32::try_from(parallelism).unwrap_or(u32::MAX)
 }

@@ -101,10 +101,14 @@ async fn ask_for(
     let shown = cargo::shown(&command);
     let output = cargo::output(command).await?;
     let graph: Result<UnitGraph, _> = serde_json::from_slice(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let stderr = match output.status.success() {
-        true => String::from_utf8_lossy(&output.stderr).into_owned(),
+        true => stderr.into_owned(),
         // `cargo run` has checked everything when it prints the graph, and then falls over for want of a program to run.
-        false if goal == Goal::Run && graph.is_ok() => String::new(),
+        false if goal == Goal::Run && graph.is_ok() => {
+            let before_its_fall = stderr.split("\nthread '").next();
+            before_its_fall.unwrap_or_default().to_owned()
+        }
         false => return Err(cargo::refusal(&output)),
     };
     let mut graph = graph.map_err(|error| PlanError::Answer {
@@ -212,6 +216,7 @@ fn arguments(selection: &Selection) -> Vec<String> {
         ("--no-deps", selection.no_deps),
         ("--all-features", selection.all_features),
         ("--no-default-features", selection.no_default_features),
+        ("--ignore-rust-version", selection.ignore_rust_version),
     ];
     arguments.extend(
         switches

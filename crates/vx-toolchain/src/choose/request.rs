@@ -152,7 +152,11 @@ impl Request {
 
     /// The same, which must have `targets` too. Descriptions of targets (`*.json`) come with no standard library.
     pub(super) fn with_targets(mut self, targets: &[String]) -> Self {
-        let targets = targets.iter().filter(|target| super::name::is_triple(target));
+        // Cargo's name of the host, whose library every toolchain has.
+        let is_host = |target: &&String| *target == "host-tuple";
+        let targets = targets
+            .iter()
+            .filter(|target| super::name::is_triple(target) && !is_host(target));
         for target in targets {
             let (additions, _) = self
                 .additions

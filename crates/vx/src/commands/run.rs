@@ -18,7 +18,8 @@ pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> 
 
     let mut words = program.runner.iter().chain([&program.path]);
     // The program itself is always among them.
-    let mut command = Command::new(words.next().unwrap_or(&program.path));
+    let first = words.next().unwrap_or(&program.path);
+    let mut command = Command::new(first);
     command.args(words).args(&arguments.arguments);
     command.envs(
         program
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> 
     );
     become_program(&mut command).map_err(|error| WireError {
         causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, format!("could not run `{}`", program.path))
+        ..WireError::new(ErrorKind::Machine, format!("could not run `{first}`"))
     })
 }
 
