@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use super::corpus::Entry;
+use super::place;
 use super::record::RECORD;
 use super::toolchain::Toolchain;
 use crate::sandbox::Sandbox;
@@ -34,6 +35,8 @@ pub(super) struct Built {
     pub(super) checkout: Utf8PathBuf,
     /// Cargo's target directory, or the home of vx.
     pub(super) outputs: Utf8PathBuf,
+    /// Packages whose build scripts left the place of the checkout in what they wrote, as cargo built them; sorted.
+    pub(super) bound: Vec<String>,
 }
 
 /// What vx left of an entry, in the first place and in the second.
@@ -91,8 +94,11 @@ impl<'a> Workshop<'a> {
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTC_WRAPPER", std::env::current_exe()?)
             .env(RECORD, logs.join("actions"));
-        let places = (self.checkout("of-cargo")?, target.clone());
-        self.build(cargo, places, &target, &logs.join("log"))
+        let checkout = self.checkout("of-cargo")?;
+        let bound_to = checkout.clone();
+        let built = self.build(cargo, (checkout, target.clone()), &target, &logs.join("log"))?;
+        let bound = place::packages_bound_to(&bound_to, &target)?;
+        Ok(Built { bound, ..built })
     }
 
     /// Builds with vx in two places, one after the other. `logs` gets `log` and `actions` of the first place, `second.log` and
@@ -159,6 +165,7 @@ impl<'a> Workshop<'a> {
             smoke: smoke(self.entry, &programs),
             checkout,
             outputs,
+            bound: Vec::new(),
         })
     }
 }

@@ -71,23 +71,6 @@ pub(super) const INTENDED: &[Intended] = &[
     because("_=", Absent, "left by the shell that starts the recorder"),
 ];
 
-/// Entries whose results hold the path of their checkout, so that another checkout must make its own; each with the reason.
-const BOUND_TO_PLACE: &[(&str, &str)] = &[
-    (
-        "cbindgen",
-        "its build script writes the full paths of its test files into `OUT_DIR`; no compiler runs",
-    ),
-    (
-        "starship",
-        "its build script (shadow-rs) writes `pub const CARGO_MANIFEST_DIR` with the path of the checkout into the code",
-    ),
-];
-
-/// Whether processes are meant to run for an entry in a second place.
-pub(super) fn is_bound_to_its_place(name: &str) -> bool {
-    BOUND_TO_PLACE.iter().any(|(bound, _)| *bound == name)
-}
-
 const fn because(prefix: &'static str, treatment: Treatment, reason: &'static str) -> Intended {
     Intended {
         prefix,

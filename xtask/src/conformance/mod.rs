@@ -8,6 +8,7 @@ mod compare;
 mod corpus;
 mod intended;
 mod normal;
+mod place;
 mod process;
 mod record;
 mod results;
@@ -123,7 +124,10 @@ impl Examination {
             vx,
             second,
             units: theirs.len(),
-            started_in_second: read(&self.of_vx, "second.actions")?.len(),
+            started_in_second: read(&self.of_vx, "second.actions")?
+                .iter()
+                .map(|process| process.variable("CARGO_PKG_NAME").to_owned())
+                .collect(),
             differences,
         })
     }
@@ -158,6 +162,9 @@ impl Examination {
         println!("{}", verdict.row());
         let logs = self.of_vx.logs(entry);
         fs::write(logs.join("differences"), verdict.details(""))?;
+        if let Some(note) = verdict.note() {
+            println!("    {note}");
+        }
         for complaint in verdict.complaints() {
             println!("    {complaint}");
         }

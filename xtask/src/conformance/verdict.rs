@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::builders::Built;
 use super::compare::Difference;
-use super::intended;
 
 /// Everything that is known about an entry.
 #[derive(Debug)]
@@ -15,8 +14,8 @@ pub(super) struct Verdict {
     pub(super) second: Built,
     /// Processes that cargo started.
     pub(super) units: usize,
-    /// Processes that vx started in the second place.
-    pub(super) started_in_second: usize,
+    /// The packages of the processes that vx started in the second place, one each.
+    pub(super) started_in_second: Vec<String>,
     /// Processes that differ.
     pub(super) differences: Vec<Difference>,
 }
@@ -37,7 +36,7 @@ impl Verdict {
             self.cargo.seconds,
             self.vx.seconds,
             self.second.seconds,
-            self.started_in_second
+            self.started_in_second.len()
         )
     }
 
@@ -70,11 +69,26 @@ impl Verdict {
                 format!("smoke command: cargo's prints {theirs:?}, that of vx{place} {ours:?}"),
             );
         }
+        let unbound: Vec<_> = self
+            .started_in_second
+            .iter()
+            .filter(|package| !cargo.bound.contains(package))
+            .collect();
         expect(
-            self.started_in_second == 0 || intended::is_bound_to_its_place(&self.name),
-            format!("vx starts {} processes in the second place", self.started_in_second),
+            unbound.is_empty(),
+            format!(
+                "vx starts {} processes in the second place, of {unbound:?}",
+                unbound.len()
+            ),
         );
         complaints
+    }
+
+    /// Why something ran in the second place, where something had to.
+    pub(super) fn note(&self) -> Option<String> {
+        let bound = self.cargo.bound.join(", ");
+        (!self.started_in_second.is_empty() && !bound.is_empty())
+            .then(|| format!("what the build script of {bound} left for cargo holds the path of the checkout"))
     }
 
     /// Everything that is wrong, processes whose title holds `unit` only.
@@ -107,6 +121,7 @@ mod tests {
             smoke: "a 1.0".to_owned(),
             checkout: "/w".into(),
             outputs: "/o".into(),
+            bound: Vec::new(),
         };
         Verdict {
             name: "a".to_owned(),
@@ -114,7 +129,7 @@ mod tests {
             vx: built.clone(),
             second: built,
             units: 1,
-            started_in_second: 0,
+            started_in_second: Vec::new(),
             differences: Vec::new(),
         }
     }
@@ -129,10 +144,21 @@ mod tests {
         let mut differs = verdict();
         differs.vx.artifacts.clear();
         differs.second.smoke = "b".to_owned();
-        differs.started_in_second = 2;
+        differs.started_in_second = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(differs.complaints().len(), 3, "{:?}", differs.complaints());
         differs.vx.success = false;
         assert!(differs.details("").contains("vx fails"));
+    }
+
+    #[test]
+    fn only_what_is_bound_to_its_place_may_run_in_another() {
+        let mut bound = verdict();
+        bound.started_in_second = vec!["a".to_owned()];
+        assert!(!bound.conforms() && bound.note().is_none());
+        bound.cargo.bound = vec!["a".to_owned()];
+        assert!(bound.conforms() && bound.note().is_some());
+        bound.started_in_second.push("b".to_owned());
+        assert!(!bound.conforms());
     }
 
     #[test]
