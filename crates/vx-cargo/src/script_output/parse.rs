@@ -64,7 +64,7 @@ impl Plan {
     }
 }
 
-/// The warnings in what a build script printed, also where it failed or said something that is not acceptable.
+/// The warnings in what a build script printed that failed.
 pub fn script_warnings(stdout: &[u8]) -> impl Iterator<Item = &str> {
     let lines = stdout.split(|byte| *byte == b'\n');
     lines.filter_map(|line| {

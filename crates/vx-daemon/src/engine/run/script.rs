@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use vx_cargo::{Needs, RunScript, ScriptOutput, UnitIndex, UnitKind, script_warnings};
-use vx_model::{ActionResult, Digest, Input, InputSet, Key, OutputFile, Root, RootedPath};
+use vx_cargo::{Needs, RunScript, ScriptError, ScriptOutput, UnitIndex, UnitKind, script_warnings};
+use vx_model::{ActionResult, Digest, Input, InputSet, Key, OutputFile, Root, RootedPath, Roots};
 use vx_proto::{
     BuildEvent, Content, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, InputFile,
     MaterializeRequest, Outcome, Placement, WireError,
@@ -244,22 +244,33 @@ impl Run {
                 _ => {}
             })
             .await?;
-        let said = match done.result.exit_code {
-            Some(0) => self
-                .plan
-                .script_output(unit, &printed.stdout, &roots)
-                .map_err(|error| WireError::from_error(ErrorKind::BuildFailed, &error)),
-            _ => Err(self.script_failure(unit, &done.result, &printed)),
-        };
-        let said = said.map_err(|failure| {
-            // They may tell why it failed, so those of packages from elsewhere are told too.
-            self.tell_script_warnings(unit, script_warnings(&printed.stdout));
-            Stop::Failed(failure)
-        })?;
+        let said = self.said(unit, &done.result, &printed, &roots)?;
         self.ledger()
             .durations
             .insert(self.plan.units[unit].identity.clone(), done.result.duration_ms);
         self.settle(action, said, placed, &printed.stdout, done).await
+    }
+
+    /// What a script said that has succeeded.
+    fn said(
+        &self,
+        unit: UnitIndex,
+        result: &ExecuteResult,
+        printed: &Printed,
+        roots: &Roots,
+    ) -> Result<ScriptOutput, Stop> {
+        let failed = |error: &ScriptError| WireError::from_error(ErrorKind::BuildFailed, error);
+        let failure = match result.exit_code {
+            Some(0) => match self.plan.script_output(unit, &printed.stdout, roots) {
+                Ok(said) => return Ok(said),
+                Err(error @ ScriptError::Invalid { .. }) => return Err(Stop::Failed(failed(&error))),
+                Err(error @ ScriptError::Reported { .. }) => failed(&error),
+            },
+            _ => self.script_failure(unit, result, printed),
+        };
+        // They may tell why it failed, so those of packages from elsewhere are told too.
+        self.tell_script_warnings(unit, script_warnings(&printed.stdout));
+        Err(Stop::Failed(failure))
     }
 
     /// Names the output directory for good and publishes.
