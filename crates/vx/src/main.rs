@@ -83,7 +83,13 @@ fn run(
             },
         );
     }
-    let cli = Cli::parse_from(arguments);
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => match commands::cargo::option_not_of_vx(&error) {
+            Some(refusal) => return Err(refusal),
+            None => error.exit(),
+        },
+    };
     screen.obey(&cli.terminal)?;
     let environment = Environment::of_process()?;
     for name in &environment.unknown {

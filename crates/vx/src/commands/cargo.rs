@@ -1,8 +1,9 @@
-//! Commands that are Cargo's own and that vx passes on (`vx tree`, `vx metadata`), and those that it does not have.
+//! Commands that are Cargo's own and that vx passes on (`vx tree`, `vx metadata`), and commands and options that it does not have.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
+use clap::error::{ContextKind, ContextValue};
 use vx_proto::{ErrorKind, WireError};
 
 use super::test::exit_code;
@@ -43,6 +44,42 @@ const NOT_OF_VX: &[&str] = &[
     "yank",
 ];
 
+/// Options of Cargo's commands that vx does not have, each with what to do; `docs/not-yet.md` lists them for people.
+const OPTIONS_NOT_OF_VX: &[(&str, &str)] = &[
+    (
+        "--artifact-dir",
+        "outputs lie in `.vx/build` of the workspace; copy them from there",
+    ),
+    (
+        "--build-plan",
+        "`--action-log PATH` writes every process that a build starts",
+    ),
+    ("--fix", "run cargo with it"),
+    ("--future-incompat-report", "run cargo with it"),
+    (
+        "--lockfile-path",
+        "the lock file lies beside the manifest of the workspace",
+    ),
+    ("--open", "the first page is named when the documentation is made"),
+    ("--target-dir", "outputs lie in `.vx/build` of the workspace"),
+    ("--timings", "`vx explain` tells what ran, and why"),
+    ("--unit-graph", "run cargo with it"),
+    (
+        "-Z",
+        "what a manifest asks for by `cargo-features` works with a nightly toolchain",
+    ),
+];
+
+/// What is said in place of `error` where it is about an option that only Cargo has.
+pub(crate) fn option_not_of_vx(error: &clap::Error) -> Option<WireError> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let (option, help) = OPTIONS_NOT_OF_VX.iter().find(|(name, _)| name == option)?;
+    let message = format!("vx does not have cargo's option `{option}`");
+    Some(WireError::new(ErrorKind::Usage, message).with_help(*help))
+}
+
 /// Whether these arguments, without the name of the program, are for Cargo; an error where vx knows that Cargo alone has
 /// such a command.
 pub(crate) fn is_passed_on(arguments: &[OsString]) -> Result<bool, WireError> {
@@ -73,7 +110,10 @@ pub(crate) fn pass_on(arguments: &[OsString], invocation: &mut Invocation<'_>) -
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn commands_of_cargo_are_told_apart() {
@@ -84,5 +124,18 @@ mod tests {
         }
         let refused = is_passed_on(&["publish"]).unwrap_err();
         assert_eq!(refused.help.as_deref(), Some("run `cargo publish`"));
+    }
+
+    #[test]
+    fn options_of_cargo_are_refused_by_name() {
+        let refusal = |option: &str| option_not_of_vx(&Cli::try_parse_from(["vx", "doc", option]).unwrap_err());
+        for (option, _) in OPTIONS_NOT_OF_VX {
+            let refused = refusal(option).unwrap();
+            assert_eq!(refused.message, format!("vx does not have cargo's option `{option}`"));
+        }
+        for joined in ["-Zbuild-std", "--target-dir=x", "--timings=html"] {
+            assert!(refusal(joined).is_some(), "{joined}");
+        }
+        assert_eq!(refusal("--nonsense"), None);
     }
 }
