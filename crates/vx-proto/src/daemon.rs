@@ -288,6 +288,8 @@ pub enum BuildEvent {
         /// How.
         outcome: Outcome,
     },
+    /// A unit could not be made, and is not the one that [`BuildEvent::Failed`] is about.
+    UnitFailed(WireError),
     /// A warning of vx or of a build script: `warning: …` in full, without colours.
     Warning(String),
     /// A diagnostic of the compiler, with ANSI colours, line feeds inside and at the end.

@@ -251,7 +251,12 @@ fn errors_are_found_by_a_check_and_shown_again_until_they_are_mended() {
 fn what_could_be_made_is_laid_down_though_something_else_failed() {
     let env = project();
     env.write("src/bin/broken.rs", "fn main() { nowhere() }");
-    env.vx(["build", "--keep-going"]).run().code(101);
+    env.write("src/bin/mistaken.rs", "fn main() { never() }");
+    let outcome = env.vx(["build", "--keep-going"]).run().code(101);
+    for name in ["broken", "mistaken"] {
+        let error = format!("error: could not compile `the-app` (bin \"{name}\") due to 1 previous error");
+        assert_eq!(outcome.stderr.matches(&error).count(), 1, "{outcome}");
+    }
     assert_eq!(env.run_program("debug/the-app"), "7\n");
     assert!(!env.project().join(".vx/build/debug/broken").exists());
 

@@ -324,10 +324,7 @@ impl Engine {
         roots: &Roots,
         run: &Arc<Run>,
     ) -> Result<BuildSummary, WireError> {
-        let failure = {
-            let mut ledger = run.ledger();
-            (!ledger.failures.is_empty()).then(|| ledger.failures.remove(0))
-        };
+        let mut failures = std::mem::take(&mut run.ledger().failures).into_iter();
         let outputs = Outputs {
             plan: &planned.plan,
             roots,
@@ -340,9 +337,10 @@ impl Engine {
         if let (Ok(placed), true) = (&placed, prepared.json()) {
             outputs.tell(placed, |message| prepared.tell(message));
         }
-        if let Some(failure) = failure {
+        if let Some(first) = failures.next() {
+            failures.for_each(|failure| prepared.tell(BuildEvent::UnitFailed(failure)));
             self.remember(roots, run).await;
-            return Err(failure);
+            return Err(first);
         }
         let placed = placed?;
         let summary = {

@@ -55,6 +55,7 @@ impl<'a> BuildView<'a> {
                 self.progress.finished(*unit);
                 self.list_if_not_run(label, *outcome);
             }
+            BuildEvent::UnitFailed(error) => self.above(|screen| screen.error(error)),
             BuildEvent::Warning(text) => self.above(|screen| screen.warning(text)),
             BuildEvent::Diagnostic { rendered } => self.above(|screen| screen.diagnostic(rendered)),
             BuildEvent::Json(line) => self.above(|screen| screen.answer(line)),
