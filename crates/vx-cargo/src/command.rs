@@ -41,6 +41,9 @@ pub struct Compile {
     pub links: bool,
     /// Whether a proc macro is anywhere among the dependencies.
     pub uses_proc_macros: bool,
+    /// Whether its arguments make it read files that its dep-info does not name: native libraries that go into a library, for
+    /// example.
+    pub reads_unreported: bool,
     /// Clippy's compiler, where it is the one that runs. It is no part of the toolchain's identity, reads its configuration
     /// (`clippy.toml`) where it finds it, and asks for [`Compile::READ_BY_CLIPPY`] without saying so.
     pub clippy: Option<RootedPath>,

@@ -581,3 +581,44 @@ fn a_library_in_c_is_compiled_and_linked() {
     assert_ran(env.build(&[]), 0);
     assert_eq!(env.run_program("debug/app"), "linked 42\n");
 }
+
+/// Makes `libs/libanswer.a` in the project, a library in C that answers `answer`.
+fn make_library(env: &TestEnv, answer: i32) {
+    let directory = env.project().join("libs");
+    env.write("libs/answer.c", &format!("int answer(void) {{ return {answer}; }}\n"));
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).current_dir(&directory).status();
+        assert!(status.unwrap().success(), "{program} {arguments:?}");
+    };
+    run("cc", &["-c", "answer.c", "-o", "answer.o"]);
+    // Without the moment of its making in it, so that equal libraries are equal files.
+    run("ar", &["rcsD", "libanswer.a", "answer.o"]);
+}
+
+#[test]
+fn a_native_library_that_a_script_only_points_at_is_an_input() {
+    let env = package(
+        r#"
+        let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+        println!("cargo::rustc-link-search=native={package}/libs");
+        println!("cargo::rustc-link-lib=static=answer");
+        println!("cargo::rerun-if-changed=libs/libanswer.a");
+        "#,
+        "println!(\"{}\", app::answer())",
+    );
+    env.write(
+        "src/lib.rs",
+        "unsafe extern \"C\" { #[link_name = \"answer\"] fn answer_in_c() -> i32; }\n\
+         pub fn answer() -> i32 { unsafe { answer_in_c() } }\n",
+    );
+    make_library(&env, 42);
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+    // The script says what it said before; the library that took the native one in is another all the same.
+    make_library(&env, 43);
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "43\n");
+    make_library(&env, 42);
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "42\n");
+}

@@ -3,6 +3,7 @@
 mod arguments;
 mod environment;
 mod remap;
+mod unreported;
 
 pub(crate) use arguments::Arguments;
 
@@ -39,6 +40,7 @@ impl Plan {
             false => Arguments::new(self, unit, scripts).all(&linked),
         };
         Compile {
+            reads_unreported: unreported::reads_unreported(&arguments),
             arguments,
             environment: self.rustc_environment(unit, scripts),
             library_path: self.macro_library_path(&crates, &linked, scripts),

@@ -194,6 +194,7 @@ impl Run {
             rustc_json: true,
             observe: compile.links
                 || compile.uses_proc_macros
+                || compile.reads_unreported
                 || compile.clippy.is_some()
                 || compile.dep_info.is_none(),
             priority: self.priorities[unit],

@@ -1,0 +1,82 @@
+//! Whether a command line makes rustc read files that it names in no dep-info: native libraries that it puts into a library,
+//! crates in directories of the user's, what a flag names. Which files these are is seen only by watching it.
+
+use vx_model::{Part, Root, Template};
+
+/// Flags that name a file to be read, or directories of many.
+const NAME_FILES: [&str; 4] = ["--sysroot", "profile-use=", "profile-sample-use=", "@"];
+
+/// Whether it does.
+pub(super) fn reads_unreported(arguments: &[Template]) -> bool {
+    let mut option = "";
+    arguments.iter().any(|argument| {
+        let before = std::mem::replace(&mut option, leading_text(argument));
+        let text = option;
+        let is_of = |name: &str| before == name || text.starts_with(name);
+        let names_file = NAME_FILES.iter().any(|flag| {
+            let value = text.trim_start_matches("-C").trim_start_matches("-Z");
+            value.starts_with(flag)
+        });
+        let is_description = is_of("--target") && text.ends_with(".json");
+        let is_place = is_of("-L") && text != "-L" || is_of("--extern") && text.contains('=');
+        names_file || is_description || (is_place && !is_settled(argument))
+    })
+}
+
+fn leading_text(argument: &Template) -> &str {
+    match argument.parts.first() {
+        Some(Part::Text(text)) => text,
+        _ => "",
+    }
+}
+
+/// Whether what lies there never changes, or is told to the key otherwise.
+fn is_settled(argument: &Template) -> bool {
+    let settled = |part: &Part| match part {
+        Part::Place(place) => matches!(place.root, Root::Exec | Root::Home | Root::Toolchain | Root::OutDir),
+        Part::Text(_) => false,
+    };
+    argument.parts.iter().any(settled)
+}
+
+#[cfg(test)]
+mod tests {
+    use vx_model::RootedPath;
+
+    use super::*;
+
+    fn text(words: &str) -> Vec<Template> {
+        words.split(' ').map(Template::from).collect()
+    }
+
+    #[test]
+    fn flags_of_every_build_are_reported() {
+        let deps = Template::from("dependency=").place(RootedPath::new(Root::Exec, "deps"));
+        let out = Template::from("native=").place(RootedPath::new(Root::Home, "out/0"));
+        let extern_crate = Template::from("a=").place(RootedPath::new(Root::Exec, "deps/liba.rmeta"));
+        let mut arguments =
+            text("rustc src/lib.rs --crate-type lib -C metadata=L --cfg x --extern proc_macro -l static=a -L");
+        arguments.extend([deps, "-L".into(), out, "--extern".into(), extern_crate]);
+        assert!(!reads_unreported(&arguments));
+    }
+
+    #[test]
+    fn flags_that_name_files_of_the_user_are_not() {
+        for words in [
+            "-L native=/usr/lib",
+            "-L/opt/crates",
+            "--extern a=/opt/liba.rlib",
+            "--extern=a=liba.rlib",
+            "-C profile-use=a.profdata",
+            "-Cprofile-use=/a.profdata",
+            "-Zprofile-sample-use=a",
+            "--sysroot=/opt",
+            "--target machine.json",
+            "@flags",
+        ] {
+            assert!(reads_unreported(&text(words)), "{words}");
+        }
+        let here = Template::from("native=").place(RootedPath::new(Root::Workspace, "libs"));
+        assert!(reads_unreported(&["-L".into(), here]));
+    }
+}
