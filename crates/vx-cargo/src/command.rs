@@ -44,6 +44,8 @@ pub struct Compile {
     /// Whether its arguments make it read files that its dep-info does not name: native libraries that go into a library, for
     /// example.
     pub reads_unreported: bool,
+    /// Whether what is made depends on the processor at hand (`-C target-cpu=native`).
+    pub is_for_this_processor: bool,
     /// Clippy's compiler, where it is the one that runs. It is no part of the toolchain's identity, reads its configuration
     /// (`clippy.toml`) where it finds it, and asks for [`Compile::READ_BY_CLIPPY`] without saying so.
     pub clippy: Option<RootedPath>,

@@ -11,6 +11,9 @@ use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 /// The directory of examples, with tests in them or without, below that of the profile.
 const EXAMPLES: &str = "examples";
 
+/// What the names of dep-info, metadata and debugging information end in.
+const USUAL_ENDINGS: [&str; 4] = [".d", ".rmeta", ".dwo", ".dwp"];
+
 impl Plan {
     /// The final artifacts of `unit`: everything that was asked for, programs, and Rust's dynamic libraries, without which
     /// programs do not start.
@@ -82,6 +85,15 @@ impl Plan {
             Root::Workspace,
             format!("{}/deps", self.output_directory_of(&self.units[unit])),
         )
+    }
+
+    /// Whether rustc writes `file` for `unit` in every build, and not because a flag asks for it (`--emit=asm`).
+    pub fn is_usual_output(&self, unit: UnitIndex, file: &str) -> bool {
+        let unit = &self.units[unit];
+        let stem = self.file_stem(unit);
+        let made = unit.target.crate_types.iter().map(String::as_str).chain(["bin"]);
+        let mut made = made.filter_map(|crate_type| self.file_name(unit, crate_type, &stem));
+        made.any(|name| name == file) || USUAL_ENDINGS.iter().any(|ending| file.ends_with(ending))
     }
 
     /// The first page of the documentation of `unit`; none where it documents nothing.

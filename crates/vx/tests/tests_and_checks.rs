@@ -353,6 +353,21 @@ fn flags_for_one_target_reach_that_target_alone() {
     assert_eq!(env.run_program("debug/the-app"), "8\n");
     assert_eq!(ran(&env, &env.project(), &["build"]).1, 0);
     assert_eq!(env.run_program("debug/the-app"), "7\n");
+
+    // What they make rustc write is the user's, also where it comes from the store.
+    let assembly = || {
+        let files = env.project().join(".vx/build/debug/deps").read_dir_utf8().unwrap();
+        let mut files = files.map(|file| file.unwrap().into_path());
+        files.find(|file| file.extension() == Some("s"))
+    };
+    let arguments = ["rustc", "--lib", "--", "--emit=asm"];
+    assert_eq!(ran(&env, &env.project(), &arguments).1, 1);
+    let file = assembly().unwrap();
+    assert!(std::fs::read_to_string(&file).unwrap().contains("seven"), "{file}");
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(ran(&env, &env.project(), &arguments).1, 0);
+    assert!(assembly().is_some());
+
     let unclear = env.vx(["rustc", "--", "--cfg", "louder"]).run().code(101);
     assert!(unclear.stderr.contains("can only be passed to one target"), "{unclear}");
 }

@@ -41,6 +41,7 @@ impl Plan {
         };
         Compile {
             reads_unreported: unreported::reads_unreported(&arguments),
+            is_for_this_processor: unreported::is_for_this_processor(&arguments),
             arguments,
             environment: self.rustc_environment(unit, scripts),
             library_path: self.macro_library_path(&crates, &linked, scripts),

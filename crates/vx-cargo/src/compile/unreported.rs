@@ -1,12 +1,18 @@
-//! Whether a command line makes rustc read files that it names in no dep-info: native libraries that it puts into a library,
-//! crates in directories of the user's, what a flag names. Which files these are is seen only by watching it.
+//! What a command line makes rustc look at without saying so in its dep-info: native libraries that it puts into a library,
+//! crates in directories of the user's, files that a flag names (which ones is seen only by watching it), the processor.
 
 use vx_model::{Part, Root, Template};
 
 /// Flags that name a file to be read, or directories of many.
 const NAME_FILES: [&str; 4] = ["--sysroot", "profile-use=", "profile-sample-use=", "@"];
 
-/// Whether it does.
+/// Whether it makes for the processor that it runs on.
+pub(super) fn is_for_this_processor(arguments: &[Template]) -> bool {
+    let is_native = |text: &str| text.ends_with("target-cpu=native") || text.ends_with("tune-cpu=native");
+    arguments.iter().any(|argument| is_native(leading_text(argument)))
+}
+
+/// Whether it makes rustc read files that it does not report.
 pub(super) fn reads_unreported(arguments: &[Template]) -> bool {
     let mut option = "";
     arguments.iter().any(|argument| {
@@ -58,6 +64,14 @@ mod tests {
             text("rustc src/lib.rs --crate-type lib -C metadata=L --cfg x --extern proc_macro -l static=a -L");
         arguments.extend([deps, "-L".into(), out, "--extern".into(), extern_crate]);
         assert!(!reads_unreported(&arguments));
+    }
+
+    #[test]
+    fn the_processor_counts_where_a_flag_says_native() {
+        for words in ["-C target-cpu=native", "-Ctarget-cpu=native", "-Ztune-cpu=native"] {
+            assert!(is_for_this_processor(&text(words)), "{words}");
+        }
+        assert!(!is_for_this_processor(&text("-C target-cpu=x86-64-v3 -L native=/x")));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) struct CompileFacts {
     pub(crate) environment: Vec<(String, String)>,
     /// Where the programs of a link are found on `PATH`.
     pub(crate) programs: Vec<(String, String)>,
+    /// The processor, where it decides what is made.
+    pub(crate) processor: Option<&'static str>,
 }
 
 /// The weak key of a compile unit.
@@ -58,6 +60,9 @@ pub(crate) fn compile_key(
     key = environment_parts(key, facts.environment);
     for (program, found) in facts.programs {
         key = key.part(format!("program {program}"), found);
+    }
+    if let Some(processor) = facts.processor {
+        key = key.part("processor", processor);
     }
     key
 }

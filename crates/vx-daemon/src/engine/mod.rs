@@ -20,6 +20,7 @@ mod names;
 mod observed;
 mod outputs;
 mod plans;
+mod processor;
 mod progress;
 mod questions;
 mod run;

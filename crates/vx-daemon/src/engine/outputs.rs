@@ -53,6 +53,7 @@ impl Outputs<'_> {
             };
             placed.extend(self.documentation(unit));
             files.extend(self.macros(unit));
+            files.extend(self.asked_for_by_flags(unit));
             for uplift in self.plan.uplifts(unit) {
                 let Some(file) = compiled.file(&uplift.file) else {
                     continue;
@@ -206,12 +207,20 @@ impl Outputs<'_> {
         let compiled = self.run.board().compiled(unit).filter(|_| self.json && is_macro);
         let files = compiled.iter().flat_map(|compiled| &compiled.files);
         let is_library = |file: &&OutputFile| file.path.ends_with(std::env::consts::DLL_SUFFIX);
-        let files = files.filter(is_library).map(|file| File {
-            path: self.absolute(&self.plan.dependency_directory(unit).join(file_name(file))),
-            digest: file.digest,
-            is_executable: file.is_executable,
-        });
+        let files = files.filter(is_library).map(|file| self.among_dependencies(unit, file));
         files.collect()
+    }
+
+    /// What flags of the user's made rustc write for a target that was asked for, where Cargo has it too.
+    fn asked_for_by_flags(&self, unit: UnitIndex) -> Vec<File> {
+        let compiled = self
+            .run
+            .board()
+            .compiled(unit)
+            .filter(|_| self.plan.roots.contains(&unit));
+        let files = compiled.iter().flat_map(|compiled| &compiled.files);
+        let unusual = files.filter(|file| !self.plan.is_usual_output(unit, file_name(file)));
+        unusual.map(|file| self.among_dependencies(unit, file)).collect()
     }
 
     fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<File> {
@@ -221,14 +230,19 @@ impl Outputs<'_> {
                 continue;
             };
             for file in compiled.files.iter().filter(|file| !file.path.ends_with(".d")) {
-                files.push(File {
-                    path: self.absolute(&self.plan.dependency_directory(unit).join(file_name(file))),
-                    digest: file.digest,
-                    is_executable: file.is_executable,
-                });
+                files.push(self.among_dependencies(unit, file));
             }
         }
         files
+    }
+
+    /// A file of `unit` in the directory for what only other programs look at.
+    fn among_dependencies(&self, unit: UnitIndex, file: &OutputFile) -> File {
+        File {
+            path: self.absolute(&self.plan.dependency_directory(unit).join(file_name(file))),
+            digest: file.digest,
+            is_executable: file.is_executable,
+        }
     }
 
     async fn lay_down(&self, engine: &Engine, mut files: Vec<File>) -> Result<(), WireError> {

@@ -15,6 +15,7 @@ use super::traces::Traces;
 use crate::engine::diagnostics::Counts;
 use crate::engine::environment::{Environment, add_library_path, is_read_by_rustc};
 use crate::engine::keys::{CompileFacts, compile_key, is_settled};
+use crate::engine::processor;
 use crate::engine::progress::{Compiled, Progress, Stop, file_name};
 
 /// Programs that a link may start; where they are found on `PATH` decides it.
@@ -60,6 +61,7 @@ impl Run {
         if compile.links {
             dependencies.facts.programs = programs(&environment);
         }
+        dependencies.facts.processor = compile.is_for_this_processor.then(processor::identity);
         let package = &self.plan.packages[self.plan.units[unit].package];
         let facts = std::mem::take(&mut dependencies.facts);
         let weak = compile_key(&self.setting.toolchain, package, &compile, facts);
