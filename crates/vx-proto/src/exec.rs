@@ -62,7 +62,7 @@ pub struct ExecuteRequest {
 pub enum AccessKind {
     /// Opened for reading, or executed.
     Read,
-    /// Looked for (stat, access, readlink, a failed open): only what kind of thing is there mattered.
+    /// Looked for (stat, access, readlink, a failed open): whether something is there, of what kind, and what stat tells of it.
     Probe,
     /// Opened as a directory to list it.
     List,

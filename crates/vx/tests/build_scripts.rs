@@ -582,6 +582,23 @@ fn a_library_in_c_is_compiled_and_linked() {
     assert_eq!(env.run_program("debug/app"), "linked 42\n");
 }
 
+#[test]
+fn the_length_of_a_file_that_a_script_does_not_read_is_an_input() {
+    let env = package(
+        r#"println!("cargo::rustc-env=LENGTH={}", std::fs::metadata("data").unwrap().len());"#,
+        r#"println!("{}", env!("LENGTH"))"#,
+    );
+    env.write("data", "1");
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "1\n");
+    env.write("data", "123");
+    assert_ran(env.build(&[]), SCRIPT_AND_PROGRAM);
+    assert_eq!(env.run_program("debug/app"), "3\n");
+    env.write("data", "1");
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "1\n");
+}
+
 /// Makes `libs/libanswer.a` in the project, a library in C that answers `answer`.
 fn make_library(env: &TestEnv, answer: i32) {
     let directory = env.project().join("libs");

@@ -42,6 +42,11 @@ pub(crate) fn interpret(accesses: &[Access], roots: &Roots) -> Seen {
         if let Some(name) = entry_above(workspace, path) {
             seen.inputs.push(Input::Ancestors(name));
         }
+        if *kind == AccessKind::Probe && place.root == Root::Workspace {
+            // Who asks what is there is also told how long it is and when it changed: `git` looks no further, to find out
+            // whether a checkout is as it was committed.
+            seen.inputs.push(Input::File(place.clone()));
+        }
         seen.inputs.push(match kind {
             AccessKind::Read => Input::File(place),
             AccessKind::List => Input::Listing(place),
@@ -105,6 +110,20 @@ mod tests {
             Input::Listing(RootedPath::new(Root::Workspace, "")),
         ];
         assert_eq!(seen.inputs, expected);
+    }
+
+    #[test]
+    fn the_content_of_what_is_only_looked_at_in_the_workspace_counts() {
+        let seen = see(&[
+            ("/home/u/work/data", AccessKind::Probe),
+            ("/usr/bin/git", AccessKind::Probe),
+        ]);
+        let data = RootedPath::new(Root::Workspace, "data");
+        let git = RootedPath::new(Root::Host, "usr/bin/git");
+        assert_eq!(
+            seen.inputs,
+            [Input::File(data.clone()), Input::Kind(data), Input::Kind(git)]
+        );
     }
 
     #[test]
