@@ -407,6 +407,25 @@ fn another_registry() {
 }
 
 #[test]
+fn a_package_that_only_a_feature_asks_for() {
+    let registry = TestRegistry::start();
+    let env = project_of_registry(&registry);
+    env.replace("Cargo.toml", "greet = {", "greet = { optional = true,");
+    env.write(
+        "src/main.rs",
+        "fn main() {\n#[cfg(feature = \"greet\")]\nprintln!(\"{}\", greet::greet());\n}\n",
+    );
+    for (arguments, units, said) in [
+        (&[][..], 1, ""),
+        (&["--features", "greet"], 3, "hello from lib.rs\n"),
+        (&["--all-features"], 0, "hello from lib.rs\n"),
+    ] {
+        assert_eq!(env.build(arguments).ran, units, "{arguments:?}");
+        assert_eq!(env.run_program("debug/app"), said);
+    }
+}
+
+#[test]
 fn a_missing_lock_file_is_made() {
     let registry = TestRegistry::start();
     let env = project_of_registry(&registry);

@@ -20,6 +20,9 @@ use crate::{interrupt, program, published};
 /// The moment that programs tell as that of their build (seconds since 1970), or each build would differ from every other.
 const RELEASED: &str = "1700000000";
 
+/// The variable that chooses a toolchain.
+const TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
+
 /// What a build left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Built {
@@ -91,6 +94,8 @@ impl<'a> Workshop<'a> {
         cargo
             .args(["build", "--locked", "--offline"])
             .env("PATH", std::env::join_paths(path)?)
+            // It does not read this, but programs tell it of themselves.
+            .env(TOOLCHAIN, &self.settings.toolchain.sysroot)
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTC_WRAPPER", std::env::current_exe()?)
             .env(RECORD, logs.join("actions"));
@@ -117,7 +122,7 @@ impl<'a> Workshop<'a> {
             vx.args(["build", "--locked", "--action-log"])
                 .arg(logs.join(format!("{prefix}actions")))
                 // Sources may name a toolchain of their own, which a cargo that is no proxy of rustup's does not read.
-                .env("RUSTUP_TOOLCHAIN", &toolchain.sysroot);
+                .env(TOOLCHAIN, &toolchain.sysroot);
             let checkout = self.checkout(place)?;
             let final_outputs = checkout.join(".vx/build");
             let log = logs.join(format!("{prefix}log"));

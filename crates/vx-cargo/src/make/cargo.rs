@@ -13,6 +13,9 @@ use crate::{PlanContext, PlanError, SourceReplacement};
 /// Permits unstable options of a stable Cargo. Set for single processes, never for what builds.
 const PERMIT_UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 
+/// Cargo leaves packages out that no feature asks for which is on; nobody knows here which ones the user's selection turns on.
+const METADATA: [&str; 3] = ["metadata", "--format-version=1", "--all-features"];
+
 /// Starts programs of the toolchain for one plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tools<'a> {
@@ -59,12 +62,27 @@ impl<'a> Tools<'a> {
     /// Cargo as [`Tools::cargo`], fetching what `source` does not offer yet, without touching the lock file.
     pub(crate) fn fetcher(&self, source: &SourceReplacement) -> Command {
         // `cargo fetch` does not say where things are.
-        let mut command = self.cargo(["metadata", "--format-version=1", "--locked"]);
+        let mut command = self.cargo(METADATA);
+        command.arg("--locked");
+        self.ask_for_features(&mut command);
         self.offer(&mut command, source);
         if self.context.selection.offline || self.context.selection.frozen {
             command.arg("--offline");
         }
         command
+    }
+
+    /// `cargo metadata` as [`Tools::planner`], about every package that the selection could need.
+    pub(crate) fn metadata(&self, source: &SourceReplacement) -> Command {
+        let mut command = self.planner(METADATA, source);
+        self.ask_for_features(&mut command);
+        command
+    }
+
+    /// Features of dependencies, which no member need have (`--features serde/derive`).
+    fn ask_for_features(&self, command: &mut Command) {
+        let features = &self.context.selection.features;
+        command.args(features.iter().map(|features| format!("--features={features}")));
     }
 
     fn offer(&self, command: &mut Command, source: &SourceReplacement) {

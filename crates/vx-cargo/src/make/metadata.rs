@@ -81,5 +81,5 @@ impl MetadataPackage {
 ///
 /// Without permission for unstable options: a manifest that a stable Cargo refuses is refused here.
 pub(super) async fn ask(tools: Tools<'_>, source: &SourceReplacement) -> Result<Metadata, PlanError> {
-    cargo::answer(tools.planner(["metadata", "--format-version=1"], source)).await
+    cargo::answer(tools.metadata(source)).await
 }

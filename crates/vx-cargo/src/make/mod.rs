@@ -85,11 +85,15 @@ impl Plan {
             .with(Root::Home, context.home.root().as_str())
             .with(Root::Toolchain, context.toolchain.sysroot.as_str());
         let tools = Tools::new(context);
-        let ((graph, stderr), metadata, (config, platforms)) = tokio::try_join!(
+        let (configured, graph, metadata) = tokio::join!(
+            configuration(context, tools, &roots),
             unit_graph::ask(tools, &context.selection, source),
             metadata::ask(tools, source),
-            configuration(context, tools, &roots),
-        )?;
+        );
+        // Several may refuse for the same reason; always the same one is heard.
+        let (config, platforms) = configured?;
+        let (graph, stderr) = graph?;
+        let metadata = metadata?;
         if metadata.workspace_root != workspace {
             let reason = format!(
                 "it takes {} for the workspace root, not {workspace}",
