@@ -13,8 +13,8 @@ use crate::{PlanContext, PlanError, SourceReplacement};
 /// Permits unstable options of a stable Cargo. Set for single processes, never for what builds.
 const PERMIT_UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 
-/// Cargo leaves packages out that no feature asks for which is on; nobody knows here which ones the user's selection turns on.
-const METADATA: [&str; 3] = ["metadata", "--format-version=1", "--all-features"];
+/// About all packages of the workspace and what they need.
+const METADATA: [&str; 2] = ["metadata", "--format-version=1"];
 
 /// Starts programs of the toolchain for one plan.
 #[derive(Debug, Clone, Copy)]
@@ -79,10 +79,14 @@ impl<'a> Tools<'a> {
         command
     }
 
-    /// Features of dependencies, which no member need have (`--features serde/derive`).
+    /// Cargo leaves packages out that only a feature asks for which is off. Here every member has the user's and its default ones.
     fn ask_for_features(&self, command: &mut Command) {
-        let features = &self.context.selection.features;
-        command.args(features.iter().map(|features| format!("--features={features}")));
+        let selection = &self.context.selection;
+        let features = selection.features.iter();
+        command.args(features.map(|features| format!("--features={features}")));
+        if selection.all_features {
+            command.arg("--all-features");
+        }
     }
 
     fn offer(&self, command: &mut Command, source: &SourceReplacement) {
