@@ -21,6 +21,13 @@ pub enum Root {
     Host,
 }
 
+impl Root {
+    /// Whether a path below needs no question: what lies there never changes, or its content is in the weak key.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Toolchain | Self::Exec | Self::OutDir | Self::Home)
+    }
+}
+
 /// A path below a [`Root`]; `path` is relative, with `/` between components, may start with `../`, and is empty for
 /// the root itself.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -99,10 +99,9 @@ impl<'a> Workshop<'a> {
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTC_WRAPPER", std::env::current_exe()?)
             .env(RECORD, logs.join("actions"));
-        let checkout = self.checkout("of-cargo")?;
-        let bound_to = checkout.clone();
-        let built = self.build(cargo, (checkout, target.clone()), &target, &logs.join("log"))?;
-        let bound = place::packages_bound_to(&bound_to, &target)?;
+        let places = (self.checkout("of-cargo")?, target.clone());
+        let built = self.build(cargo, places, &target, &logs.join("log"))?;
+        let bound = place::packages_bound_to(&built.checkout, &target)?;
         Ok(Built { bound, ..built })
     }
 

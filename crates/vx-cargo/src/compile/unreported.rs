@@ -1,7 +1,7 @@
 //! What a command line makes rustc look at without saying so in its dep-info: native libraries that it puts into a library,
 //! crates in directories of the user's, files that a flag names (which ones is seen only by watching it), the processor.
 
-use vx_model::{Part, Root, Template};
+use vx_model::{Part, Template};
 
 /// Flags that name a file to be read, or directories of many.
 const NAME_FILES: [&str; 4] = ["--sysroot", "profile-use=", "profile-sample-use=", "@"];
@@ -36,18 +36,15 @@ fn leading_text(argument: &Template) -> &str {
     }
 }
 
-/// Whether what lies there never changes, or is told to the key otherwise.
+/// Whether it names a place of which nothing need be asked.
 fn is_settled(argument: &Template) -> bool {
-    let settled = |part: &Part| match part {
-        Part::Place(place) => matches!(place.root, Root::Exec | Root::Home | Root::Toolchain | Root::OutDir),
-        Part::Text(_) => false,
-    };
+    let settled = |part: &Part| matches!(part, Part::Place(place) if place.root.is_settled());
     argument.parts.iter().any(settled)
 }
 
 #[cfg(test)]
 mod tests {
-    use vx_model::RootedPath;
+    use vx_model::{Root, RootedPath};
 
     use super::*;
 

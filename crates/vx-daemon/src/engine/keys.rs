@@ -1,7 +1,7 @@
 //! Weak and strong keys of units.
 
 use vx_cargo::{Compile, Package, PackageSource, RunScript};
-use vx_model::{Digest, InputSet, Key, KeyBuilder, Part, Root, Template};
+use vx_model::{Digest, InputSet, Key, KeyBuilder, Part, Template};
 use vx_toolchain::Toolchain;
 
 use super::questions::describe;
@@ -123,14 +123,9 @@ pub(crate) fn strong_key(weak: Key, set: &InputSet, answers: &[String]) -> KeyBu
     key
 }
 
-/// Whether a path below this root needs no question: it never changes, or its content is in the weak key.
-pub(crate) fn is_settled(root: Root) -> bool {
-    matches!(root, Root::Toolchain | Root::Exec | Root::OutDir | Root::Home)
-}
-
 #[cfg(test)]
 mod tests {
-    use vx_model::RootedPath;
+    use vx_model::{Root, RootedPath};
 
     use super::*;
 

@@ -3,8 +3,6 @@
 use vx_model::{Input, Root, RootedPath, Roots};
 use vx_proto::{Access, AccessKind};
 
-use super::keys::is_settled;
-
 /// What an observation means.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -23,7 +21,7 @@ pub(crate) fn interpret(accesses: &[Access], roots: &Roots) -> Seen {
     let mut seen = Seen::default();
     for (number, Access { path, kind }) in accesses.iter().enumerate() {
         let place = roots.locate(path);
-        if is_settled(place.root) || is_below(path, &private) {
+        if place.root.is_settled() || is_below(path, &private) {
             continue;
         }
         if *kind == AccessKind::Write {

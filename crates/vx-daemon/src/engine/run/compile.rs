@@ -14,7 +14,7 @@ use super::action::{Action, Done};
 use super::traces::Traces;
 use crate::engine::diagnostics::Counts;
 use crate::engine::environment::{Environment, add_library_path, is_read_by_rustc};
-use crate::engine::keys::{CompileFacts, compile_key, is_settled};
+use crate::engine::keys::{CompileFacts, compile_key};
 use crate::engine::processor;
 use crate::engine::progress::{Compiled, Progress, Stop, file_name};
 
@@ -327,7 +327,7 @@ impl Run {
         for file in files {
             let absolute = normalise(&directory, file);
             let place = self.setting.roots.locate(&absolute);
-            if is_settled(place.root) {
+            if place.root.is_settled() {
                 continue;
             }
             if is_path && let Some(other) = other_spelling(&place) {
