@@ -12,6 +12,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod graph;
+mod jobs;
 mod make;
 mod packages;
 mod paths;
@@ -29,6 +30,7 @@ pub use compile::Scripts;
 pub use dep_info::DepInfo;
 pub use environment::plan_environment;
 pub use error::PlanError;
+pub use jobs::Jobs;
 pub use packages::{SourceReplacement, Status, prepare_packages};
 pub use plan::{
     CompileMode, Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform,

@@ -10,7 +10,7 @@ use vx_model::{Input, RootedPath, Template};
 pub type UnitIndex = usize;
 
 /// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
-pub const PLAN_FORMAT: u32 = 5;
+pub const PLAN_FORMAT: u32 = 6;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Plan {
     pub platforms: Vec<Platform>,
     /// The `[env]` table of Cargo's configuration, sorted, as far as it applies in the user's environment.
     pub config_environment: Vec<(String, Template)>,
+    /// `build.jobs` of Cargo's configuration.
+    pub jobs: Option<String>,
     /// What the plan depends on: manifests, lock file, configuration, the listings of directories in which Cargo
     /// discovers targets, environment variables.
     pub inputs: Vec<Input>,

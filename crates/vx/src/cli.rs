@@ -2,11 +2,9 @@
 //!
 //! Nothing here acts. `+TOOLCHAIN` is taken off before clap sees the arguments, as rustup does it for cargo.
 
-use std::num::NonZeroU32;
-use std::str::FromStr;
-
 use camino::Utf8PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use vx_cargo::Jobs;
 
 /// Shown below `vx --help`; the same table is in the README.
 const EXIT_CODES: &str = "\
@@ -403,44 +401,6 @@ pub(crate) struct CompilationArguments {
     pub(crate) target: Vec<String>,
 }
 
-/// A number of parallel jobs, as Cargo reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Jobs {
-    /// `default`: as many as the daemon has.
-    Default,
-    /// So many.
-    Exactly(NonZeroU32),
-    /// `-N`: N fewer than this machine has processors.
-    Fewer(NonZeroU32),
-}
-
-impl Jobs {
-    /// The number, on a machine with so many processors; none for the daemon's.
-    pub(crate) fn number(self, processors: u32) -> Option<u32> {
-        match self {
-            Self::Default => None,
-            Self::Exactly(number) => Some(number.get()),
-            Self::Fewer(number) => Some(processors.saturating_sub(number.get()).max(1)),
-        }
-    }
-}
-
-impl FromStr for Jobs {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "default" {
-            return Ok(Self::Default);
-        }
-        let (digits, make): (_, fn(NonZeroU32) -> Self) = match text.strip_prefix('-') {
-            Some(digits) => (digits, Self::Fewer),
-            None => (text, Self::Exactly),
-        };
-        let refusal = || "it must be a number other than 0, or `default`".to_owned();
-        digits.parse().map(make).map_err(|_| refusal())
-    }
-}
-
 /// Which project, and how its dependencies are found.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Manifest Options")]
@@ -537,19 +497,6 @@ pub(crate) struct StatusArguments {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-
-    use super::Jobs;
-
-    #[test]
-    fn jobs_are_read_as_by_cargo() {
-        let number = |text: &str| text.parse::<Jobs>().map(|jobs| jobs.number(4)).ok();
-        assert_eq!(number("default"), Some(None));
-        assert_eq!(number("3"), Some(Some(3)));
-        assert_eq!([number("-1"), number("-9")], [Some(Some(3)), Some(Some(1))]);
-        for text in ["0", "-0", "", "-", "--1", "many"] {
-            assert_eq!(number(text), None, "{text:?}");
-        }
-    }
 
     #[test]
     fn the_definition_is_consistent() {

@@ -240,10 +240,7 @@ fn request(
         environment: environment(),
         toolchain,
         selection,
-        jobs: common
-            .compilation
-            .jobs
-            .and_then(|jobs| jobs.number(crate::services::jobs())),
+        jobs: common.compilation.jobs.map(|jobs| jobs.number(crate::services::jobs())),
         keep_going: common.compilation.keep_going,
         message_format: match common.message_format {
             BuildFormat::Human => MessageFormat::Human,

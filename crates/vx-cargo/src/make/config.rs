@@ -215,7 +215,7 @@ impl Config {
             .filter(|_| !is_command_line(origin));
         match overriding {
             Some(text) => Some((text.clone(), None)),
-            None => self.value(key)?.as_str().map(|text| (text.to_owned(), origin)),
+            None => text_of(self.value(key)?).map(|text| (text, origin)),
         }
     }
 
@@ -234,6 +234,15 @@ impl Config {
     fn base<'a>(&'a self, origin: Option<&'a str>) -> &'a Utf8Path {
         let file = origin.map(Utf8Path::new).filter(|path| path.is_absolute());
         file.and_then(|file| file.parent()?.parent()).unwrap_or(&self.directory)
+    }
+}
+
+/// A text; a number stands for its digits.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

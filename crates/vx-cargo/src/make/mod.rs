@@ -134,6 +134,7 @@ impl Plan {
             toolchain: asked.toolchain(),
             platforms,
             config_environment: asked.config_environment()?,
+            jobs: config.text(&["build", "jobs"]),
             inputs,
             warnings: warnings(&stderr, &roots, &metadata),
             units: converted.units,

@@ -215,6 +215,19 @@ fn variables_that_configuration_yields_to() {
 }
 
 #[test]
+fn jobs_of_the_configuration() {
+    let project = project();
+    let jobs = |project: &Project| project.plan().unwrap().jobs;
+    assert_eq!(jobs(&project), None);
+    project.write(&[(".cargo/config.toml", "[build]\njobs = 3\n")]);
+    assert_eq!(jobs(&project).as_deref(), Some("3"));
+    project.write(&[(".cargo/config.toml", "[build]\njobs = \"default\"\n")]);
+    assert_eq!(jobs(&project).as_deref(), Some("default"));
+    let project = project.with_environment(&[("CARGO_BUILD_JOBS", "-1")]);
+    assert_eq!(jobs(&project).as_deref(), Some("-1"));
+}
+
+#[test]
 fn a_workspace_above() {
     let member = [
         (

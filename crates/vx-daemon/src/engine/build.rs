@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
-use vx_cargo::PlanContext;
+use vx_cargo::{Jobs, Plan, PlanContext};
 use vx_model::{Root, Roots};
 use vx_proto::{
     BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, Goal, Outcome, Selection, UnitLabel,
@@ -294,6 +294,12 @@ impl Engine {
         Err(WireError::new(ErrorKind::Machine, message).with_help("look at the disk that holds $VX_HOME"))
     }
 
+    /// What Cargo's configuration says. What is no number there, Cargo has refused when it planned.
+    fn configured_jobs(&self, plan: &Plan) -> Option<u32> {
+        let jobs: Jobs = plan.jobs.as_deref()?.parse().ok()?;
+        Some(jobs.number(self.config.jobs))
+    }
+
     async fn run(self: &Arc<Self>, prepared: &Prepared, planned: &Planned, roots: &Roots) -> Arc<Run> {
         let units = planned.plan.steps() as u32;
         prepared.tell(BuildEvent::Planned { units });
@@ -301,7 +307,7 @@ impl Engine {
             roots: roots.clone(),
             toolchain: prepared.toolchain.clone(),
             environment: prepared.environment.clone(),
-            jobs: prepared.request.jobs,
+            jobs: prepared.request.jobs.or_else(|| self.configured_jobs(&planned.plan)),
             keep_going: prepared.request.keep_going,
             message_format: prepared.request.message_format,
             requested: prepared.requested,
