@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod graph;
 mod jobs;
 mod make;
+mod out_dir;
 mod packages;
 mod paths;
 mod plan;
@@ -31,11 +32,14 @@ pub use dep_info::DepInfo;
 pub use environment::plan_environment;
 pub use error::PlanError;
 pub use jobs::Jobs;
+pub use out_dir::LeftByScript;
 pub use packages::{SourceReplacement, Status, prepare_packages};
 pub use plan::{
     CompileMode, Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform,
     Target, TargetName, Unit, UnitIndex, UnitKind,
 };
-pub use script_output::{LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings};
+pub use script_output::{
+    LibraryPath, LibraryPlace, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,
+};
 pub use settings::{Debuginfo, Driver, Lto, Profile, Settings, Strip, StripLevel};
 pub use workspace::workspace_root;

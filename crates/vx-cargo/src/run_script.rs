@@ -66,7 +66,7 @@ impl Plan {
             set(name.to_owned(), value.into());
         }
         let places = [
-            ("OUT_DIR", RootedPath::new(Root::OutDir, "")),
+            ("OUT_DIR", self.out_dir(unit)),
             ("RUSTC", self.toolchain.rustc.clone()),
             ("RUSTDOC", self.toolchain.rustdoc.clone()),
         ];

@@ -9,7 +9,7 @@ use crate::compile::{Scripts, own_library_directories};
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 
 /// The directory of examples, with tests in them or without, below that of the profile.
-const EXAMPLES: &str = "examples";
+pub(crate) const EXAMPLES: &str = "examples";
 
 /// What the names of dep-info, metadata and debugging information end in.
 const USUAL_ENDINGS: [&str; 4] = [".d", ".rmeta", ".dwo", ".dwp"];

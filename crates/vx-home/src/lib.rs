@@ -64,7 +64,7 @@ impl VxHome {
         self.root.join("exec")
     }
 
-    /// Output directories of build scripts (`OUT_DIR`), by content; immutable once named.
+    /// What build scripts wrote, by content: `DIGEST/target/PROFILE/build/NAME-HASH/out` is an `OUT_DIR`; immutable once named.
     pub fn out(&self) -> Utf8PathBuf {
         self.root.join("out")
     }

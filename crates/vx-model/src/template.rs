@@ -15,8 +15,9 @@ pub enum Root {
     Toolchain,
     /// The exec root of the action.
     Exec,
-    /// The output directory (`OUT_DIR`) of the build script that is running.
-    OutDir,
+    /// What the build script that is running may write to: a directory with a `target` in it as Cargo's, where its
+    /// `OUT_DIR` lies.
+    Script,
     /// The root of the host's file system.
     Host,
 }
@@ -24,7 +25,7 @@ pub enum Root {
 impl Root {
     /// Whether a path below needs no question: what lies there never changes, or its content is in the weak key.
     pub fn is_settled(self) -> bool {
-        matches!(self, Self::Toolchain | Self::Exec | Self::OutDir | Self::Home)
+        matches!(self, Self::Toolchain | Self::Exec | Self::Script | Self::Home)
     }
 }
 

@@ -113,7 +113,7 @@ fn a_name_that_only_begins_like_a_root_is_text() {
 
 #[test]
 fn a_moved_place_lies_below_the_other() {
-    let template = Template::from("-o ").place(RootedPath::new(Root::OutDir, "gen.rs"));
-    let moved = template.moved(Root::OutDir, &RootedPath::new(Root::Home, "out/1"));
+    let template = Template::from("-o ").place(RootedPath::new(Root::Script, "gen.rs"));
+    let moved = template.moved(Root::Script, &RootedPath::new(Root::Home, "out/1"));
     assert_eq!(moved.parts[1], Part::Place(RootedPath::new(Root::Home, "out/1/gen.rs")));
 }

@@ -79,6 +79,40 @@ fn a_program_may_read_its_out_dir_when_it_runs() {
 }
 
 #[test]
+fn what_a_script_leaves_beside_its_out_dir_lies_beside_the_program() {
+    let env = package(
+        r#"
+        let out = std::path::PathBuf::from(std::env::var("OUT_DIR").unwrap());
+        let target = out.ancestors().find(|directory| directory.ends_with("target")).unwrap();
+        let profile = out.ancestors().nth(3).unwrap();
+        assert_eq!(profile, target.join(std::env::var("PROFILE").unwrap()));
+        std::fs::write(profile.join("asset"), "kept").unwrap();
+        std::fs::write(profile.join("deps/asset"), "for tests").unwrap();
+        println!("cargo::rerun-if-changed=build.rs");
+        "#,
+        r#"
+        let asset = std::env::current_exe().unwrap().with_file_name("asset");
+        println!("{}", std::fs::read_to_string(asset).unwrap());
+        "#,
+    );
+    assert_ran(env.build(&[]), ALL);
+    assert_eq!(env.run_program("debug/app"), "kept\n");
+    let in_deps = || std::fs::read_to_string(env.project().join(".vx/build/debug/deps/asset")).unwrap();
+    assert_eq!(in_deps(), "for tests");
+
+    let other = env.checkout("elsewhere");
+    assert_ran(env.build_in(&other, &[]), 0);
+    assert_eq!(env.run_program_in(&other, "debug/app"), "kept\n");
+
+    env.remove(".vx/build/debug/asset");
+    assert_ran(env.build(&[]), 0);
+    assert_eq!(env.run_program("debug/app"), "kept\n");
+
+    assert_ran(env.build(&["--release"]), ALL);
+    assert_eq!(env.run_program("release/app"), "kept\n");
+}
+
+#[test]
 fn what_a_script_writes_into_its_package_is_written_in_every_checkout() {
     let env = package(
         r#"

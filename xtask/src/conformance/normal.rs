@@ -27,8 +27,10 @@ impl Places {
         ];
         known.sort_by_key(|(place, _)| std::cmp::Reverse(place.len()));
         let patterns = [
-            (r"\{outputs\}(/[^/\s]+){1,2}/build/[^/\s]+-[0-9a-f]{16}/out\b", "{out}"),
-            (r"\{outputs\}/out/[^/\s:;,]+", "{out}"),
+            (
+                r"\{outputs\}(/out/[^/\s]+/target)?(/[^/\s]+){1,2}/build/[^/\s]+-[0-9a-f]{16}/out\b",
+                "{out}",
+            ),
             (r"\{outputs\}(/[^/\s]+){1,2}/deps\b", "{deps}"),
             (r"\{deps\}/([^/\s]+)-[0-9a-f]{16}\b", "{deps}/$1"),
             (r"\{outputs\}/packages/([^/\s]+)-[0-9a-f]{64}\b", "{packages}/$1"),
@@ -140,7 +142,7 @@ mod tests {
         let vx = process(&[
             &format!("/h/packages/a-1.0.0-{checksum}/src/lib.rs"),
             "-L",
-            "native=/h/out/run-1",
+            &format!("native=/h/out/run-1/target/debug/build/b-{hash}/out"),
             "--extern",
             "b=/h/exec/12-3/deps/libb-fedcba9876543210.rmeta",
         ]);

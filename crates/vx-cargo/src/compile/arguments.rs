@@ -7,7 +7,7 @@ use vx_model::{Root, RootedPath, Template};
 use super::{DEPENDENCIES, INCREMENTAL, OUT, Scripts};
 use crate::graph::LinkedScripts;
 use crate::plan::{Package, Plan, Platform, Unit, UnitIndex};
-use crate::script_output::{LinkArgTarget, ScriptOutput};
+use crate::script_output::{LibraryPlace, LinkArgTarget, ScriptOutput};
 use crate::settings::{Debuginfo, Driver, Lto, Profile, StripLevel};
 
 /// The messages that Cargo asks for.
@@ -442,8 +442,8 @@ impl<'a> Arguments<'a> {
         let paths = || outputs.iter().flat_map(|(_, output)| &output.library_paths);
         // What was built now comes before what the system has.
         for path in paths()
-            .filter(|path| path.in_out_dir)
-            .chain(paths().filter(|path| !path.in_out_dir))
+            .filter(|path| path.place == LibraryPlace::OutDir)
+            .chain(paths().filter(|path| path.place != LibraryPlace::OutDir))
         {
             self.push("-L");
             self.push(path.value.clone());

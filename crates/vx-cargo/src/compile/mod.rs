@@ -13,7 +13,7 @@ use vx_model::{Root, RootedPath, Template};
 
 use crate::command::{Compile, Needs};
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
-use crate::script_output::ScriptOutput;
+use crate::script_output::{LibraryPlace, ScriptOutput};
 use crate::settings::Driver;
 
 /// Gives the outputs of build scripts that have run.
@@ -116,12 +116,12 @@ impl Plan {
     }
 }
 
-/// Directories for libraries below the output directories of these scripts. Others are the system's business.
+/// Directories for libraries that build scripts made, as these scripts name them. Others are the system's business.
 pub(crate) fn own_library_directories(of: impl Iterator<Item = UnitIndex>, scripts: &Scripts<'_>) -> Vec<Template> {
     let outputs = of.filter_map(scripts);
     let paths = outputs.flat_map(|output| output.library_paths.clone());
     paths
-        .filter(|path| path.in_out_dir)
+        .filter(|path| path.place != LibraryPlace::Elsewhere)
         .map(|path| path.directory())
         .collect()
 }

@@ -342,9 +342,14 @@ fn profile_directory(profile: &str) -> &str {
 
 /// Where final outputs lie, below the workspace root.
 pub(crate) fn output_directory(profile_directory: &str, triple: Option<&str>) -> String {
+    format!("{OUTPUTS}/{}", profile_and_platform(profile_directory, triple))
+}
+
+/// Where the outputs of a profile for a platform lie, below the directory of all outputs.
+pub(crate) fn profile_and_platform(profile_directory: &str, triple: Option<&str>) -> String {
     match triple {
-        Some(triple) => format!("{OUTPUTS}/{triple}/{profile_directory}"),
-        None => format!("{OUTPUTS}/{profile_directory}"),
+        Some(triple) => format!("{triple}/{profile_directory}"),
+        None => profile_directory.to_owned(),
     }
 }
 

@@ -37,8 +37,19 @@ pub struct ScriptOutput {
 pub struct LibraryPath {
     /// The value of `-L`, a `KIND=` before the path included.
     pub value: Template,
-    /// Whether the directory is below the script's `OUT_DIR`: such directories come first.
-    pub in_out_dir: bool,
+    /// Where the directory is.
+    pub place: LibraryPlace,
+}
+
+/// What decides when rustc looks into a directory with libraries, and whether programs find these when they are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LibraryPlace {
+    /// Below the script's `OUT_DIR`: first, and found.
+    OutDir,
+    /// Below another directory that build scripts write to: found.
+    Build,
+    /// The user's or the system's business.
+    Elsewhere,
 }
 
 impl LibraryPath {

@@ -2,7 +2,7 @@
 
 use vx_model::{Root, RootedPath, Roots, Template};
 
-use super::{LIBRARY_KINDS, LibraryPath, LinkArgTarget, ScriptOutput};
+use super::{LIBRARY_KINDS, LibraryPath, LibraryPlace, LinkArgTarget, ScriptOutput};
 use crate::plan::{Package, Plan, PlanToolchain, UnitIndex};
 
 /// Keys of the older syntax; in it, any other key is metadata.
@@ -54,13 +54,14 @@ pub enum ScriptError {
 
 impl Plan {
     /// Reads what the build script of `unit` (a [`RunBuildScript`](crate::UnitKind::RunBuildScript)) printed. `roots` says
-    /// where things were while it ran, [`Root::OutDir`] included.
+    /// where things were while it ran, [`Root::Script`] included.
     pub fn script_output(&self, unit: UnitIndex, stdout: &[u8], roots: &Roots) -> Result<ScriptOutput, ScriptError> {
         let package = &self.packages[self.units[unit].package];
         let PlanToolchain {
             is_nightly, bootstrap, ..
         } = &self.toolchain;
-        read(package, stdout, roots, *is_nightly, bootstrap.as_deref())
+        let out_dir = self.out_dir(&self.units[unit]);
+        read(package, stdout, out_dir, roots, *is_nightly, bootstrap.as_deref())
     }
 }
 
@@ -79,6 +80,7 @@ pub fn script_warnings(stdout: &[u8]) -> impl Iterator<Item = &str> {
 pub(crate) fn read(
     package: &Package,
     stdout: &[u8],
+    out_dir: RootedPath,
     roots: &Roots,
     is_nightly: bool,
     bootstrap: Option<&str>,
@@ -88,7 +90,7 @@ pub(crate) fn read(
         roots,
         is_nightly,
         bootstrap,
-        output: ScriptOutput::new(RootedPath::new(Root::OutDir, "")),
+        output: ScriptOutput::new(out_dir),
         errors: Vec::new(),
     };
     for line in stdout.split(|byte| *byte == b'\n') {
@@ -225,9 +227,23 @@ impl Reader<'_> {
             Some((kind, path)) if LIBRARY_KINDS.contains(&kind) => path,
             _ => value,
         };
-        let in_out_dir = self.roots.locate(path).root == Root::OutDir;
+        let place = self.library_place(path);
         let value = self.template(value);
-        self.output.library_paths.push(LibraryPath { value, in_out_dir });
+        self.output.library_paths.push(LibraryPath { value, place });
+    }
+
+    fn library_place(&self, path: &str) -> LibraryPlace {
+        let is_below = |path: &str, directory: &str| {
+            let rest = path.strip_prefix(directory);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let found = self.roots.locate(path);
+        match found.root {
+            Root::Script if is_below(&found.path, &self.output.out_dir.path) => LibraryPlace::OutDir,
+            Root::Script => LibraryPlace::Build,
+            Root::Home if is_below(&found.path, "out") => LibraryPlace::Build,
+            _ => LibraryPlace::Elsewhere,
+        }
     }
 
     fn link_arg(&mut self, target: LinkArgTarget, arg: Template) {

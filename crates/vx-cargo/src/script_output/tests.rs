@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use vx_model::{Root, RootedPath, Roots, Template};
 
 use super::parse::read;
-use super::{LinkArgTarget, ScriptError, ScriptOutput};
+use super::{LibraryPlace, LinkArgTarget, ScriptError, ScriptOutput};
 use crate::plan::{Package, PackageSource, TargetName};
 
 fn package(rust_version: Option<&str>) -> Package {
@@ -35,11 +35,15 @@ fn roots() -> Roots {
     Roots::default()
         .with(Root::Workspace, "/w")
         .with(Root::Home, "/h")
-        .with(Root::OutDir, "/h/out/run-1")
+        .with(Root::Script, "/h/out/run-1")
+}
+
+fn out_dir() -> RootedPath {
+    RootedPath::new(Root::Script, "target/debug/build/p-1/out")
 }
 
 fn parse(text: &str) -> Result<ScriptOutput, ScriptError> {
-    read(&package(None), text.as_bytes(), &roots(), false, None)
+    read(&package(None), text.as_bytes(), out_dir(), &roots(), false, None)
 }
 
 fn refused(text: &str) -> String {
@@ -54,21 +58,24 @@ cargo::rustc-link-arg=-z
 cargo::rustc-link-arg-bins=-b
 cargo::rustc-link-arg-bin=run=-r=1
 cargo::rustc-link-lib=static=foo
-cargo::rustc-link-search=native=/h/out/run-1/lib
+cargo::rustc-link-search=native=/h/out/run-1/target/debug/build/p-1/out/lib
+cargo::rustc-link-search=/h/out/run-1/target/debug/beside
+cargo::rustc-link-search=/h/out/0123/target/debug/build/q-1/out
 cargo::rustc-link-search=/usr/lib
 cargo:rustc-flags=-L /w/lib -lbar -l baz
 cargo::rustc-cfg=special=\"x\"
 cargo::rustc-check-cfg=cfg(special, values(\"x\"))
-cargo::rustc-env=PLACE=/h/out/run-1/gen.rs
+cargo::rustc-env=PLACE=/h/out/run-1/target/debug/build/p-1/out/gen.rs
 cargo::warning=careful
 cargo::rerun-if-changed=src/x.c
 cargo::rerun-if-env-changed=CC
-cargo::metadata=include=/h/out/run-1/include
+cargo::metadata=include=/h/out/run-1/target/debug/build/p-1/out/include
 cargo:older=value = with
 ";
     let output = parse(text).unwrap();
-    let out = |path: &str| Template::from(RootedPath::new(Root::OutDir, "")).text(path);
-    assert_eq!(output.out_dir, RootedPath::new(Root::OutDir, ""));
+    let beside = |path: &str| Template::from(RootedPath::new(Root::Script, "")).text(&format!("/target/debug/{path}"));
+    let out = |path: &str| beside(&format!("build/p-1/out{path}"));
+    assert_eq!(output.out_dir, out_dir());
     assert_eq!(
         output.link_args,
         [
@@ -81,12 +88,19 @@ cargo:older=value = with
     let paths: Vec<_> = output
         .library_paths
         .iter()
-        .map(|path| (path.directory(), path.in_out_dir))
+        .map(|path| (path.directory(), path.place))
         .collect();
+    let other = Template::from(RootedPath::new(Root::Home, "")).text("/out/0123/target/debug/build/q-1/out");
     let of_workspace = Template::from(RootedPath::new(Root::Workspace, "")).text("/lib");
     assert_eq!(
         paths,
-        [(out("/lib"), true), ("/usr/lib".into(), false), (of_workspace, false)]
+        [
+            (out("/lib"), LibraryPlace::OutDir),
+            (beside("beside"), LibraryPlace::Build),
+            (other, LibraryPlace::Build),
+            ("/usr/lib".into(), LibraryPlace::Elsewhere),
+            (of_workspace, LibraryPlace::Elsewhere)
+        ]
     );
     assert_eq!(output.cfgs, ["special=\"x\"".into()]);
     assert_eq!(output.check_cfgs, ["cfg(special, values(\"x\"))".into()]);
@@ -105,12 +119,22 @@ cargo:older=value = with
     );
     assert_eq!(output.rerun_if_env_changed().collect::<Vec<_>>(), ["CC"]);
 
-    let moved = output.moved(Root::OutDir, &RootedPath::new(Root::Home, "out/abc"));
-    assert_eq!(moved.out_dir, RootedPath::new(Root::Home, "out/abc"));
+    let moved = output.moved(Root::Script, &RootedPath::new(Root::Home, "out/abc"));
+    let moved_to = "out/abc/target/debug/build/p-1/out";
+    assert_eq!(moved.out_dir, RootedPath::new(Root::Home, moved_to));
     let message = moved.for_message(&roots());
-    assert_eq!(message.env, [("PLACE".to_owned(), "/h/out/abc/gen.rs".to_owned())]);
-    assert_eq!(message.linked_paths, ["native=/h/out/abc/lib", "/usr/lib", "/w/lib"]);
-    assert_eq!(message.out_dir, "/h/out/abc");
+    assert_eq!(message.env, [("PLACE".to_owned(), format!("/h/{moved_to}/gen.rs"))]);
+    assert_eq!(
+        message.linked_paths,
+        [
+            &format!("native=/h/{moved_to}/lib"),
+            "/h/out/abc/target/debug/beside",
+            "/h/out/0123/target/debug/build/q-1/out",
+            "/usr/lib",
+            "/w/lib"
+        ]
+    );
+    assert_eq!(message.out_dir, format!("/h/{moved_to}"));
 }
 
 #[test]
@@ -137,7 +161,16 @@ fn what_is_refused() {
 
 #[test]
 fn the_newer_syntax_needs_a_newer_package() {
-    let parse = |rust_version, text: &str| read(&package(rust_version), text.as_bytes(), &roots(), false, None);
+    let parse = |rust_version, text: &str| {
+        read(
+            &package(rust_version),
+            text.as_bytes(),
+            out_dir(),
+            &roots(),
+            false,
+            None,
+        )
+    };
     assert!(
         parse(Some("1.76"), "cargo::rustc-cfg=x")
             .unwrap_err()
@@ -154,7 +187,7 @@ fn the_newer_syntax_needs_a_newer_package() {
 fn stability_is_the_users_decision() {
     let parse = |is_nightly, users| {
         let text = b"cargo:rustc-env=RUSTC_BOOTSTRAP=1";
-        read(&package(None), text, &roots(), is_nightly, users)
+        read(&package(None), text, out_dir(), &roots(), is_nightly, users)
     };
     assert!(
         parse(false, None)
@@ -175,6 +208,7 @@ fn what_is_no_text_is_no_directive() {
     let output = read(
         &package(None),
         b"\xff\xfe\ncargo:rustc-cfg=x\r\n",
+        out_dir(),
         &roots(),
         false,
         None,
@@ -185,7 +219,7 @@ fn what_is_no_text_is_no_directive() {
 proptest! {
     #[test]
     fn no_output_panics(stdout in proptest::collection::vec(any::<u8>(), 0..200), directive in "[ -~]{0,40}") {
-        let _ = read(&package(None), &stdout, &roots(), false, None);
+        let _ = read(&package(None), &stdout, out_dir(), &roots(), false, None);
         let _ = parse(&format!("cargo::{directive}\ncargo:{directive}"));
         let _ = parse(&format!("cargo:rustc-flags={directive}"));
     }

@@ -71,9 +71,18 @@ fn check(project: &Project, arguments: &[&str]) {
         |unit: &vx_cargo::Unit| unit.kind == UnitKind::RunBuildScript && plan.packages[unit.package].name == "app";
     let unit = plan.units.iter().position(of_app).unwrap();
     let out_dir = roots.absolute(&outputs.get(unit).unwrap().out_dir);
+    let mut of_app = started.iter().filter(|started| {
+        started
+            .environment
+            .get("CARGO_PKG_NAME")
+            .is_some_and(|name| name == "app")
+    });
+    let their_out_dir = of_app.find_map(|started| started.environment.get("OUT_DIR")).unwrap();
     let run = plan.run_script(unit, &|unit| outputs.get(unit));
 
-    let seen = std::fs::read_to_string(Utf8Path::new(&out_dir).join("seen")).unwrap();
+    let seen = std::fs::read_to_string(Utf8Path::new(their_out_dir).join("seen")).unwrap();
+    // They differ in the hash.
+    let seen = seen.replace(their_out_dir, &out_dir);
     let mut theirs: BTreeMap<&str, &str> = seen.split('\0').filter_map(|line| line.split_once('=')).collect();
     theirs.retain(|name, value| {
         let is_users = project
@@ -83,7 +92,7 @@ fn check(project: &Project, arguments: &[&str]) {
             .is_some_and(|users| users == value);
         !is_users && !NOT_COMPARED.contains(name) && !OF_THE_RECORD.contains(name)
     });
-    let roots = roots.with(Root::OutDir, out_dir);
+    let roots = roots.with(Root::Script, target.parent().unwrap().as_str());
     let mine: BTreeMap<String, String> = run
         .environment
         .iter()

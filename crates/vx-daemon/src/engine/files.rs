@@ -51,6 +51,18 @@ impl Stamp {
     }
 }
 
+/// Whether its owner may run the file.
+pub(crate) fn is_executable(metadata: &std::fs::Metadata) -> bool {
+    cfg_if::cfg_if! {
+        if #[cfg(unix)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            metadata.permissions().mode() & 0o100 != 0
+        } else {
+            metadata.is_file()
+        }
+    }
+}
+
 /// Digests by path.
 #[derive(Debug, Default)]
 pub(crate) struct FileDigests {

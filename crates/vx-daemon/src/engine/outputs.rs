@@ -8,8 +8,10 @@ use vx_model::{Digest, Input, OutputFile, Root, RootedPath, Roots, Template};
 use vx_proto::{
     Artifact, BuildEvent, Content, EnvVar, ErrorKind, MaterializeRequest, Outcome, Placement, TestRun, WireError,
 };
+use walkdir::{DirEntry, WalkDir};
 
 use super::environment::{Environment, LIBRARY_PATH, add_library_path};
+use super::files::is_executable;
 use super::progress::file_name;
 use super::questions::World;
 use super::run::Run;
@@ -67,6 +69,9 @@ impl Outputs<'_> {
                 let artifact = self.artifact(unit, &uplift, path);
                 placed.push(Placed { unit, artifact });
             }
+        }
+        for unit in 0..self.plan.units.len() {
+            files.extend(tokio::task::block_in_place(|| self.left_by_script(engine, unit))?);
         }
         self.lay_down(engine, files).await?;
         Ok(placed)
@@ -221,6 +226,44 @@ impl Outputs<'_> {
         let files = compiled.iter().flat_map(|compiled| &compiled.files);
         let unusual = files.filter(|file| !self.plan.is_usual_output(unit, file_name(file)));
         unusual.map(|file| self.among_dependencies(unit, file)).collect()
+    }
+
+    /// Files that a build script has put beside its `OUT_DIR`. Links are left out: they are no files of the store's, and
+    /// where they lead to is not known.
+    fn left_by_script(&self, engine: &Engine, unit: UnitIndex) -> Result<Vec<File>, WireError> {
+        let output = self.run.board().script(unit);
+        let Some(left) = output.and_then(|output| self.plan.left_by_script(unit, &output)) else {
+            return Ok(Vec::new());
+        };
+        let unreadable = |error: &dyn std::fmt::Display| {
+            let label = self.plan.description(unit);
+            let told = WireError::new(
+                ErrorKind::Machine,
+                format!("cannot read what the build script of {label} wrote"),
+            );
+            WireError {
+                causes: vec![error.to_string()],
+                ..told
+            }
+        };
+        let from = self.absolute(&left.from);
+        let is_for_user = |entry: &DirEntry| entry.depth() != 1 || entry.file_name() != left.except;
+        let mut files = Vec::new();
+        for entry in WalkDir::new(&from).into_iter().filter_entry(is_for_user) {
+            let entry = entry.map_err(|error| unreadable(&error))?;
+            let path = entry.path().to_str().filter(|_| entry.file_type().is_file());
+            let Some((path, below)) = path.and_then(|path| Some((path, path.strip_prefix(&from)?))) else {
+                continue;
+            };
+            let metadata = entry.metadata().map_err(|error| unreadable(&error))?;
+            let digest = engine.files.digest(path).map_err(|error| unreadable(&error))?;
+            files.extend(digest.map(|digest| File {
+                path: self.absolute(&left.to.join(below.trim_start_matches('/'))),
+                digest,
+                is_executable: is_executable(&metadata),
+            }));
+        }
+        Ok(files)
     }
 
     fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<File> {

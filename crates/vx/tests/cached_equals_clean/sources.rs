@@ -87,6 +87,7 @@ $BROKEN$DECLARATIONS$WARNING    let file = std::fs::read_to_string("script.txt")
     let asserts = cfg!(debug_assertions);
     let made = format!("$SCRIPT/{file}/{late}/{colour}/{shape}/{level}/{debug}/{asserts}/{tint}");
     std::fs::write(format!("{out}/made.rs"), format!("pub const MADE: &str = {made:?};")).unwrap();
+    std::fs::write(format!("{out}/../../../made.txt"), made).unwrap();
     println!("cargo::rustc-env=SILENT={}", std::fs::read_to_string("silent.txt").unwrap());
 $WRITES}
 "##;
@@ -183,8 +184,8 @@ impl Project {
 
     /// What a build leaves for its user, in the output directory.
     pub(crate) fn artifacts(&self) -> Vec<&'static str> {
-        let libraries = ["libmiddle.rlib", "libstamps.so", "libwords.rlib"];
-        self.programs().into_iter().chain(libraries).collect()
+        let others = ["libmiddle.rlib", "libstamps.so", "libwords.rlib", "made.txt"];
+        self.programs().into_iter().chain(others).collect()
     }
 }
 

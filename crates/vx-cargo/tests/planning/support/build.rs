@@ -109,11 +109,13 @@ fn run_script(
         .unwrap();
     let out = context.home.out();
     let place = out.join(format!("run-{unit}"));
-    std::fs::create_dir_all(&place).unwrap();
     let roots = roots
         .clone()
         .with(Root::Exec, exec.as_str())
-        .with(Root::OutDir, place.as_str());
+        .with(Root::Script, place.as_str());
+    for directory in plan.script_directories(unit) {
+        std::fs::create_dir_all(roots.absolute(&directory)).unwrap();
+    }
     let stdout = run(
         Command::new(&program),
         context,
@@ -123,8 +125,9 @@ fn run_script(
         &run_script.working_directory,
     );
     let said = plan.script_output(unit, &stdout, &roots).unwrap();
-    let mut content = String::new();
-    for file in place.read_dir_utf8().unwrap() {
+    let mut content = said.out_dir.path.clone();
+    let out_dir = Utf8PathBuf::from(roots.absolute(&said.out_dir));
+    for file in out_dir.read_dir_utf8().unwrap() {
         let file = file.unwrap();
         content.push_str(&format!(
             "{} {}\n",
@@ -136,7 +139,7 @@ fn run_script(
     if !out.join(&name).exists() {
         std::fs::rename(&place, out.join(&name)).unwrap();
     }
-    said.moved(Root::OutDir, &RootedPath::new(Root::Home, format!("out/{name}")))
+    said.moved(Root::Script, &RootedPath::new(Root::Home, format!("out/{name}")))
 }
 
 fn run(

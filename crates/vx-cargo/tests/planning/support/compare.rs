@@ -259,13 +259,15 @@ pub(crate) fn script_outputs(plan: &Plan, roots: &Roots, started: &[Started], ta
             .filter_map(|started| started.environment.get("OUT_DIR"));
         let out_dir = out_dirs.find(|path| triple.is_none_or(|triple| path.contains(triple)));
         let Some(out_dir) = out_dir else { continue };
-        let said = std::fs::read(Utf8Path::new(out_dir).with_file_name("output")).unwrap();
-        let roots = roots.clone().with(Root::OutDir, out_dir.as_str());
-        let output = plan.script_output(number, &said, &roots).unwrap();
-        // Cargo's target directory is no place of vx's.
-        let place = RootedPath::new(Root::Host, out_dir.trim_start_matches('/'));
-        outputs.0.insert(number, Arc::new(output.moved(Root::OutDir, &place)));
+        let said = std::fs::read_to_string(Utf8Path::new(out_dir).with_file_name("output")).unwrap();
+        // As if it had run in cargo's target directory, but for the hash.
+        let base = target.parent().unwrap();
+        let roots = roots.clone().with(Root::Script, base.as_str());
+        let own = roots.absolute(&plan.script_directories(number)[0]);
+        let said = said.replace(out_dir, &own);
+        let output = plan.script_output(number, said.as_bytes(), &roots).unwrap();
+        let place = RootedPath::new(Root::Host, base.as_str().trim_start_matches('/'));
+        outputs.0.insert(number, Arc::new(output.moved(Root::Script, &place)));
     }
-    assert!(target.is_dir());
     outputs
 }

@@ -1,4 +1,4 @@
-//! Output directories of build scripts: made under a name of their own, then named by content.
+//! What build scripts write, `OUT_DIR` and beside it: made in a directory with a name of its own, then named by content.
 //!
 //! A script may write the path of its output directory into the files there. Such a directory keeps the name that it was
 //! made under, for ever; any other is named by its content, so that equal outputs have equal paths.
@@ -7,13 +7,13 @@ use std::io;
 
 use memchr::memmem;
 use vx_home::VxHome;
-use vx_model::{Digest, Key};
+use vx_model::{Digest, Key, RootedPath};
 use vx_proto::{Content, ErrorKind, IngestRequest, Ingested, MaterializeRequest, Placement, WireError};
 
 use crate::engine::Engine;
 use crate::engine::progress::Stop;
 
-/// An output directory while its script runs.
+/// The directory of a build script while it runs.
 pub(super) struct Placed {
     home: VxHome,
     name: String,
@@ -33,6 +33,15 @@ impl Placed {
     /// Its absolute path.
     pub(super) fn path(&self) -> String {
         self.home.out().join(&self.name).into_string()
+    }
+
+    /// Makes directories below it, for the script to find.
+    pub(super) fn make<'a>(&self, directories: impl Iterator<Item = &'a RootedPath>) -> Result<(), WireError> {
+        for directory in directories {
+            let path = self.home.out().join(&self.name).join(&directory.path);
+            std::fs::create_dir_all(&path).map_err(|error| failed(self, "cannot make", &error))?;
+        }
+        Ok(())
     }
 }
 
@@ -106,9 +115,13 @@ impl<'a> Finder<'a> {
 }
 
 fn unreadable(placed: &Placed, error: &io::Error) -> WireError {
+    failed(placed, "cannot read", error)
+}
+
+fn failed(placed: &Placed, what: &str, error: &io::Error) -> WireError {
     let mut wire = WireError::from_error(ErrorKind::Machine, error);
     wire.causes.insert(0, std::mem::take(&mut wire.message));
-    wire.message = format!("cannot read the output directory of a build script, {}", placed.path());
+    wire.message = format!("{what} the output directory of a build script, {}", placed.path());
     wire
 }
 

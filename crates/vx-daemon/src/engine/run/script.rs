@@ -24,9 +24,9 @@ const SCRIPT: &str = "build-script";
 /// What is kept with a script's result.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Annotation {
-    /// What it said, paths below `OUT_DIR` named by where it came to lie.
+    /// What it said, paths that it wrote to named by where these came to lie.
     output: ScriptOutput,
-    /// The name of its output directory below `$VX_HOME/out`.
+    /// The name of what it wrote below `$VX_HOME/out`.
     out_dir: String,
 }
 
@@ -214,7 +214,8 @@ impl Run {
         let unit = action.unit;
         let placed = Placed::new(&self.engine.config.home);
         let exec_root = self.engine.exec_roots.fresh();
-        let roots = self.roots_with(&exec_root).with(Root::OutDir, placed.path());
+        let roots = self.roots_with(&exec_root).with(Root::Script, placed.path());
+        tokio::task::block_in_place(|| placed.make(self.plan.script_directories(unit).iter()))?;
         let mut environment = added;
         environment.extend(
             run.environment
@@ -294,7 +295,7 @@ impl Run {
             Embedded::search(&placed, stdout, self.setting.roots.dir(Root::Workspace), &known)
         })?;
         let out_dir = self.engine.name_out_dir(placed, tree.root, embedded.own_path)?;
-        let output = said.moved(Root::OutDir, &RootedPath::new(Root::Home, format!("out/{out_dir}")));
+        let output = said.moved(Root::Script, &RootedPath::new(Root::Home, format!("out/{out_dir}")));
         let seen = self.observed(&done.result.observation);
         let files = match &seen {
             Some(seen) if seen.changed.is_empty() => self.written(&seen.written).await?,
