@@ -70,6 +70,25 @@ impl Plan {
         warnings
     }
 
+    /// A warning where debugging information stays in files of its own beside the objects, which nobody finds.
+    pub(crate) fn lost_debuginfo(&self) -> Option<Template> {
+        let mut profiles = self
+            .units
+            .iter()
+            .map(|unit| (self.platform(unit), &unit.settings.profile));
+        let unpacked = "unpacked".to_owned();
+        let is_lost = profiles.any(|(platform, profile)| {
+            let is_asked_for = profile.split_debuginfo.as_ref() == Some(&unpacked) && profile.debuginfo.is_on();
+            is_asked_for && platform.split_debuginfo.contains(&unpacked)
+        });
+        is_lost.then(|| {
+            "warning: debuggers will not find the debugging information of this build\n  |\n  \
+             = note: `split-debuginfo = \"unpacked\"` leaves it beside the object files, which vx does not keep\n  \
+             = help: use `packed` or `off` in the profile"
+                .into()
+        })
+    }
+
     /// What the examples in the documentation of `unit` are compiled against: files of these units, to lie in
     /// [`Plan::dependency_directory`].
     pub fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<UnitIndex> {

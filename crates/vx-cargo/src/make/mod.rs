@@ -142,6 +142,7 @@ impl Plan {
         plan.profile = plan.profile_description(&profile_name);
         identity::assign(&mut plan, &context.toolchain.identity.hex());
         plan.warnings.extend(plan.collisions());
+        plan.warnings.extend(plan.lost_debuginfo());
         Ok(plan)
     }
 }

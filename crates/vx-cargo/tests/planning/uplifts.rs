@@ -110,6 +110,26 @@ fn of_examples_and_platforms() {
 }
 
 #[test]
+fn debugging_information_that_is_not_kept_is_warned_of() {
+    let project = |split: &str| {
+        let manifest = format!(
+            "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\
+             [profile.dev]\nsplit-debuginfo = \"{split}\"\n"
+        );
+        Project::new(&[("Cargo.toml", &manifest), ("src/main.rs", "fn main() {}")])
+    };
+    let warnings = |split: &str| project(split).plan().unwrap().warnings;
+    assert_eq!(warnings("packed"), []);
+    let [warning] = &warnings("unpacked")[..] else {
+        panic!("no warning")
+    };
+    assert!(
+        format!("{warning:?}").contains("debuggers will not find"),
+        "{warning:?}"
+    );
+}
+
+#[test]
 fn two_targets_of_one_name_are_warned_of() {
     let package = |name: &str| {
         format!(
