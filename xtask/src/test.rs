@@ -20,6 +20,9 @@ const PROFILES: &[&str] = &["default", "uds"];
 /// Where nothing answers: the port is that of the discard service.
 const NO_PROXY_THERE: &str = "http://127.0.0.1:9";
 
+/// The tests that bring something from elsewhere, as nextest names them.
+const DOWNLOADING: &str = "binary(package_sources) + binary(registry_crates) + binary(toolchains)";
+
 /// Servers that a test starts itself.
 const THIS_MACHINE: &str = "127.0.0.1,localhost,::1";
 
@@ -54,8 +57,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.profile.is_none() && arguments.arguments.is_empty() {
         // What the first run did not need because it downloaded, the same profile must not need now.
-        let of_vx = ["-p".to_owned(), "vx".to_owned()];
-        failures.extend(suite(PROFILES[0], Network::OutOfReach, &of_vx).err());
+        let downloading = ["-p", "vx", "-E", DOWNLOADING].map(str::to_owned);
+        failures.extend(suite(PROFILES[0], Network::OutOfReach, &downloading).err());
     }
     match failures.len() {
         0 => Ok(()),
