@@ -73,7 +73,7 @@ cargo::metadata=include=/h/out/run-1/target/debug/build/p-1/out/include
 cargo:older=value = with
 ";
     let output = parse(text).unwrap();
-    let beside = |path: &str| Template::from(RootedPath::new(Root::Script, "")).text(&format!("/target/debug/{path}"));
+    let beside = |path: &str| Template::from(RootedPath::new(Root::Script, "")).text(format!("/target/debug/{path}"));
     let out = |path: &str| beside(&format!("build/p-1/out{path}"));
     assert_eq!(output.out_dir, out_dir());
     assert_eq!(
