@@ -341,33 +341,27 @@ fn profile_directory(profile: &str) -> &str {
     }
 }
 
-/// Where final outputs lie, below the workspace root.
-pub(crate) fn output_directory(profile_directory: &str, triple: Option<&str>) -> String {
-    format!("{OUTPUTS}/{}", profile_and_platform(profile_directory, triple))
+/// Where final outputs lie, below the workspace root; `name` is the directory of a profile, or another beside those.
+pub(crate) fn output_directory(name: &str, triple: Option<&str>) -> String {
+    format!("{OUTPUTS}/{}", of_platform(name, triple))
 }
 
-/// Where the outputs of a profile for a platform lie, below the directory of all outputs.
-pub(crate) fn profile_and_platform(profile_directory: &str, triple: Option<&str>) -> String {
+/// Where the directory `name` of a platform lies, below the directory of all outputs.
+pub(crate) fn of_platform(name: &str, triple: Option<&str>) -> String {
     match triple {
-        Some(triple) => format!("{triple}/{profile_directory}"),
-        None => profile_directory.to_owned(),
+        Some(triple) => format!("{triple}/{name}"),
+        None => name.to_owned(),
     }
 }
 
 /// The directory of all documentation, below the workspace root.
 pub(crate) fn documentation_directory(triple: Option<&str>) -> String {
-    match triple {
-        Some(triple) => format!("{OUTPUTS}/{triple}/doc"),
-        None => format!("{OUTPUTS}/doc"),
-    }
+    output_directory("doc", triple)
 }
 
 /// The directory for the files of integration tests, below the workspace root.
 pub(crate) fn test_directory(triple: Option<&str>) -> String {
-    match triple {
-        Some(triple) => format!("{OUTPUTS}/{triple}/tmp"),
-        None => format!("{OUTPUTS}/tmp"),
-    }
+    output_directory("tmp", triple)
 }
 
 /// Whether the requested profile descends from `release`.

@@ -1,5 +1,6 @@
 //! Reading the lines that a build script printed: `cargo::KEY=VALUE`, and the older `cargo:KEY=VALUE`.
 
+use camino::Utf8Path;
 use vx_model::{Root, RootedPath, Roots, Template};
 
 use super::{LIBRARY_KINDS, LibraryPath, LibraryPlace, LinkArgTarget, ScriptOutput};
@@ -233,15 +234,12 @@ impl Reader<'_> {
     }
 
     fn library_place(&self, path: &str) -> LibraryPlace {
-        let is_below = |path: &str, directory: &str| {
-            let rest = path.strip_prefix(directory);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         let found = self.roots.locate(path);
+        let is_below = |directory: &str| Utf8Path::new(&found.path).starts_with(directory);
         match found.root {
-            Root::Script if is_below(&found.path, &self.output.out_dir.path) => LibraryPlace::OutDir,
+            Root::Script if is_below(&self.output.out_dir.path) => LibraryPlace::OutDir,
             Root::Script => LibraryPlace::Build,
-            Root::Home if is_below(&found.path, "out") => LibraryPlace::Build,
+            Root::Home if is_below("out") => LibraryPlace::Build,
             _ => LibraryPlace::Elsewhere,
         }
     }

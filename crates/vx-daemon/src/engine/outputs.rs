@@ -42,6 +42,14 @@ struct File {
     is_executable: bool,
 }
 
+/// The machine's failure at `message`.
+fn failed(message: String, error: &dyn std::fmt::Display) -> WireError {
+    WireError {
+        causes: vec![error.to_string()],
+        ..WireError::new(ErrorKind::Machine, message)
+    }
+}
+
 impl Outputs<'_> {
     /// Lays the final artifacts down where the user looks for them, and what tests need to run.
     pub(super) async fn place(&self, engine: &Engine) -> Result<Vec<Placed>, WireError> {
@@ -159,13 +167,7 @@ impl Outputs<'_> {
             return Ok(());
         }
         let path = self.absolute(&self.plan.test_directory(unit));
-        std::fs::create_dir_all(&path).map_err(|error| {
-            let told = WireError::new(ErrorKind::Machine, format!("cannot make the directory {path}"));
-            WireError {
-                causes: vec![error.to_string()],
-                ..told
-            }
-        })?;
+        std::fs::create_dir_all(&path).map_err(|error| failed(format!("cannot make the directory {path}"), &error))?;
         let question = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
         let world = World {
             roots: self.roots,
@@ -237,14 +239,7 @@ impl Outputs<'_> {
         };
         let unreadable = |error: &dyn std::fmt::Display| {
             let label = self.plan.description(unit);
-            let told = WireError::new(
-                ErrorKind::Machine,
-                format!("cannot read what the build script of {label} wrote"),
-            );
-            WireError {
-                causes: vec![error.to_string()],
-                ..told
-            }
+            failed(format!("cannot read what the build script of {label} wrote"), error)
         };
         let from = self.absolute(&left.from);
         let is_for_user = |entry: &DirEntry| entry.depth() != 1 || entry.file_name() != left.except;
