@@ -1,7 +1,7 @@
 //! What one unit runs: the shapes in which `compile`, `run_script` and `uplift` answer. Data only.
 
 use serde::{Deserialize, Serialize};
-use vx_model::{Part, Root, RootedPath, Template};
+use vx_model::{RootedPath, Template};
 
 use crate::UnitIndex;
 use crate::settings::CLIPPY_ARGUMENTS;
@@ -22,8 +22,11 @@ pub enum Needs {
 pub struct Compile {
     /// rustc (or a wrapper of the user's) and its arguments.
     pub arguments: Vec<Template>,
-    /// What Cargo adds to the user's environment, sorted: `CARGO_*`, `OUT_DIR`, the build script's `rustc-env`.
+    /// What Cargo sets for this crate, sorted: `CARGO_*`. It counts whether it is read or not, as for Cargo.
     pub environment: Vec<(String, Template)>,
+    /// What Cargo sets besides, sorted: `OUT_DIR`, the build script's `rustc-env`, whether the package was asked for. It
+    /// counts only where it is read, which rustc reports.
+    pub reported_environment: Vec<(String, Template)>,
     /// Directories to put before the user's value of the variable of the library search path (`LD_LIBRARY_PATH`); empty
     /// but for proc macros that need dynamic libraries.
     pub library_path: Vec<Template>,
@@ -61,16 +64,6 @@ impl Compile {
         "CLIPPY_DISABLE_DOCS_LINKS",
         "CARGO_PRIMARY_PACKAGE",
     ];
-
-    /// Variables of `environment` whose values tell where the workspace lies: `CARGO_MANIFEST_DIR`, `CARGO_BIN_EXE_*`.
-    pub fn place_variables(&self) -> impl Iterator<Item = (&str, &Template)> {
-        let is_place = |part: &Part| matches!(part, Part::Place(place) if place.root == Root::Workspace);
-        let tells = move |(_, value): &&(String, Template)| value.parts.iter().any(is_place);
-        self.environment
-            .iter()
-            .filter(tells)
-            .map(|(name, value)| (name.as_str(), value))
-    }
 }
 
 /// A run of a build script.

@@ -57,7 +57,8 @@ pub(crate) fn is_set_for_children(name: &str) -> bool {
     name == "CARGO" || matches_any(name, SET_FOR_CHILDREN)
 }
 
-fn matches_any(name: &str, patterns: &[&str]) -> bool {
+/// Whether a name is one of `patterns`, of which `*` ends a family.
+pub fn matches_any(name: &str, patterns: &[&str]) -> bool {
     patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(family) => name.starts_with(family),
         None => name == *pattern,

@@ -28,7 +28,7 @@ pub fn script_output(stdout: &[u8]) {
     };
     let roots = Roots::default()
         .with(Root::Workspace, "/w")
-        .with(Root::Home, "/h")
+        .with(Root::VxHome, "/h")
         .with(Root::Script, "/h/out/run-1");
     let out_dir = RootedPath::new(Root::Script, "target/debug/build/p-0123456789abcdef/out");
     let _ = script_output::read(&package, stdout, out_dir, &roots, false, None);

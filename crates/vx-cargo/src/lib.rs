@@ -29,14 +29,15 @@ mod workspace;
 pub use command::{Compile, Needs, RunScript, TestCommand, Uplift};
 pub use compile::Scripts;
 pub use dep_info::DepInfo;
-pub use environment::plan_environment;
+pub use environment::{matches_any, plan_environment};
 pub use error::PlanError;
 pub use jobs::Jobs;
 pub use out_dir::LeftByScript;
 pub use packages::{SourceReplacement, Status, prepare_packages};
+pub use paths::normalise;
 pub use plan::{
-    CompileMode, Dependency, FileName, PLAN_FORMAT, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform,
-    Target, TargetName, Unit, UnitIndex, UnitKind,
+    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target,
+    TargetName, Unit, UnitIndex, UnitKind,
 };
 pub use script_output::{
     LibraryPath, LibraryPlace, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,

@@ -3,7 +3,7 @@
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 /// `path`, relative ones from `base`, without `.` and `..` components; symbolic links are not followed.
-pub(crate) fn normalise(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+pub fn normalise(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     let mut normal = Utf8PathBuf::new();
     for component in base.join(path).components() {
         match component {

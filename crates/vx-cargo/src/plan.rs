@@ -2,15 +2,12 @@
 //!
 //! Data only; `make` makes it, `compile` and `run_script` turn its units into commands.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
-use vx_model::{Input, RootedPath, Template};
+use vx_model::{Input, Root, RootedPath, Roots, Template};
 
 /// Number of a unit in [`Plan::units`].
 pub type UnitIndex = usize;
-
-/// Changes whenever the meaning of a stored plan does: part of the key under which a plan is stored.
-pub const PLAN_FORMAT: u32 = 6;
 
 /// What Cargo decided to build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -297,4 +294,15 @@ pub struct PlanContext {
     pub toolchain: vx_toolchain::Toolchain,
     /// What the user asked for.
     pub selection: vx_proto::Selection,
+}
+
+impl PlanContext {
+    /// Where the roots of paths are for a project whose workspace is at `workspace`.
+    pub fn roots(&self, workspace: &Utf8Path) -> Roots {
+        Roots::default()
+            .with(Root::Workspace, workspace.as_str())
+            .with(Root::VxHome, self.home.root().as_str())
+            .with(Root::Toolchain, self.toolchain.sysroot.as_str())
+            .with_user_home(self.environment.get("HOME").map(String::as_str))
+    }
 }

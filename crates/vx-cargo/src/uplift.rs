@@ -60,7 +60,7 @@ impl Plan {
                     let help = "\n  = help: consider changing their names to be unique or compiling them separately";
                     warnings.push(
                         Template::from("warning: output filename collision at ")
-                            .place(place)
+                            .path(place)
                             .text(names)
                             .text(help),
                     );

@@ -132,6 +132,12 @@ impl Cas for Service {
             .into()
     }
 
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Reply<Option<Vec<u64>>> {
+        self.run_bulk(move |store| Ok(store.texts_in_tree(&root, &texts)))
+            .await
+            .into()
+    }
+
     async fn ingest(&self, requests: Vec<IngestRequest>) -> Reply<Vec<Ingested>> {
         let each = requests
             .into_iter()

@@ -88,6 +88,22 @@ impl Store {
         }
     }
 
+    /// How often each of `texts` occurs in the files and links of a tree, all together; none where something of it is
+    /// missing or damaged.
+    pub fn texts_in_tree(&self, root: &Digest, texts: &[String]) -> Option<Vec<u64>> {
+        let tree = Tree::load(&self.blobs, root).ok()?;
+        let mut sums = vec![0; texts.len()];
+        let mut add = |counts: Vec<u64>| sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        for target in tree.link_targets() {
+            let occurrences = |text: &String| target.matches(text.as_str()).count() as u64;
+            add(texts.iter().map(occurrences).collect());
+        }
+        for (digest, _) in tree.files() {
+            add(self.texts_in(&digest, texts)?);
+        }
+        Some(sums)
+    }
+
     /// Takes a file or directory in.
     pub fn ingest(&self, request: &IngestRequest) -> Result<Ingested, StoreError> {
         ingest::ingest(&self.blobs, Utf8Path::new(&request.path), request.consume)

@@ -41,6 +41,17 @@ impl Tree {
         }
         files
     }
+
+    /// What every symbolic link of every level says.
+    pub(crate) fn link_targets(&self) -> Vec<&str> {
+        let mut targets = Vec::new();
+        let mut todo = vec![self];
+        while let Some(tree) = todo.pop() {
+            targets.extend(tree.directory.symlinks.iter().map(|node| node.target.as_str()));
+            todo.extend(&tree.children);
+        }
+        targets
+    }
 }
 
 fn load(blobs: &Blobs, digest: &Digest, depth: usize, holes: &mut Vec<Digest>) -> Option<Tree> {

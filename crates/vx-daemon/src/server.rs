@@ -11,13 +11,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vx_proto::{
     BuildEvent, BuildRequest, CasClient, CasStatus, Daemon, DaemonServer, DaemonStatus, ErrorKind, ExecClient,
-    ExecStatus, Explanation, Reply, ServiceStatus, WireError,
+    ExecStatus, Explanation, Reply, ServiceStatus, UnitKey, WireError,
 };
 use vx_transport::{CallError, Connection, Credentials, Limits, Listener};
 
 use crate::activity::{Activity, Busy};
 use crate::engine::{Engine, EngineConfig};
 use crate::life::{self, RunFile, Service};
+use crate::local;
 use crate::services::{Services, ServicesConfig, shutting_down};
 
 /// How long cancelled builds may take to tell their clients so.
@@ -92,7 +93,7 @@ pub async fn serve(
         jobs: config.jobs,
     };
     let shared = Arc::new(Shared {
-        engine: Engine::new(engine_config, services.clone()),
+        engine: Engine::new(engine_config, &local::doors(&services)),
         services: services.clone(),
         activity: Activity::new(),
         builds: CancellationToken::new(),
@@ -230,6 +231,10 @@ impl Daemon for Face {
             }
         });
         Box::pin(into_stream(events).map(Ok))
+    }
+
+    async fn unit_keys(&self, directory: String, name: String) -> Reply<Vec<UnitKey>> {
+        self.shared.engine.unit_keys(&directory, &name).await.into()
     }
 
     async fn explain(&self, directory: String) -> Reply<Vec<Explanation>> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vx_model::{OutputFile, OutputTree};
+use vx_model::{OutputFile, OutputTree, Root, RootedPath};
 use vx_proto::{
-    Content, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, MaterializeRequest,
-    Placement, WireError,
+    Content, Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, InlineFile,
+    MaterializeRequest, Placement, WireError,
 };
 
 use crate::budget::Permit;
@@ -68,10 +68,11 @@ impl From<ExecRootError> for Stop {
 
 /// Runs an action and tells its client about it. When the last event comes, the process tree is gone and the place of
 /// the exec root is free.
-pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, events: Events) {
+pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, dispatch: Dispatch, events: Events) {
     let action = Action {
         executor: &executor,
         request: &request,
+        dispatch: &dispatch,
         events: &events,
     };
     match action.run().await {
@@ -84,6 +85,7 @@ pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, events
 struct Action<'a> {
     executor: &'a Executor,
     request: &'a ExecuteRequest,
+    dispatch: &'a Dispatch,
     events: &'a Events,
 }
 
@@ -101,7 +103,7 @@ impl Action<'_> {
         tokio::select! {
             biased;
             () = self.events.cancel.cancelled() => Err(Stop::Cancelled),
-            permit = self.executor.budget.acquire(self.request.priority) => permit.map_err(|_closed| Stop::Cancelled),
+            permit = self.executor.budget.acquire(self.dispatch.priority) => permit.map_err(|_closed| Stop::Cancelled),
         }
     }
 
@@ -163,7 +165,7 @@ impl Action<'_> {
             .collect();
         environment.append(&mut added);
         Ok(Launch {
-            label: request.label.clone(),
+            label: self.dispatch.label.clone(),
             program,
             arguments,
             environment,
@@ -188,7 +190,7 @@ impl Action<'_> {
 
     /// What an observation leaves out, with symbolic links followed: the kernel tells the working directory that way.
     fn scope(&self, root: &ExecRoot) -> Scope {
-        let trees = self.request.output_trees.iter().map(Utf8Path::new);
+        let trees = self.request.output_trees.iter().map(|tree| Utf8Path::new(&tree.path));
         let own = trees.chain([root.path()]).flat_map(|own| {
             let real = own.canonicalize_utf8().unwrap_or_else(|_| own.to_owned());
             [own.to_owned(), real]
@@ -243,7 +245,7 @@ impl Action<'_> {
             let mut wire = WireError::from_error(ErrorKind::Machine, error);
             let cause = std::mem::replace(
                 &mut wire.message,
-                format!("cannot read what `{}` prints", self.request.label),
+                format!("cannot read what `{}` prints", self.dispatch.label),
             );
             wire.causes.insert(0, cause);
             wire
@@ -267,6 +269,7 @@ impl Action<'_> {
             exit_code: ended.exit_code,
             signal: ended.signal,
             files: Vec::new(),
+            inline: Vec::new(),
             trees: Vec::new(),
             stdout: None,
             stderr: None,
@@ -285,10 +288,32 @@ impl Action<'_> {
                 .store
                 .put(stderr.finish().await.map_err(unreadable)?)
                 .await?;
+            result.inline = self.inline_files(root)?;
             result.files = self.files(root).await?;
-            result.trees = self.trees(root).await?;
+            result.trees = self.trees().await?;
         }
         Ok(result)
+    }
+
+    /// Reads and removes the inline files, so that they are not taken in.
+    fn inline_files(&self, root: &ExecRoot) -> Result<Vec<InlineFile>, Stop> {
+        let mut files = Vec::new();
+        for path in &self.request.inline_files {
+            let absolute = root.join(path)?;
+            let content = match std::fs::read(&absolute) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                content => content.and_then(|content| std::fs::remove_file(&absolute).map(|()| content)),
+            };
+            let content = content.map_err(|source| ExecRootError::Read {
+                path: path.into(),
+                source,
+            })?;
+            files.push(InlineFile {
+                path: path.clone(),
+                content,
+            });
+        }
+        Ok(files)
     }
 
     /// Takes in the regular files directly in the output directories.
@@ -321,9 +346,9 @@ impl Action<'_> {
         Ok(files.collect())
     }
 
-    async fn trees(&self, root: &ExecRoot) -> Result<Vec<OutputTree>, Stop> {
-        let requests = self.request.output_trees.iter().map(|path| IngestRequest {
-            path: path.clone(),
+    async fn trees(&self) -> Result<Vec<OutputTree>, Stop> {
+        let requests = self.request.output_trees.iter().map(|tree| IngestRequest {
+            path: tree.path.clone(),
             consume: false,
         });
         let answers = self.executor.store.ingest(requests.collect()).await?;
@@ -332,10 +357,10 @@ impl Action<'_> {
             .output_trees
             .iter()
             .zip(answers)
-            .filter_map(|(path, answer)| match answer {
-                Ingested::Tree { root: digest } => Some(OutputTree {
-                    path: below(root.path(), path).unwrap_or(path).to_owned(),
-                    root: digest,
+            .filter_map(|(tree, answer)| match answer {
+                Ingested::Tree { root } => Some(OutputTree {
+                    path: tree.name.clone(),
+                    root,
                 }),
                 Ingested::File { .. } | Ingested::Absent => None,
             });
@@ -402,10 +427,11 @@ fn below<'a>(root: &Utf8Path, path: &'a str) -> Option<&'a str> {
     Utf8Path::new(path).strip_prefix(root).ok().map(Utf8Path::as_str)
 }
 
+/// An output at `path`, relative to the exec root.
 fn as_file(path: String, answer: &Ingested) -> Option<OutputFile> {
     match answer {
         Ingested::File { digest, is_executable } => Some(OutputFile {
-            path,
+            path: RootedPath::new(Root::Exec, path),
             digest: *digest,
             is_executable: *is_executable,
         }),

@@ -52,11 +52,8 @@ pub(crate) enum ExecRootError {
 impl ExecRoot {
     /// Makes the directories that `request` asks for.
     pub(crate) fn make(request: &ExecuteRequest) -> Result<Self, ExecRootError> {
-        for path in request
-            .output_trees
-            .iter()
-            .chain([&request.exec_root, &request.working_directory])
-        {
+        let trees = request.output_trees.iter().map(|tree| &tree.path);
+        for path in trees.chain([&request.exec_root, &request.working_directory]) {
             if !Utf8Path::new(path).is_absolute() {
                 return Err(ExecRootError::NotAbsolute { path: path.clone() });
             }
@@ -77,13 +74,18 @@ impl ExecRoot {
 
     fn fill(&self, request: &ExecuteRequest) -> Result<(), ExecRootError> {
         make_all(&self.tmp())?;
-        for directory in request.directories.iter().chain(&request.output_directories) {
+        for directory in &request.output_directories {
             make_all(&self.join(directory)?)?;
         }
-        request
-            .output_trees
-            .iter()
-            .try_for_each(|tree| make_all(Utf8Path::new(tree)))
+        let trees = request.output_trees.iter().map(|tree| Utf8Path::new(&tree.path));
+        for tree in trees.clone() {
+            make_all(tree)?;
+        }
+        for directory in &request.directories {
+            let own = trees.clone().chain([self.path()]);
+            make_all(below_one(own, directory)?)?;
+        }
+        Ok(())
     }
 
     /// The directory itself.
@@ -98,8 +100,7 @@ impl ExecRoot {
 
     /// A path of the request, made absolute.
     pub(crate) fn join(&self, path: &str) -> Result<Utf8PathBuf, ExecRootError> {
-        let is_plain = |component| matches!(component, Utf8Component::Normal(_) | Utf8Component::CurDir);
-        if Utf8Path::new(path).components().all(is_plain) {
+        if is_plain(Utf8Path::new(path)) {
             Ok(self.path.join(path))
         } else {
             Err(ExecRootError::Outside { path: path.to_owned() })
@@ -189,6 +190,24 @@ fn make_writable(directory: &Utf8Path) {
     }
 }
 
+/// Whether a relative path leads to what it names by going down alone.
+fn is_plain(path: &Utf8Path) -> bool {
+    path.components()
+        .all(|component| matches!(component, Utf8Component::Normal(_) | Utf8Component::CurDir))
+}
+
+/// `path`, which must lie in one of `directories`.
+fn below_one<'a>(
+    mut directories: impl Iterator<Item = &'a Utf8Path>,
+    path: &'a str,
+) -> Result<&'a Utf8Path, ExecRootError> {
+    let lies_in = |directory: &Utf8Path| Utf8Path::new(path).strip_prefix(directory).is_ok_and(is_plain);
+    match directories.any(lies_in) {
+        true => Ok(Utf8Path::new(path)),
+        false => Err(ExecRootError::Outside { path: path.to_owned() }),
+    }
+}
+
 fn make_all(path: &Utf8Path) -> Result<(), ExecRootError> {
     fs::create_dir_all(path).map_err(|source| ExecRootError::Make {
         path: path.to_owned(),
@@ -202,18 +221,17 @@ mod tests {
 
     fn request(root: &Utf8Path) -> ExecuteRequest {
         ExecuteRequest {
-            label: "test".to_owned(),
             exec_root: root.to_string(),
             arguments: Vec::new(),
             environment: Vec::new(),
             working_directory: "/".to_owned(),
             inputs: Vec::new(),
-            directories: vec!["deps".to_owned()],
+            directories: vec![root.join("deps").into_string()],
             output_directories: vec!["out/deep".to_owned()],
             output_trees: Vec::new(),
+            inline_files: Vec::new(),
             rustc_json: false,
             observe: false,
-            priority: 0,
         }
     }
 
@@ -252,7 +270,7 @@ mod tests {
     fn nothing_leads_out_of_it() {
         let (_dir, path) = directory();
         let mut request = request(&path.join("root"));
-        request.directories = vec!["../outside".to_owned()];
+        request.directories = vec![path.join("root/../outside").into_string()];
         assert!(matches!(ExecRoot::make(&request), Err(ExecRootError::Outside { .. })));
         assert!(!path.join("root").exists());
         request.directories = vec!["/outside".to_owned()];

@@ -10,7 +10,7 @@ use rapace::Streaming;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vx_proto::{Exec, ExecServer, ExecStatus, ExecuteEvent, ExecuteRequest, Reply, WireError};
+use vx_proto::{Dispatch, Exec, ExecServer, ExecStatus, ExecuteEvent, ExecuteRequest, Reply, WireError};
 use vx_transport::{Connection, Credentials, Limits, Listener};
 
 use crate::action::{self, Events};
@@ -136,11 +136,16 @@ impl Exec for Service {
         Ok::<_, WireError>(self.executor.status()).into()
     }
 
-    async fn execute(&self, request: ExecuteRequest) -> Streaming<ExecuteEvent> {
+    async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Streaming<ExecuteEvent> {
         let (sender, receiver) = mpsc::channel(EVENTS);
         let cancel = self.executor.shutdown.child_token();
         let watch = cancel_when_gone(sender.clone(), self.client.clone(), cancel.clone());
-        let run = action::run(self.executor.clone(), request, Events::new(sender, cancel.clone()));
+        let run = action::run(
+            self.executor.clone(),
+            request,
+            dispatch,
+            Events::new(sender, cancel.clone()),
+        );
         drop(self.executor.tasks.spawn(async move {
             tokio::join!(watch, async {
                 run.await;

@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vx_execd::{Config, ExecdError};
 use vx_home::VxHome;
-use vx_model::{Digest, OutputFile};
+use vx_model::{Digest, OutputFile, Root, RootedPath};
 use vx_proto::{
-    CasClient, EnvVar, ErrorKind, ExecClient, ExecStatus, ExecuteEvent, ExecuteRequest, ExecuteResult, InputFile,
-    Observation, PROTOCOL,
+    CasClient, Dispatch, EnvVar, ErrorKind, ExecClient, ExecStatus, ExecuteEvent, ExecuteRequest, ExecuteResult,
+    InlineFile, InputFile, Observation, PROTOCOL, TreePath,
 };
 use vx_transport::{CallError, Credentials, Endpoint, Limits, Listener, Session, Token};
 
@@ -86,7 +86,6 @@ impl Services {
     fn script(&self, name: &str, script: &str) -> ExecuteRequest {
         let arguments = ["/bin/sh", "-c", script].map(ToOwned::to_owned).to_vec();
         ExecuteRequest {
-            label: name.to_owned(),
             exec_root: self.home.exec().join(name).into_string(),
             arguments,
             environment: vec![EnvVar {
@@ -98,9 +97,9 @@ impl Services {
             directories: Vec::new(),
             output_directories: Vec::new(),
             output_trees: Vec::new(),
+            inline_files: Vec::new(),
             rustc_json: false,
             observe: false,
-            priority: 0,
         }
     }
 
@@ -115,10 +114,22 @@ impl Services {
         &self,
         request: ExecuteRequest,
     ) -> impl Stream<Item = Result<ExecuteEvent, CallError>> + Unpin + Send + use<> {
+        self.execute_with_priority(request, 0).await
+    }
+
+    async fn execute_with_priority(
+        &self,
+        request: ExecuteRequest,
+        priority: u64,
+    ) -> impl Stream<Item = Result<ExecuteEvent, CallError>> + Unpin + Send + use<> {
         let session = self.connect().await;
         let client = ExecClient::new(session.rpc());
+        let dispatch = Dispatch {
+            label: "test".to_owned(),
+            priority,
+        };
         let events = session
-            .stream(async move { client.execute(request).await })
+            .stream(async move { client.execute(request, dispatch).await })
             .await
             .unwrap();
         Box::pin(events)
@@ -195,7 +206,7 @@ impl Run {
     }
 
     fn names(&self) -> Vec<&str> {
-        self.result().files.iter().map(|file| file.path.as_str()).collect()
+        self.result().files.iter().map(|file| file.path.path.as_str()).collect()
     }
 }
 
@@ -221,7 +232,7 @@ async fn next_start(events: &mut (impl Stream<Item = Result<ExecuteEvent, CallEr
 async fn inputs_are_laid_down_and_outputs_taken_in() {
     let services = Services::start(2).await;
     let tool = services
-        .put(b"#!/bin/sh\ncat \"$1\" >\"$2\"; chmod +x \"$2\"; echo made >&2\n")
+        .put(b"#!/bin/sh\ncat \"$1\" >\"$2\"; chmod +x \"$2\"; echo note >out/note; echo made >&2\n")
         .await;
     let data = services.put(b"content").await;
     let tree = services.path("tree");
@@ -236,19 +247,29 @@ async fn inputs_are_laid_down_and_outputs_taken_in() {
     };
     request.inputs = vec![input("tool", tool, true), input("deps/data", data, false)];
     request.output_directories = vec!["out".to_owned()];
-    request.output_trees = vec![tree.clone()];
+    let name = RootedPath::new(Root::Script, "");
+    request.output_trees = vec![TreePath {
+        path: tree.clone(),
+        name: name.clone(),
+    }];
+    request.inline_files = vec!["out/note".to_owned()];
     let run = services.run(request).await;
     assert_eq!(run.result().exit_code, Some(0));
     let copy = OutputFile {
-        path: "out/copy".to_owned(),
+        path: RootedPath::new(Root::Exec, "out/copy"),
         digest: data,
         is_executable: true,
     };
     assert_eq!(run.result().files, [copy]);
+    let note = InlineFile {
+        path: "out/note".to_owned(),
+        content: b"note\n".to_vec(),
+    };
+    assert_eq!(run.result().inline, [note]);
     assert_eq!(run.result().stdout, None);
     assert_eq!(services.get(run.result().stderr).await, b"made\n");
     assert_eq!(run.result().trees.len(), 1);
-    assert_eq!(run.result().trees[0].path, tree);
+    assert_eq!(run.result().trees[0].path, name);
     assert!(Path::new(&tree).is_dir());
     services.stop().await;
     assert!(!Path::new(&root).exists());
@@ -351,7 +372,7 @@ async fn metadata_is_delivered_while_the_compiler_runs() {
     next_start(&mut events).await;
     let output = events.next().await.unwrap().unwrap();
     let early = OutputFile {
-        path: "out/libx.rmeta".to_owned(),
+        path: RootedPath::new(Root::Exec, "out/libx.rmeta"),
         digest: Digest::of(b"early\n"),
         is_executable: false,
     };
@@ -487,22 +508,19 @@ async fn one_who_waits_and_goes_away_is_forgotten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_budget_holds_for_all_clients_and_the_urgent_are_first() {
     let services = Services::start(2).await;
-    let action = |name: &str, priority: u64| {
+    let action = |name: &str| {
         let gate = services.path(name);
         fifo(&gate);
-        ExecuteRequest {
-            priority,
-            ..services.script(name, &format!("read x <{gate}"))
-        }
+        services.script(name, &format!("read x <{gate}"))
     };
     let mut streams = Vec::new();
     for (name, priority) in [("a", 0), ("b", 0)] {
-        let mut events = services.execute(action(name, priority)).await;
+        let mut events = services.execute_with_priority(action(name), priority).await;
         next_start(&mut events).await;
         streams.push(events);
     }
     for (waiting, (name, priority)) in [("low", 1), ("high", 9), ("middle", 5)].into_iter().enumerate() {
-        streams.push(services.execute(action(name, priority)).await);
+        streams.push(services.execute_with_priority(action(name), priority).await);
         // A request is counted when it was read, which is soon after it was written.
         let expected = u32::try_from(waiting + 1).unwrap();
         while services.status().await.waiting < expected {

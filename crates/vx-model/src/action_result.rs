@@ -7,20 +7,22 @@
 use facet::Facet;
 use prost::Message as _;
 
-use crate::Digest;
 use crate::wire::{
     WireActionResult, WireAny, WireDigest, WireDuration, WireFormatError, WireMetadata, WireOutputDirectory,
     WireOutputFile, decode_exact,
 };
+use crate::{Digest, RootedPath, formats};
 
 /// Type name of [`ActionResult::annotation`] in the encoding; ends with the version of the whole.
-const ANNOTATION: &str = "type.googleapis.com/vx.Annotation.1";
+fn annotation_type() -> String {
+    format!("type.googleapis.com/vx.Annotation.{}", formats::ACTION_RESULT)
+}
 
 /// A file that an action wrote.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputFile {
-    /// Relative to the exec root.
-    pub path: String,
+    /// Where it was written.
+    pub path: RootedPath,
     /// Content.
     pub digest: Digest,
     /// Whether the file may be executed.
@@ -30,8 +32,8 @@ pub struct OutputFile {
 /// A directory that an action wrote.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputTree {
-    /// Relative to the exec root.
-    pub path: String,
+    /// Where it was written.
+    pub path: RootedPath,
     /// Digest of the encoded top [`crate::Directory`]; the levels below are blobs of their own.
     pub root: Digest,
 }
@@ -67,7 +69,7 @@ impl ActionResult {
             stderr_digest: self.stderr.map(WireDigest::from),
             execution_metadata: Some(WireMetadata {
                 auxiliary_metadata: vec![WireAny {
-                    type_url: ANNOTATION.to_owned(),
+                    type_url: annotation_type(),
                     value: self.annotation.clone(),
                 }],
                 virtual_execution_duration: Some(WireDuration::from_millis(self.duration_ms)),
@@ -81,7 +83,7 @@ impl ActionResult {
         let message: WireActionResult = decode_exact(bytes)?;
         let metadata = message.execution_metadata.ok_or(ActionResultError::Version)?;
         let annotation = match <[WireAny; 1]>::try_from(metadata.auxiliary_metadata) {
-            Ok([any]) if any.type_url == ANNOTATION => any.value,
+            Ok([any]) if any.type_url == annotation_type() => any.value,
             _ => return Err(ActionResultError::Version),
         };
         let duration = metadata.virtual_execution_duration.ok_or(ActionResultError::Version)?;
@@ -118,6 +120,9 @@ pub enum ActionResultError {
     /// This output has no valid digest.
     #[error("the output {0:?} has no valid digest")]
     Digest(String),
+    /// This output is not below a root.
+    #[error("the output {0:?} is not below a root")]
+    Path(String),
     /// Outputs are not sorted.
     #[error("the outputs of the action result are out of order")]
     Order,
@@ -148,7 +153,7 @@ impl WireDuration {
 impl From<OutputFile> for WireOutputFile {
     fn from(file: OutputFile) -> Self {
         Self {
-            path: file.path,
+            path: file.path.to_string(),
             digest: Some(file.digest.into()),
             is_executable: file.is_executable,
         }
@@ -158,7 +163,7 @@ impl From<OutputFile> for WireOutputFile {
 impl From<OutputTree> for WireOutputDirectory {
     fn from(tree: OutputTree) -> Self {
         Self {
-            path: tree.path,
+            path: tree.path.to_string(),
             root_directory_digest: Some(tree.root.into()),
         }
     }
@@ -170,7 +175,7 @@ impl TryFrom<WireOutputFile> for OutputFile {
     fn try_from(file: WireOutputFile) -> Result<Self, ActionResultError> {
         Ok(Self {
             digest: required(&file.path, file.digest.as_ref())?,
-            path: file.path,
+            path: rooted(file.path)?,
             is_executable: file.is_executable,
         })
     }
@@ -182,9 +187,19 @@ impl TryFrom<WireOutputDirectory> for OutputTree {
     fn try_from(tree: WireOutputDirectory) -> Result<Self, ActionResultError> {
         Ok(Self {
             root: required(&tree.path, tree.root_directory_digest.as_ref())?,
-            path: tree.path,
+            path: rooted(tree.path)?,
         })
     }
+}
+
+/// Only what is below the root by its spelling: results are laid down.
+fn rooted(text: String) -> Result<RootedPath, ActionResultError> {
+    let plain = |path: &RootedPath| {
+        let is_plain = |component: &str| !matches!(component, "" | "." | "..") && !component.contains('\0');
+        path.path.is_empty() || path.path.split('/').all(is_plain)
+    };
+    let parsed = text.parse().ok().filter(plain);
+    parsed.ok_or(ActionResultError::Path(text))
 }
 
 fn required(output: &str, wire: Option<&WireDigest>) -> Result<Digest, ActionResultError> {

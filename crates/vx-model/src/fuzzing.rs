@@ -40,7 +40,7 @@ mod tests {
         ]);
         let result = ActionResult {
             files: vec![OutputFile {
-                path: "out/lib.rlib".to_owned(),
+                path: RootedPath::new(Root::Exec, "out/lib.rlib"),
                 digest: Digest::of(b"lib"),
                 is_executable: false,
             }],
@@ -66,7 +66,7 @@ mod tests {
         fn outputs_in_any_order(order in Just(vec![1u8, 2, 3]).prop_shuffle()) {
             // Tag and length of each output, as they follow one another in the encoding.
             let file = |number: &u8| OutputFile {
-                path: format!("out/{number}"),
+                path: RootedPath::new(Root::Exec, format!("out/{number}")),
                 digest: Digest::of(b"lib"),
                 is_executable: false,
             };

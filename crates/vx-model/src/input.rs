@@ -6,7 +6,8 @@
 use facet::Facet;
 use serde::{Deserialize, Serialize};
 
-use crate::template::RootedPath;
+use crate::formats;
+use crate::root::RootedPath;
 
 /// One question.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,11 +25,11 @@ pub enum Input {
     Ancestors(String),
     /// What is the value of this environment variable, or is it unset?
     Env(String),
-    /// Where is this path, in absolute terms? Binds a result to one place of the disk.
+    /// Where is this path, in absolute terms? Binds a result to one directory of one machine.
     Location(RootedPath),
 }
 
-/// The questions whose answers decide a result, sorted, none twice.
+/// The inputs whose answers decide a result, sorted, none twice.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct InputSet {
     inputs: Vec<Input>,
@@ -42,21 +43,21 @@ impl InputSet {
         Self { inputs }
     }
 
-    /// The questions in canonical order.
+    /// The inputs in canonical order.
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
     }
 
     /// The encoding for the action cache: equal sets have equal encodings.
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(&(INPUT_SET_FORMAT, &self.inputs))
+        postcard::to_allocvec(&(formats::INPUT_SET, &self.inputs))
             .expect("inputs are texts and numbers, which all encode")
     }
 
     /// Reads what [`InputSet::encode`] of this version wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, InputSetError> {
         let (format, inputs): (u32, Vec<Input>) = postcard::from_bytes(bytes).map_err(|_| InputSetError::Malformed)?;
-        if format != INPUT_SET_FORMAT {
+        if format != formats::INPUT_SET {
             return Err(InputSetError::Version(format));
         }
         let set = Self { inputs };
@@ -68,9 +69,6 @@ impl InputSet {
         }
     }
 }
-
-/// Changes whenever [`Input`] does; other versions are not read.
-const INPUT_SET_FORMAT: u32 = 1;
 
 /// Bytes are not an encoded [`InputSet`] of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

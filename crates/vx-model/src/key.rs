@@ -1,15 +1,12 @@
-//! `Key`: the name of a result, made of labelled parts that can be shown to a person.
+//! `Key`: what a result is found by. The weak key of an action is its digest; the strong key adds the answers to a recorded
+//! input set. What is made without a process, a plan, has its key from labelled parts.
 //!
-//! The encoding is canonical: a format version, then every part as length-prefixed label and value, in the order in
-//! which the builder was given them; sets are sorted before they are added.
+//! Encodings are canonical: a format version, then length-prefixed fields in a fixed order.
 
 use facet::Facet;
 
-use crate::Digest;
 use crate::digest::hex;
-
-/// Changes whenever the meaning of any key changes; old results are then never found again.
-const FORMAT: &str = "vx-key-1";
+use crate::{Digest, InputSet, formats};
 
 /// The SHA-256 of an encoded list of parts.
 #[derive(Facet, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +19,39 @@ impl Key {
     /// 64 lower-case hexadecimal digits.
     pub fn hex(&self) -> String {
         hex(&self.hash)
+    }
+}
+
+impl Key {
+    /// The strong key: `weak`, and the answers to the inputs of `set`, in its order.
+    pub fn strong(weak: Self, set: &InputSet, answers: &[String]) -> Self {
+        let mut fields = Fields::new(format!("vx-strong-key-{}", formats::STRONG_KEY).as_bytes());
+        fields.add(&weak.hash);
+        fields.add(&set.encode());
+        answers.iter().for_each(|answer| fields.add(answer.as_bytes()));
+        fields.key()
+    }
+}
+
+/// Length-prefixed fields.
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn new(format: &[u8]) -> Self {
+        let mut fields = Self(Vec::new());
+        fields.add(format);
+        fields
+    }
+
+    fn add(&mut self, field: &[u8]) {
+        self.0.extend_from_slice(&(field.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(field);
+    }
+
+    fn key(self) -> Key {
+        Key {
+            hash: Digest::of(&self.0).hash,
+        }
     }
 }
 
@@ -40,6 +70,16 @@ pub struct KeyPart {
     pub value: String,
 }
 
+impl KeyPart {
+    /// A part.
+    pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            value: value.into(),
+        }
+    }
+}
+
 /// Collects the parts of a key.
 #[derive(Debug, Clone)]
 pub struct KeyBuilder {
@@ -47,7 +87,7 @@ pub struct KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// A key of the given kind (`rustc`, `build script`, …): keys of different kinds never meet.
+    /// A key of the given kind: keys of different kinds never meet.
     pub fn new(kind: &str) -> Self {
         Self { parts: Vec::new() }.part("kind", kind)
     }
@@ -55,28 +95,18 @@ impl KeyBuilder {
     /// Adds a part.
     #[must_use]
     pub fn part(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parts.push(KeyPart {
-            label: label.into(),
-            value: value.into(),
-        });
+        self.parts.push(KeyPart::new(label, value));
         self
     }
 
     /// The key.
     pub fn key(&self) -> Key {
-        let mut encoded = Vec::new();
-        let mut field = |text: &str| {
-            encoded.extend_from_slice(&(text.len() as u64).to_le_bytes());
-            encoded.extend_from_slice(text.as_bytes());
-        };
-        field(FORMAT);
+        let mut fields = Fields::new(format!("vx-key-{}", formats::ACTION).as_bytes());
         for part in &self.parts {
-            field(&part.label);
-            field(&part.value);
+            fields.add(part.label.as_bytes());
+            fields.add(part.value.as_bytes());
         }
-        Key {
-            hash: Digest::of(&encoded).hash,
-        }
+        fields.key()
     }
 
     /// The parts, to be kept for explanations.

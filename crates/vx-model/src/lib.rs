@@ -1,22 +1,29 @@
-//! The nouns of vx: digests, trees, keys, inputs, templates, results.
+//! The nouns of vx: digests, trees, actions, inputs, keys, results, templates.
 //!
 //! Types and their canonical encodings only. Nothing here reads a disk, runs a process or opens a socket. Where the
 //! Remote Execution API (REAPI) v2 has a message for a thing, the encoding here is byte for byte that message.
 
+mod action;
 mod action_result;
+mod command;
 mod digest;
 mod directory;
+pub mod formats;
 #[doc(hidden)]
 pub mod fuzzing;
 mod input;
 mod key;
+mod root;
 mod template;
 mod wire;
 
+pub use action::{Access, Action, DeclaredInput, EncodedAction, Observation};
 pub use action_result::{ActionResult, ActionResultError, OutputFile, OutputTree};
+pub use command::{Command, OutputKind, OutputPath};
 pub use digest::{Digest, DigestHasher, ParseDigestError, hex, unhex};
 pub use directory::{Directory, DirectoryError, DirectoryNode, FileNode, SymlinkNode};
 pub use input::{Input, InputSet, InputSetError};
 pub use key::{Key, KeyBuilder, KeyPart};
-pub use template::{Part, Root, RootedPath, Roots, Template};
+pub use root::{ParseRootedPathError, Root, RootedPath, Roots};
+pub use template::{Part, Template};
 pub use wire::WireFormatError;

@@ -72,6 +72,82 @@ pub(crate) struct WireSymlinkNode {
     pub(crate) target: String,
 }
 
+/// REAPI's `Action`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireAction {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) command_digest: Option<WireDigest>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) input_root_digest: Option<WireDigest>,
+    #[prost(bytes = "vec", tag = "9")]
+    pub(crate) salt: Vec<u8>,
+    #[prost(message, optional, tag = "10")]
+    pub(crate) platform: Option<WirePlatform>,
+}
+
+/// REAPI's `Command`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireCommand {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) arguments: Vec<String>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) environment_variables: Vec<WireVariable>,
+    #[prost(string, tag = "6")]
+    pub(crate) working_directory: String,
+    #[prost(string, repeated, tag = "7")]
+    pub(crate) output_paths: Vec<String>,
+}
+
+/// REAPI's `Command.EnvironmentVariable`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireVariable {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
+}
+
+/// REAPI's `Platform`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WirePlatform {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) properties: Vec<WireProperty>,
+}
+
+/// REAPI's `Platform.Property`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireProperty {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
+}
+
+/// What of an action REAPI has no field for: the content of `Action.salt`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireTerms {
+    #[prost(uint32, tag = "1")]
+    pub(crate) format: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) kind: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) host_facts: Vec<WireProperty>,
+    #[prost(bool, tag = "4")]
+    pub(crate) environment: bool,
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) writable: Vec<String>,
+    #[prost(string, repeated, tag = "6")]
+    pub(crate) private: Vec<String>,
+    #[prost(bool, tag = "7")]
+    pub(crate) file_accesses: bool,
+    #[prost(bool, tag = "8")]
+    pub(crate) artifact_notices: bool,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) outputs: Vec<WireProperty>,
+    #[prost(string, tag = "10")]
+    pub(crate) salt: String,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct WireActionResult {
     #[prost(message, repeated, tag = "2")]

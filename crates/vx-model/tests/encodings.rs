@@ -52,9 +52,15 @@ fn directory() -> impl Strategy<Value = Directory> {
     })
 }
 
+/// A path that an output may have.
+fn output_path() -> impl Strategy<Value = RootedPath> {
+    let root = proptest::sample::select(&Root::ALL[..]);
+    (root, vec(component(), 0..4)).prop_map(|(root, components)| RootedPath::new(root, components.join("/")))
+}
+
 fn action_result() -> impl Strategy<Value = ActionResult> {
-    let files = btree_map(".{0,12}", (digest(), any::<bool>()), 0..6);
-    let trees = btree_map(".{0,12}", digest(), 0..4);
+    let files = btree_map(output_path(), (digest(), any::<bool>()), 0..6);
+    let trees = btree_map(output_path(), digest(), 0..4);
     let streams = (option::of(digest()), option::of(digest()));
     (files, trees, streams, any::<u64>(), vec(any::<u8>(), 0..64)).prop_map(
         |(files, trees, (stdout, stderr), duration_ms, annotation)| ActionResult {
@@ -79,7 +85,7 @@ fn action_result() -> impl Strategy<Value = ActionResult> {
 }
 
 fn input() -> impl Strategy<Value = Input> {
-    let root = prop_oneof![Just(Root::Workspace), Just(Root::Home), Just(Root::Host)];
+    let root = prop_oneof![Just(Root::Workspace), Just(Root::VxHome), Just(Root::Host)];
     let path = (root, ".{0,12}").prop_map(|(root, path)| RootedPath { root, path });
     prop_oneof![
         path.clone().prop_map(Input::File),
@@ -323,7 +329,10 @@ fn results_of_other_writers_are_refused() {
 fn input_sets_of_other_versions_are_refused() {
     let mut bytes = InputSet::default().encode();
     bytes[0] += 1;
-    assert_eq!(InputSet::decode(&bytes), Err(InputSetError::Version(2)));
+    assert_eq!(
+        InputSet::decode(&bytes),
+        Err(InputSetError::Version(vx_model::formats::INPUT_SET + 1))
+    );
 }
 
 fn file(name: &str, digest: Digest, is_executable: bool) -> FileNode {

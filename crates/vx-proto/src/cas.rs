@@ -105,6 +105,8 @@ pub trait Cas {
     /// How often each of these texts occurs in the blob, as bytes; none where it is missing or damaged.
     /// A build script can only ask for a variable whose name it holds (see the daemon's rules for environments).
     async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
+    /// The same for all files and links of a tree together.
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
     /// Takes files and directories in, each answered in order.
     async fn ingest(&self, requests: Vec<IngestRequest>) -> crate::Reply<Vec<Ingested>>;
     /// Lays files and directories down. Answers the digests that are missing or damaged: nothing is laid down for

@@ -1,6 +1,7 @@
 //! The daemon's service: builds, and the life of the daemon itself.
 
 use facet::Facet;
+use vx_model::KeyPart;
 
 use crate::{CasStatus, EnvVar, ExecStatus, WireError};
 
@@ -357,6 +358,15 @@ pub struct Explanation {
     pub reasons: Vec<String>,
 }
 
+/// What a unit was keyed by in the last build.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct UnitKey {
+    /// Which unit, the same from build to build: package, version, kind and name of the target, platform, what is done.
+    pub unit: String,
+    /// Everything in the digest of its action, then every recorded input with its answer.
+    pub parts: Vec<KeyPart>,
+}
+
 /// The daemon.
 #[rapace::service]
 pub trait Daemon {
@@ -364,6 +374,8 @@ pub trait Daemon {
     async fn build(&self, request: BuildRequest) -> rapace::Streaming<BuildEvent>;
     /// What the last build in the workspace that holds `directory` did, and why.
     async fn explain(&self, directory: String) -> crate::Reply<Vec<Explanation>>;
+    /// What the units of that build were keyed by whose package or target is called `name`.
+    async fn unit_keys(&self, directory: String, name: String) -> crate::Reply<Vec<UnitKey>>;
     /// The state of everything.
     async fn status(&self) -> crate::Reply<DaemonStatus>;
     /// Stops everything: builds, children, services. With `only_if_idle`, refuses with `Busy` while builds are under way.

@@ -1,7 +1,7 @@
 //! The execution service: runs one action per connection; the connection's end is the action's cancellation.
 
 use facet::Facet;
-use vx_model::{Digest, OutputFile, OutputTree};
+use vx_model::{Digest, OutputFile, OutputTree, RootedPath};
 
 use crate::WireError;
 
@@ -25,11 +25,19 @@ pub struct InputFile {
     pub is_executable: bool,
 }
 
-/// A process to run.
+/// A tree that an action leaves.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct TreePath {
+    /// Absolute. Made before the start and taken in after a success; it is left in place for the caller, which moves or
+    /// removes it, and is not observed.
+    pub path: String,
+    /// What the result calls it.
+    pub name: RootedPath,
+}
+
+/// A process to run. Made from an action and nothing else: the engine's `localise` is the one place that makes it.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct ExecuteRequest {
-    /// For messages and process listings: `rustc serde v1.0.228`.
-    pub label: String,
     /// Absolute; must not exist, is made by execd and removed by it after the action.
     pub exec_root: String,
     /// Program (absolute, or relative to the exec root with a leading `./`) and its arguments.
@@ -40,20 +48,37 @@ pub struct ExecuteRequest {
     pub working_directory: String,
     /// Linked into the exec root before the start.
     pub inputs: Vec<InputFile>,
-    /// Directories to make in the exec root before the start.
+    /// Directories to make before the start: absolute, in the exec root or in one of the trees.
     pub directories: Vec<String>,
     /// Directories below the exec root, made before the start, whose regular files (not those of their subdirectories) are
     /// each taken in as output files after a success.
     pub output_directories: Vec<String>,
-    /// Directories, absolute, made before the start and taken in as trees after a success; they are left in place for
-    /// the caller, which moves or removes them, and are not observed.
-    pub output_trees: Vec<String>,
+    /// Files below the exec root whose content is answered after a success, and which are no output files.
+    pub inline_files: Vec<String>,
+    /// Directories that are taken in as trees after a success.
+    pub output_trees: Vec<TreePath>,
     /// Whether standard error is rustc's JSON, whose artifact notices make an [`ExecuteEvent::Output`] at once.
     pub rustc_json: bool,
     /// Whether to observe what the process and its children open, look for, list and execute.
     pub observe: bool,
+}
+
+/// What a run has beside its request. None of it can change the result.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct Dispatch {
+    /// For messages and process listings: `rustc serde v1.0.228`.
+    pub label: String,
     /// Larger runs first when there are more actions than jobs: the estimated length of the critical path from here.
     pub priority: u64,
+}
+
+/// A file that was answered and not stored.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct InlineFile {
+    /// Below the exec root, as in the request.
+    pub path: String,
+    /// Content.
+    pub content: Vec<u8>,
 }
 
 /// How a path was used.
@@ -101,6 +126,8 @@ pub struct ExecuteResult {
     pub signal: Option<i32>,
     /// Output files that exist, sorted by path (after a success only).
     pub files: Vec<OutputFile>,
+    /// Inline files that exist (after a success only).
+    pub inline: Vec<InlineFile>,
     /// Output trees (after a success only).
     pub trees: Vec<OutputTree>,
     /// Standard output as a blob (after a success only; none where it is empty).
@@ -161,5 +188,5 @@ pub trait Exec {
     /// How busy execd is.
     async fn status(&self) -> crate::Reply<ExecStatus>;
     /// Runs one action. Its connection is its own: when the connection ends, the whole process tree is killed.
-    async fn execute(&self, request: ExecuteRequest) -> rapace::Streaming<ExecuteEvent>;
+    async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> rapace::Streaming<ExecuteEvent>;
 }

@@ -1,7 +1,7 @@
 //! What the processes of vx say to one another: three rapace services and the types on their wires.
 //!
 //! No behaviour. Every method answers a [`Reply`], because rapace cannot carry a `std::result::Result`. All paths are
-//! absolute UTF-8. A change to any type or method here raises [`PROTOCOL`].
+//! absolute UTF-8. A change to any type or method here raises [`PROTOCOL`], in `vx_model::formats`.
 
 #![expect(missing_docs, reason = "rapace's macro writes public items without documentation")]
 
@@ -16,4 +16,4 @@ pub use error::{ErrorKind, Reply, WireError};
 pub use exec::*;
 
 /// Version of everything in this crate; peers with another one are refused in the handshake.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = vx_model::formats::PROTOCOL;

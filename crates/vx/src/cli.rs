@@ -481,6 +481,12 @@ pub(crate) struct CleanArguments {
 /// `vx explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
+    /// Explain only units of the package or target NAME
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unit: Option<String>,
+    /// Print every part of the key of these units, one per line
+    #[arg(long, requires = "unit")]
+    pub(crate) key: bool,
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
     pub(crate) manifest_path: Option<Utf8PathBuf>,

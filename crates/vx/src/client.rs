@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use camino::Utf8Path;
 use futures::StreamExt as _;
-use vx_proto::{BuildEvent, BuildRequest, BuildSummary, DaemonClient, ErrorKind, Explanation, WireError};
+use vx_proto::{BuildEvent, BuildRequest, BuildSummary, DaemonClient, ErrorKind, Explanation, UnitKey, WireError};
 use vx_transport::CallError;
 
 use crate::action_log::ActionLog;
@@ -64,6 +64,18 @@ pub(crate) fn explain(environment: &Environment, root: String) -> Result<Vec<Exp
         let session = daemon::connect(environment).await?;
         let client = DaemonClient::new(session.rpc());
         let call = session.call(EXPLAIN_DEADLINE, async move { client.explain(root).await });
+        call.await
+            .map_err(|error| error::from_call("daemon", &error))?
+            .into_result()
+    })
+}
+
+/// What the units called `name` of the last build in the workspace at `root` were keyed by.
+pub(crate) fn unit_keys(environment: &Environment, root: String, name: String) -> Result<Vec<UnitKey>, WireError> {
+    block_on(async {
+        let session = daemon::connect(environment).await?;
+        let client = DaemonClient::new(session.rpc());
+        let call = session.call(EXPLAIN_DEADLINE, async move { client.unit_keys(root, name).await });
         call.await
             .map_err(|error| error::from_call("daemon", &error))?
             .into_result()

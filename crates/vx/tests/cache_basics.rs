@@ -365,7 +365,7 @@ fn damage_blobs(directory: &camino::Utf8Path) -> usize {
     for entry in directory.read_dir_utf8().unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {
             damaged += damage_blobs(entry.path());
-        } else if entry.file_name().len() >= 60 && entry.file_name().chars().all(|letter| letter.is_ascii_hexdigit()) {
+        } else if is_blob(entry.file_name()) {
             let mut bytes = std::fs::read(entry.path()).unwrap();
             match bytes.last_mut() {
                 Some(byte) => *byte ^= 1,
@@ -377,6 +377,12 @@ fn damage_blobs(directory: &camino::Utf8Path) -> usize {
         }
     }
     damaged
+}
+
+/// Whether this is the name of a blob; that of an executable one ends in `.x`.
+fn is_blob(name: &str) -> bool {
+    let hash = name.strip_suffix(".x").unwrap_or(name);
+    hash.len() >= 60 && hash.chars().all(|letter| letter.is_ascii_hexdigit())
 }
 
 #[test]

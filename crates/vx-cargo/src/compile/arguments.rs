@@ -348,7 +348,7 @@ impl<'a> Arguments<'a> {
         self.target();
         if self.profile_of().incremental {
             let directory = RootedPath::new(Root::Workspace, INCREMENTAL).join(&self.plan.profile_directory);
-            self.codegen(Template::from("incremental=").place(directory));
+            self.codegen(Template::from("incremental=").path(directory));
         }
         if let StripLevel::Named(level) = self.profile_of().strip.level() {
             self.codegen(format!("strip={level}"));
@@ -373,7 +373,7 @@ impl<'a> Arguments<'a> {
     fn dependencies(&mut self) {
         // Dependencies of the host and of the target lie in one directory; their names differ.
         self.push("-L");
-        self.push(Template::from("dependency=").place(self.dependencies.clone()));
+        self.push(Template::from("dependency=").path(self.dependencies.clone()));
         for dependency in &self.unit.dependencies {
             let other = &self.plan.units[dependency.unit];
             if !other.is_linkable() {
@@ -385,7 +385,7 @@ impl<'a> Arguments<'a> {
             };
             for file in self.plan.linkable_files(other, !self.unit.needs_code()) {
                 self.push("--extern");
-                self.push(Template::from(name.as_str()).place(self.dependencies.join(&file)));
+                self.push(Template::from(name.as_str()).path(self.dependencies.join(&file)));
             }
         }
         if self.unit.is("proc-macro") {

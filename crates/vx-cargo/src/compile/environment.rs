@@ -11,36 +11,46 @@ use crate::settings::{CLIPPY_ARGUMENTS, Driver, END_OF_CLIPPY_ARGUMENT};
 /// Variables by name.
 pub(crate) type Variables = BTreeMap<String, Template>;
 
+/// The variables of a run of rustc that Cargo sets.
+pub(super) struct RustcEnvironment {
+    /// They count for the result.
+    pub(super) always: Variables,
+    /// They count where they are read.
+    pub(super) reported: Variables,
+}
+
 impl Plan {
-    /// The variables of a run of rustc, sorted.
-    pub(super) fn rustc_environment(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Vec<(String, Template)> {
+    /// The variables of a run of rustc.
+    pub(super) fn rustc_environment(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> RustcEnvironment {
         let planned = &self.units[unit];
-        let mut variables = self.package_environment(planned);
-        let mut set = |name: &str, value: Template| _ = variables.insert(name.to_owned(), value);
+        let mut always = self.package_environment(planned);
+        let mut set = |name: &str, value: Template| _ = always.insert(name.to_owned(), value);
         set("CARGO_CRATE_NAME", planned.crate_name().into());
         if planned.is_program() {
             set("CARGO_BIN_NAME", planned.target.name.as_str().into());
         }
-        if self.is_primary(planned) && planned.compile_mode() != Some(CompileMode::Document) {
-            set("CARGO_PRIMARY_PACKAGE", "1".into());
-        }
-        if planned.is("test") || planned.is("bench") {
-            variables.extend(self.integration_test_environment(planned));
-        }
-        let mut set = |name: &str, value: Template| _ = variables.insert(name.to_owned(), value);
         if planned.settings.driver == Driver::Clippy {
             let words = planned.settings.words.iter();
             let ended: String = words.flat_map(|word| [word, END_OF_CLIPPY_ARGUMENT]).collect();
             set(CLIPPY_ARGUMENTS, ended.into());
         }
+        if planned.is("test") || planned.is("bench") {
+            always.extend(self.integration_test_environment(planned));
+        }
+        let mut reported = Variables::new();
+        if self.is_primary(planned) && planned.compile_mode() != Some(CompileMode::Document) {
+            reported.insert("CARGO_PRIMARY_PACKAGE".to_owned(), "1".into());
+        }
         let outputs: Vec<_> = self.own_scripts(unit).into_iter().filter_map(scripts).collect();
         if let Some(output) = outputs.first() {
-            set("OUT_DIR", output.out_dir.clone().into());
+            reported.insert("OUT_DIR".to_owned(), output.out_dir.clone().into());
         }
         for (name, value) in outputs.iter().flat_map(|output| &output.env) {
-            set(name, value.clone());
+            reported.insert(name.clone(), value.clone());
         }
-        variables.into_iter().collect()
+        // A script may replace what Cargo sets.
+        always.retain(|name, _| !reported.contains_key(name));
+        RustcEnvironment { always, reported }
     }
 
     /// Where an integration test finds the programs of its package, and a directory for its files.

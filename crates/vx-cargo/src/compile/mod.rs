@@ -39,11 +39,13 @@ impl Plan {
             true => Arguments::of_rustdoc(self, unit, scripts).documentation(),
             false => Arguments::new(self, unit, scripts).all(&linked),
         };
+        let environment = self.rustc_environment(unit, scripts);
         Compile {
             reads_unreported: unreported::reads_unreported(&arguments),
             is_for_this_processor: unreported::is_for_this_processor(&arguments),
             arguments,
-            environment: self.rustc_environment(unit, scripts),
+            environment: environment.always.into_iter().collect(),
+            reported_environment: environment.reported.into_iter().collect(),
             library_path: self.macro_library_path(&crates, &linked, scripts),
             working_directory: self.working_directory(planned),
             scripts: self.scripts_of(unit),

@@ -35,14 +35,14 @@ pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
         RootedPath::new(Root::Toolchain, "lib/rustlib/src/rust"),
         &plan.toolchain.virtual_sources,
     ));
-    remaps.push(remap(RootedPath::new(Root::Home, "out"), OUT_DIRS));
+    remaps.push(remap(RootedPath::new(Root::VxHome, "out"), OUT_DIRS));
     remaps.push(remap(RootedPath::new(Root::Exec, ""), EXEC));
     remaps
 }
 
 fn remap(place: RootedPath, name: &str) -> Template {
     Template {
-        parts: vec![Part::Text("--remap-path-prefix=".to_owned()), Part::Place(place)],
+        parts: vec![Part::Text("--remap-path-prefix=".to_owned()), Part::Path(place)],
     }
     .text(format!("={name}"))
 }

@@ -38,7 +38,7 @@ fn leading_text(argument: &Template) -> &str {
 
 /// Whether it names a place of which nothing need be asked.
 fn is_settled(argument: &Template) -> bool {
-    let settled = |part: &Part| matches!(part, Part::Place(place) if place.root.is_settled());
+    let settled = |part: &Part| matches!(part, Part::Path(place) if place.root.is_immutable());
     argument.parts.iter().any(settled)
 }
 
@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn flags_of_every_build_are_reported() {
-        let deps = Template::from("dependency=").place(RootedPath::new(Root::Exec, "deps"));
-        let out = Template::from("native=").place(RootedPath::new(Root::Home, "out/0"));
-        let extern_crate = Template::from("a=").place(RootedPath::new(Root::Exec, "deps/liba.rmeta"));
+        let deps = Template::from("dependency=").path(RootedPath::new(Root::Exec, "deps"));
+        let out = Template::from("native=").path(RootedPath::new(Root::VxHome, "out/0"));
+        let extern_crate = Template::from("a=").path(RootedPath::new(Root::Exec, "deps/liba.rmeta"));
         let mut arguments =
             text("rustc src/lib.rs --crate-type lib -C metadata=L --cfg x --extern proc_macro -l static=a -L");
         arguments.extend([deps, "-L".into(), out, "--extern".into(), extern_crate]);
@@ -87,7 +87,7 @@ mod tests {
         ] {
             assert!(reads_unreported(&text(words)), "{words}");
         }
-        let here = Template::from("native=").place(RootedPath::new(Root::Workspace, "libs"));
+        let here = Template::from("native=").path(RootedPath::new(Root::Workspace, "libs"));
         assert!(reads_unreported(&["-L".into(), here]));
     }
 }

@@ -16,7 +16,7 @@ mod units;
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vx_model::{Root, Roots, Template};
+use vx_model::{Roots, Template};
 use vx_proto::Goal;
 
 use crate::plan::{Plan, PlanToolchain, Platform};
@@ -80,10 +80,7 @@ impl Plan {
         let workspace = workspace_root(context).await?;
         let planning = context.home.planning();
         std::fs::create_dir_all(&planning).map_err(|source| PlanError::io(planning, source))?;
-        let roots = Roots::default()
-            .with(Root::Workspace, workspace.as_str())
-            .with(Root::Home, context.home.root().as_str())
-            .with(Root::Toolchain, context.toolchain.sysroot.as_str());
+        let roots = context.roots(&workspace);
         let tools = Tools::new(context);
         let (configured, graph, metadata) = tokio::join!(
             configuration(context, tools, &roots),

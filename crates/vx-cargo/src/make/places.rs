@@ -10,14 +10,16 @@ use crate::paths::relative;
 pub(super) fn locate_package(roots: &Roots, path: &Utf8Path) -> RootedPath {
     let place = roots.locate(path.as_str());
     match place.root {
-        Root::Host => RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path)),
+        Root::Host | Root::UserHome => {
+            RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path))
+        }
         _ => place,
     }
 }
 
 /// The template that renders to `text` here, with the places of `packages` named, those beside the workspace too.
 pub(super) fn template(roots: &Roots, packages: &[&Utf8Path], text: &str) -> Template {
-    let is_unnamed = |package: &&&Utf8Path| roots.locate(package.as_str()).root == Root::Host;
+    let is_unnamed = |package: &&&Utf8Path| matches!(roots.locate(package.as_str()).root, Root::Host | Root::UserHome);
     let outside = packages.iter().filter(is_unnamed);
     outside.fold(Template::from_text(text, roots), |template, package| {
         named(template, package.as_str(), &locate_package(roots, package))
@@ -30,12 +32,12 @@ fn named(template: Template, path: &str, place: &RootedPath) -> Template {
     let mut whole = Template::new();
     for part in template.parts {
         match part {
-            Part::Place(place) => whole = whole.place(place),
+            Part::Path(place) => whole = whole.path(place),
             Part::Text(text) => {
                 let mut pieces = text.split(path.as_str());
                 whole = whole.text(pieces.next().unwrap_or_default());
                 for piece in pieces {
-                    whole = whole.place(place.clone()).text(format!("/{piece}"));
+                    whole = whole.path(place.clone()).text(format!("/{piece}"));
                 }
             }
         }

@@ -323,7 +323,7 @@ fn words_for_rustdoc(unit: &GraphUnit, mut words: Vec<String>) -> Vec<String> {
 fn package_id(said: &MetadataPackage, root: &RootedPath) -> Template {
     match said.id.strip_prefix("path+file://").and_then(|id| id.rsplit_once('#')) {
         Some((_, fragment)) if root.root == Root::Workspace => Template::from("path+file://")
-            .place(root.clone())
+            .path(root.clone())
             .text(format!("#{fragment}")),
         _ => Template::from(said.id.as_str()),
     }

@@ -239,7 +239,7 @@ impl Reader<'_> {
         match found.root {
             Root::Script if is_below(&self.output.out_dir.path) => LibraryPlace::OutDir,
             Root::Script => LibraryPlace::Build,
-            Root::Home if is_below("out") => LibraryPlace::Build,
+            Root::VxHome if is_below("out") => LibraryPlace::Build,
             _ => LibraryPlace::Elsewhere,
         }
     }

@@ -34,7 +34,7 @@ fn package(rust_version: Option<&str>) -> Package {
 fn roots() -> Roots {
     Roots::default()
         .with(Root::Workspace, "/w")
-        .with(Root::Home, "/h")
+        .with(Root::VxHome, "/h")
         .with(Root::Script, "/h/out/run-1")
 }
 
@@ -90,7 +90,7 @@ cargo:older=value = with
         .iter()
         .map(|path| (path.directory(), path.place))
         .collect();
-    let other = Template::from(RootedPath::new(Root::Home, "")).text("/out/0123/target/debug/build/q-1/out");
+    let other = Template::from(RootedPath::new(Root::VxHome, "")).text("/out/0123/target/debug/build/q-1/out");
     let of_workspace = Template::from(RootedPath::new(Root::Workspace, "")).text("/lib");
     assert_eq!(
         paths,
@@ -119,9 +119,9 @@ cargo:older=value = with
     );
     assert_eq!(output.rerun_if_env_changed().collect::<Vec<_>>(), ["CC"]);
 
-    let moved = output.moved(Root::Script, &RootedPath::new(Root::Home, "out/abc"));
+    let moved = output.moved(Root::Script, &RootedPath::new(Root::VxHome, "out/abc"));
     let moved_to = "out/abc/target/debug/build/p-1/out";
-    assert_eq!(moved.out_dir, RootedPath::new(Root::Home, moved_to));
+    assert_eq!(moved.out_dir, RootedPath::new(Root::VxHome, moved_to));
     let message = moved.for_message(&roots());
     assert_eq!(message.env, [("PLACE".to_owned(), format!("/h/{moved_to}/gen.rs"))]);
     assert_eq!(

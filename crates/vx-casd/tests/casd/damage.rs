@@ -5,7 +5,7 @@ use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use camino::Utf8Path;
-use vx_model::{ActionResult, Digest, OutputTree};
+use vx_model::{ActionResult, Digest, OutputTree, Root, RootedPath};
 use vx_proto::{Content, Placement};
 
 use crate::fixture::{Fixture, file, inputs, key, program, result_of};
@@ -184,7 +184,7 @@ fn trees_miss_whichever_blob_is_damaged() {
             let root = store_tree(&fixture);
             let result = ActionResult {
                 trees: vec![OutputTree {
-                    path: "out".into(),
+                    path: RootedPath::new(Root::Exec, "out"),
                     root,
                 }],
                 ..ActionResult::default()

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use camino::Utf8Path;
 use vx_casd::StoreError;
 use vx_model::Digest;
-use vx_proto::{Ingested, MaterializeRequest, Placement};
+use vx_proto::{IngestRequest, Ingested, MaterializeRequest, Placement};
 
 use crate::fixture::{Fixture, file, program};
 
@@ -261,6 +261,24 @@ fn texts_are_found_in_blobs() {
     let texts = ["CXX", "CARGO_CFG_TARGET_OS", "CC"].map(String::from);
     assert_eq!(fixture.store().texts_in(&digest, &texts), Some(vec![0, 1, 1]));
     assert_eq!(fixture.store().texts_in(&Digest::of(b"missing"), &[]), None);
+}
+
+#[test]
+fn texts_are_found_in_trees_and_in_their_links() {
+    let fixture = Fixture::new();
+    fixture.write("tree/a", b"/home/ann");
+    fixture.write("tree/deep/b", b"/home/ann and /home/ann");
+    std::os::unix::fs::symlink("/home/ann/x", fixture.path("tree/deep/link")).unwrap();
+    let request = IngestRequest {
+        path: fixture.path("tree").into_string(),
+        consume: false,
+    };
+    let Ingested::Tree { root } = fixture.store().ingest(&request).unwrap() else {
+        panic!("a directory is a tree");
+    };
+    let texts = ["/home/ann", "/home/eve"].map(String::from);
+    assert_eq!(fixture.store().texts_in_tree(&root, &texts), Some(vec![4, 0]));
+    assert_eq!(fixture.store().texts_in_tree(&Digest::of(b"missing"), &texts), None);
 }
 
 #[test]

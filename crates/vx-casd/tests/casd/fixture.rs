@@ -5,7 +5,7 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 use vx_casd::{Store, StoreError};
-use vx_model::{ActionResult, Digest, Input, InputSet, Key, KeyBuilder, OutputFile};
+use vx_model::{ActionResult, Digest, Input, InputSet, Key, KeyBuilder, OutputFile, Root, RootedPath};
 use vx_proto::{Content, IngestRequest, Ingested, MaterializeRequest, Placement};
 
 /// A directory with a store in `cas` and room for anything else.
@@ -135,7 +135,7 @@ pub(crate) fn inputs(name: &str) -> InputSet {
 pub(crate) fn result_of(digest: Digest) -> ActionResult {
     ActionResult {
         files: vec![OutputFile {
-            path: "out".into(),
+            path: RootedPath::new(Root::Exec, "out"),
             digest,
             is_executable: false,
         }],

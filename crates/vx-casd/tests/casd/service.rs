@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vx_casd::{CasdError, serve};
 use vx_home::VxHome;
-use vx_model::{ActionResult, Digest, OutputFile};
+use vx_model::{ActionResult, Digest, OutputFile, Root, RootedPath};
 use vx_proto::{
     CasClient, Content, ErrorKind, IngestRequest, Ingested, MaterializeRequest, PROTOCOL, Placement, RecordKey, Reply,
     WireError,
@@ -148,7 +148,7 @@ async fn everything(kind: &str) {
 
     let result = ActionResult {
         files: vec![OutputFile {
-            path: "o".into(),
+            path: RootedPath::new(Root::Exec, "o"),
             digest,
             is_executable: false,
         }],

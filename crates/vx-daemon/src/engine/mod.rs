@@ -1,59 +1,40 @@
-//! The engine: plans a build, asks the store, runs what is missing, and tells what happens.
+//! The engine: plans a build, looks results up, runs what is missing, and tells what happens.
 //!
-//! It knows no sockets and no processes of its own: the store and the executor are reached through [`Services`].
+//! It knows no sockets and no processes: what runs actions and what keeps results are reached through [`Doors`].
 //!
-//! - `build` is one build from request to summary; `plans`, `run` and `outputs` are its parts, `snapshot` its short cut.
-//! - `keys`, `questions`, `files`, `environment`, `names`, `observed` decide what a result depended on.
-//! - `store`, `flights` share results between builds; `exec_roots` keeps running actions apart; `ledger`, `explain`, `diagnostics`, `messages` tell of them.
+//! - `build` is one build from request to summary; `units` are the sorts of things that it makes, each as an action.
+//! - `actions` looks an action up, runs it and publishes its result; `inputs` knows what a result depended on.
+//! - `records` are the engine's own notes; `report` is what people and programs are told.
 
+mod actions;
 mod build;
-mod diagnostics;
-mod environment;
-mod exec_roots;
-mod explain;
-mod files;
-mod flights;
-mod keys;
-mod ledger;
-mod messages;
-mod names;
-mod observed;
-mod outputs;
-mod plans;
-mod processor;
-mod progress;
-mod questions;
-mod run;
-mod snapshot;
-mod store;
+mod doors;
+mod inputs;
+mod records;
+mod report;
+#[cfg(test)]
+mod tests;
+mod units;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::Mutex;
+use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 use vx_home::VxHome;
-use vx_model::KeyPart;
-use vx_proto::{BuildEvent, BuildRequest, BuildStatus, ErrorKind, Explanation, WireError};
+use vx_proto::{BuildEvent, BuildRequest, BuildStatus, ErrorKind, Explanation, UnitKey, WireError};
 
-use self::exec_roots::ExecRoots;
-use self::files::FileDigests;
-use self::flights::Flights;
-use self::names::Names;
-use self::snapshot::Snapshots;
-use self::store::Store;
-use crate::services::Services;
-
-/// Actions that may wait for execd at once; each holds a connection.
-const EXECUTIONS: usize = 64;
-
-/// Table of what the last build of a workspace did.
-const LAST_BUILD: &str = "last-build";
-/// Table of the key parts of units.
-const UNIT_PARTS: &str = "unit-parts";
+use self::actions::{Actions, ExecRoots};
+use self::build::{Build, Plans, Registered, Snapshots, UnderWay};
+pub use self::doors::{ActionCache, BlobStore, Doors, ExecuteEvents, Executor, RecordStore};
+use self::inputs::{FileDigests, ProgramNames};
+use self::records::{LastBuild, Records, UnitParts, unit_key};
+use self::report::messages;
+use self::units::OutDirs;
 
 /// What the engine needs to know of its surroundings.
 #[derive(Debug, Clone)]
@@ -70,40 +51,42 @@ pub struct EngineConfig {
 #[derive(Debug)]
 pub struct Engine {
     config: EngineConfig,
-    services: Services,
-    store: Store,
-    files: FileDigests,
-    flights: Flights,
-    names: Names,
-    snapshots: Snapshots,
-    executions: Semaphore,
+    actions: Actions,
+    plans: Plans,
+    blobs: Arc<dyn BlobStore>,
+    records: Records,
+    files: Arc<FileDigests>,
+    program_names: ProgramNames,
+    out_dirs: OutDirs,
     exec_roots: Arc<ExecRoots>,
-    out_dirs: Mutex<HashSet<String>>,
+    snapshots: Snapshots,
     warned_unobserved: AtomicBool,
-    under_way: Mutex<HashMap<u64, build::UnderWay>>,
+    under_way: Mutex<HashMap<u64, UnderWay>>,
     /// Held for reading while records of an ended build are being written.
-    records: Arc<RwLock<()>>,
+    remembering: Arc<RwLock<()>>,
     builds: AtomicU64,
 }
 
 impl Engine {
     /// An engine with nothing in memory yet.
-    pub fn new(config: EngineConfig, services: Services) -> Arc<Self> {
+    pub fn new(config: EngineConfig, doors: &Doors) -> Arc<Self> {
+        let files = Arc::new(FileDigests::default());
+        let records = Records::new(doors);
         Arc::new(Self {
+            actions: Actions::new(doors, files.clone()),
+            plans: Plans::new(doors, files.clone()),
+            blobs: doors.blobs.clone(),
+            program_names: ProgramNames::new(doors, records.clone()),
+            records,
+            files,
+            out_dirs: OutDirs::new(config.home.clone(), doors),
             exec_roots: ExecRoots::new(config.home.exec()),
-            config,
-            store: Store::new(services.clone()),
-            services,
-            files: FileDigests::default(),
-            flights: Flights::default(),
-            names: Names::default(),
             snapshots: Snapshots::default(),
-            executions: Semaphore::new(EXECUTIONS),
-            out_dirs: Mutex::default(),
             warned_unobserved: AtomicBool::new(false),
             under_way: Mutex::default(),
-            records: Arc::default(),
+            remembering: Arc::default(),
             builds: AtomicU64::new(0),
+            config,
         })
     }
 
@@ -115,12 +98,12 @@ impl Engine {
         cancel: CancellationToken,
     ) {
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
-        let _under_way = build::Registered::new(self.clone(), number, &request);
+        let _under_way = Registered::new(self.clone(), number, &request);
         let json = request.message_format.is_json();
         let built = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(WireError::new(ErrorKind::Cancelled, "the build was cancelled")),
-            built = self.clone().build_to_end(number, request, events.clone()) => built,
+            built = Build::to_end(self.clone(), number, request, events.clone()) => built,
         };
         // The client may be gone; then nobody is left to tell.
         if json {
@@ -134,47 +117,54 @@ impl Engine {
 
     /// Waits until everything about builds that have ended is kept.
     pub async fn settle(&self) {
-        drop(self.records.write().await);
+        drop(self.remembering.write().await);
     }
 
     /// What the last build in the workspace that holds `directory` did, and why.
     pub async fn explain(&self, directory: &str) -> Result<Vec<Explanation>, WireError> {
-        self.settle().await;
-        for workspace in Utf8Path::new(directory).ancestors() {
-            if let Some(record) = self.store.get_record(LAST_BUILD, workspace.as_str()).await? {
-                return build::decode_explanations(&record);
+        let (_, LastBuild(units)) = self.last_build(directory).await?;
+        Ok(units.into_iter().map(|unit| unit.explanation()).collect())
+    }
+
+    /// What the units of that build were keyed by whose package or target is called `name`.
+    pub async fn unit_keys(&self, directory: &str, name: &str) -> Result<Vec<UnitKey>, WireError> {
+        let (workspace, LastBuild(units)) = self.last_build(directory).await?;
+        let mut keys = Vec::new();
+        for unit in units.iter().filter(|unit| unit.is_called(name)) {
+            let parts: Option<UnitParts> = self.records.get(&unit_key(&workspace, &unit.unit)).await?;
+            keys.extend(parts.map(|parts| UnitKey {
+                unit: unit.unit.clone(),
+                parts: parts.into_parts(),
+            }));
+        }
+        match keys.is_empty() {
+            false => Ok(keys),
+            true => {
+                let message = format!("no unit of the last build has a package or target named `{name}`");
+                Err(WireError::new(ErrorKind::Usage, message)
+                    .with_help("`vx explain` lists the units of the last build"))
             }
         }
-        let message = format!("vx has not built anything in {directory} or above it");
-        Err(WireError::new(ErrorKind::Usage, message).with_help("run `vx build` first"))
     }
 
     /// Builds under way.
     pub fn builds(&self) -> Vec<BuildStatus> {
-        let under_way = lock(&self.under_way);
-        let mut builds: Vec<(&u64, &build::UnderWay)> = under_way.iter().collect();
+        let under_way = self.under_way.lock();
+        let mut builds: Vec<(&u64, &UnderWay)> = under_way.iter().collect();
         builds.sort_by_key(|(number, _)| **number);
         builds.into_iter().map(|(_, build)| build.status()).collect()
     }
 
-    fn known_out_dirs(&self) -> MutexGuard<'_, HashSet<String>> {
-        lock(&self.out_dirs)
-    }
-
-    /// The parts of the key under which a unit was last built or found.
-    async fn last_parts(&self, workspace: &str, unit: &str) -> Option<Vec<KeyPart>> {
-        let record = self
-            .store
-            .get_record(UNIT_PARTS, &parts_key(workspace, unit))
-            .await
-            .ok()??;
-        let parts: Vec<(String, String)> = serde_json::from_slice(&record).ok()?;
-        Some(
-            parts
-                .into_iter()
-                .map(|(label, value)| KeyPart { label, value })
-                .collect(),
-        )
+    /// The workspace that holds `directory`, and its last build.
+    async fn last_build(&self, directory: &str) -> Result<(String, LastBuild), WireError> {
+        self.settle().await;
+        for workspace in Utf8Path::new(directory).ancestors() {
+            if let Some(build) = self.records.get(workspace.as_str()).await? {
+                return Ok((workspace.to_string(), build));
+            }
+        }
+        let message = format!("vx has not built anything in {directory} or above it");
+        Err(WireError::new(ErrorKind::Usage, message).with_help("run `vx build` first"))
     }
 
     /// Says once that results are not kept because processes cannot be observed here.
@@ -186,13 +176,4 @@ impl Engine {
             let _ = events.send(BuildEvent::Warning(text));
         }
     }
-}
-
-fn parts_key(workspace: &str, unit: &str) -> String {
-    format!("{workspace}\n{unit}")
-}
-
-/// Locks; a panic elsewhere leaves nothing half-done behind these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

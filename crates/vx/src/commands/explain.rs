@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use vx_proto::WireError;
+use vx_proto::{Explanation, WireError};
 
 use crate::Invocation;
 use crate::cli::ExplainArguments;
-use crate::render::explanations;
+use crate::render::{explanations, unit_keys};
 use crate::{client, request, workspace};
 
 /// Asks the daemon and prints its answer on standard output.
@@ -14,8 +14,24 @@ pub(crate) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>)
     let directory = request::current_directory()?;
     let manifest = workspace::manifest(arguments.manifest_path.as_deref(), &directory)?;
     let root = workspace::root(&manifest)?;
-    let answer = client::explain(&invocation.environment, root.into_string())?;
-    let text = explanations(&answer, invocation.screen.verbosity());
+    let text = match &arguments.unit {
+        Some(name) if arguments.key => unit_keys(&client::unit_keys(
+            &invocation.environment,
+            root.into_string(),
+            name.clone(),
+        )?),
+        unit => {
+            let mut answer = client::explain(&invocation.environment, root.into_string())?;
+            answer.retain(|unit_of_build| unit.as_deref().is_none_or(|name| is_called(unit_of_build, name)));
+            explanations(&answer, invocation.screen.verbosity())
+        }
+    };
     invocation.screen.answer(&text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the package or the target of a unit is called `name`.
+fn is_called(unit: &Explanation, name: &str) -> bool {
+    let target = unit.label.target.split('(').next().unwrap_or_default();
+    [unit.label.package.as_str(), target].contains(&name)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use vx_proto::{Explanation, Outcome};
+use vx_proto::{Explanation, Outcome, UnitKey};
 
 use super::Verbosity;
 use super::build::package;
@@ -38,9 +38,23 @@ fn push_unit(text: &mut String, explanation: &Explanation) {
     }
 }
 
+/// Keys as text: for each unit a line with its name, then `label = value` for each part, to be compared with `diff`.
+pub(crate) fn unit_keys(keys: &[UnitKey]) -> String {
+    let one_line = |text: &str| text.replace('\\', "\\\\").replace('\n', "\\n");
+    let mut text = String::new();
+    for key in keys {
+        text += &format!("unit = {}\n", one_line(&key.unit));
+        for part in &key.parts {
+            text += &format!("{} = {}\n", one_line(&part.label), one_line(&part.value));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vx_model::KeyPart;
     use vx_proto::UnitLabel;
 
     fn unit(package: &str, outcome: Outcome, reasons: &[&str]) -> Explanation {
@@ -67,5 +81,18 @@ mod tests {
         let expected = "ran app v0.1.0: app\n    file src/main.rs has changed\n1 ran, 0 cached, 1 fresh\n";
         assert_eq!(explanations(&all, Verbosity::Normal), expected);
         assert!(explanations(&all, Verbosity::Verbose).contains("fresh dep v0.1.0: dep\n"));
+    }
+
+    #[test]
+    fn a_key_has_a_line_for_each_part() {
+        let key = UnitKey {
+            unit: "a 0.1.0 lib a host Compile(Build)".to_owned(),
+            parts: vec![
+                KeyPart::new("argument", "-C\nx"),
+                KeyPart::new("file src/lib.rs", "absent"),
+            ],
+        };
+        let expected = "unit = a 0.1.0 lib a host Compile(Build)\nargument = -C\\nx\nfile src/lib.rs = absent\n";
+        assert_eq!(unit_keys(&[key]), expected);
     }
 }

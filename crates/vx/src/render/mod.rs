@@ -9,7 +9,7 @@ mod screen;
 mod transfers;
 
 pub(crate) use build::BuildView;
-pub(crate) use explain::explanations;
+pub(crate) use explain::{explanations, unit_keys};
 pub(crate) use screen::{Screen, Verbosity};
 pub(crate) use transfers::Transfers;
 

@@ -75,7 +75,7 @@ fn compile(plan: &Plan, context: &PlanContext, roots: &Roots, unit: UnitIndex, e
         command,
         context,
         &roots,
-        &compile.environment,
+        &[compile.environment, compile.reported_environment].concat(),
         &compile.library_path,
         &compile.working_directory,
     );
@@ -139,7 +139,7 @@ fn run_script(
     if !out.join(&name).exists() {
         std::fs::rename(&place, out.join(&name)).unwrap();
     }
-    said.moved(Root::Script, &RootedPath::new(Root::Home, format!("out/{name}")))
+    said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{name}")))
 }
 
 fn run(

@@ -59,9 +59,9 @@ pub(crate) fn differences(
                 .collect();
             let mut environment = context.environment.clone();
             environment.extend(
-                compile
-                    .environment
-                    .iter()
+                [&compile.environment, &compile.reported_environment]
+                    .into_iter()
+                    .flatten()
                     .map(|(name, value)| (name.clone(), value.render(roots))),
             );
             let directory = roots.absolute(&compile.working_directory);
@@ -191,7 +191,7 @@ fn extern_crate(value: &str) -> String {
 fn without_places(text: &str, target: &Utf8Path, roots: &Roots) -> String {
     let own_target = format!("{}/.vx/build", roots.dir(Root::Workspace));
     let mut text = without_hashes(&text.replace(target.as_str(), "TARGET").replace(&own_target, "TARGET"));
-    let packages = format!("{}/packages/", roots.dir(Root::Home));
+    let packages = format!("{}/packages/", roots.dir(Root::VxHome));
     let mut places: Vec<(usize, usize)> = Vec::new();
     for (start, _) in text.match_indices(&packages) {
         let end = text[start + packages.len()..]

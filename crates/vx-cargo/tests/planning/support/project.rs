@@ -123,7 +123,7 @@ pub(crate) fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
 pub(crate) fn roots(context: &PlanContext, workspace: &Utf8Path) -> Roots {
     Roots::default()
         .with(Root::Workspace, workspace.as_str())
-        .with(Root::Home, context.home.root().as_str())
+        .with(Root::VxHome, context.home.root().as_str())
         .with(Root::Toolchain, context.toolchain.sysroot.as_str())
         .with(Root::Exec, "/vx-exec")
 }

@@ -1,0 +1,79 @@
+//! From an action to the request that runs it here. Nothing else makes such requests, and nothing that could change a
+//! result joins them later: see `vx_proto::Dispatch` for what a run has beside its request.
+
+use std::collections::BTreeMap;
+
+use vx_model::{Action, DeclaredInput, OutputKind, Root, RootedPath, Roots};
+use vx_proto::{EnvVar, ExecuteRequest, InputFile, TreePath};
+
+use super::Surroundings;
+
+/// The request. `roots` are those of `surroundings`, and the directories that were made for this run.
+pub(super) fn localise(action: &Action, surroundings: &Surroundings, roots: &Roots) -> ExecuteRequest {
+    let command = &action.command;
+    let mut environment = BTreeMap::new();
+    if action.access.environment {
+        environment.extend(&surroundings.environment);
+    }
+    environment.extend(&command.environment);
+    let files = action.inputs.iter().filter_map(|(path, input)| match input {
+        DeclaredInput::File { digest, is_executable } => Some(InputFile {
+            path: below_exec_root(path, roots),
+            digest: *digest,
+            is_executable: *is_executable,
+        }),
+        DeclaredInput::Directory | DeclaredInput::Immutable { .. } => None,
+    });
+    let directories = action
+        .inputs
+        .iter()
+        .filter(|(_, input)| **input == DeclaredInput::Directory);
+    let outputs = |kind: OutputKind| {
+        let of_kind = command.outputs.iter().filter(move |output| output.kind == kind);
+        of_kind.map(|output| &output.path)
+    };
+    ExecuteRequest {
+        exec_root: roots.dir(Root::Exec).to_owned(),
+        arguments: command
+            .arguments
+            .iter()
+            .map(|argument| argument.render(roots))
+            .collect(),
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| EnvVar {
+                name: name.clone(),
+                value: value.render(roots),
+            })
+            .collect(),
+        working_directory: roots.absolute(&command.working_directory),
+        inputs: files.collect(),
+        directories: directories.map(|(path, _)| roots.absolute(path)).collect(),
+        output_directories: outputs(OutputKind::Files)
+            .map(|path| below_exec_root(path, roots))
+            .collect(),
+        inline_files: outputs(OutputKind::Inline)
+            .map(|path| below_exec_root(path, roots))
+            .collect(),
+        output_trees: outputs(OutputKind::Tree)
+            .map(|path| TreePath {
+                path: roots.absolute(path),
+                name: path.clone(),
+            })
+            .collect(),
+        rustc_json: action.observation.artifact_notices,
+        observe: action.observation.file_accesses,
+    }
+}
+
+/// Relative to the exec root. The executor refuses what lies elsewhere.
+fn below_exec_root(path: &RootedPath, roots: &Roots) -> String {
+    match path.root {
+        Root::Exec => path.path.clone(),
+        _ => roots.absolute(path),
+    }
+}
+
+#[cfg(test)]
+#[path = "localise_tests.rs"]
+mod tests;

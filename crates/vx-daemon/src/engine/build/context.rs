@@ -1,0 +1,322 @@
+//! What all units of a running build share: the plan, its setting, how far each unit is, what was learned, and whom to
+//! tell. It decides nothing about single units.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+use vx_cargo::{CompileMode, Package, Plan, UnitIndex};
+use vx_model::{Action, Digest, Root, Roots, Template};
+use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
+use vx_toolchain::Toolchain;
+
+use super::ledger::{Ledger, UnitNote};
+use super::progress::Board;
+use crate::engine::Engine;
+use crate::engine::actions::{Made, Step, Stop, Surroundings};
+use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, describe, interpret, templates};
+use crate::engine::records::{UnitParts, unit_key};
+use crate::engine::report::{Audience, MessageFrame, Shown, differences, messages};
+
+/// What a run needs to know of its build.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Where the roots are.
+    pub(crate) roots: Roots,
+    /// What rustc and the scripts come from.
+    pub(crate) toolchain: Toolchain,
+    /// The user's environment, as far as processes get it.
+    pub(crate) environment: Environment,
+    /// At most so many processes of this build at once.
+    pub(crate) jobs: Option<u32>,
+    /// Whether units that do not depend on a failed one go on.
+    pub(crate) keep_going: bool,
+    /// Whether Cargo's JSON messages are wanted.
+    pub(crate) message_format: MessageFormat,
+    /// When the request came.
+    pub(crate) requested: Instant,
+    /// Where events go.
+    pub(crate) events: UnboundedSender<BuildEvent>,
+}
+
+/// What the units of a running build share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) setting: Setting,
+    /// How far each unit is.
+    pub(crate) board: Board,
+    /// Names of paths that processes use.
+    pub(crate) locator: Locator,
+    /// The user's variables, with paths named by role.
+    environment: std::collections::BTreeMap<String, Template>,
+    priorities: Vec<u64>,
+    jobs: Option<Semaphore>,
+    failing: AtomicBool,
+    shown: Shown,
+    ledger: Mutex<Ledger>,
+}
+
+impl Context {
+    /// Of a build of `plan`; `durations` are milliseconds by unit identity, from earlier builds.
+    pub(crate) fn new(engine: Arc<Engine>, plan: Arc<Plan>, setting: Setting, durations: HashMap<String, u64>) -> Self {
+        let path_packages = plan.packages.iter().filter(|package| package.source.is_path());
+        Self {
+            board: Board::new(plan.units.len()),
+            locator: Locator::new(setting.roots.clone(), path_packages.map(|package| &package.root)),
+            environment: templates(&setting.environment, &setting.roots),
+            priorities: priorities(&plan, &durations),
+            jobs: setting.jobs.map(|jobs| Semaphore::new(jobs as usize)),
+            failing: AtomicBool::new(false),
+            shown: Shown::default(),
+            ledger: Mutex::new(Ledger {
+                durations,
+                ..Ledger::default()
+            }),
+            engine,
+            plan,
+            setting,
+        }
+    }
+
+    /// What the build has learned.
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock()
+    }
+
+    /// The package of a unit.
+    pub(crate) fn package(&self, unit: UnitIndex) -> &Package {
+        &self.plan.packages[self.plan.units[unit].package]
+    }
+
+    /// What every action finds around it: the roots, and the user's variables.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            roots: self.setting.roots.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+
+    /// The user's variables.
+    pub(crate) fn user_environment(&self) -> &std::collections::BTreeMap<String, Template> {
+        &self.environment
+    }
+
+    /// What identifies the toolchain.
+    pub(crate) fn toolchain(&self) -> Digest {
+        self.setting.toolchain.identity
+    }
+
+    /// Performs the action of a unit and notes what it stands on.
+    pub(crate) async fn perform(
+        &self,
+        unit: UnitIndex,
+        action: &Action,
+        surroundings: &Surroundings,
+        label: String,
+        step: &mut impl Step,
+    ) -> Result<Made, Stop> {
+        let dispatch = Dispatch {
+            label,
+            priority: self.priorities[unit],
+        };
+        let made = self
+            .engine
+            .actions
+            .perform(action, surroundings, dispatch, step)
+            .await?;
+        self.note(unit, action, &made).await;
+        Ok(made)
+    }
+
+    /// Waits until a process of this build may be started. What it answers is held as long as the process runs.
+    pub(crate) async fn admit(&self) -> Result<Option<SemaphorePermit<'_>>, Stop> {
+        let job = match &self.jobs {
+            Some(jobs) => jobs.acquire().await.ok(),
+            None => None,
+        };
+        if self.is_ending() {
+            return Err(Stop::Skipped);
+        }
+        // An edit made before the request can then be told from one made after the start of a process.
+        tokio::time::sleep_until(self.setting.requested + CLOCK_TICK + Duration::from_millis(2)).await;
+        Ok(job)
+    }
+
+    /// Notes that a unit failed.
+    pub(crate) fn fail(&self, error: WireError) {
+        self.failing.store(true, Ordering::Relaxed);
+        self.ledger().failures.push(error);
+    }
+
+    /// Notes that the build has to look again.
+    pub(crate) fn miss_blob(&self) {
+        self.failing.store(true, Ordering::Relaxed);
+        self.ledger().missing_blob = true;
+    }
+
+    /// Whether nothing new may be started.
+    fn is_ending(&self) -> bool {
+        self.failing.load(Ordering::Relaxed) && (!self.setting.keep_going || self.ledger().missing_blob)
+    }
+
+    /// Tells whoever asked for the build.
+    pub(crate) fn tell(&self, event: BuildEvent) {
+        // Nobody listens any more when the build was cancelled: its task is about to be dropped.
+        let _ = self.setting.events.send(event);
+    }
+
+    /// Tells an event that is to be told again when nothing has changed.
+    pub(crate) fn tell_lasting(&self, event: BuildEvent) {
+        self.ledger().replay.push(event.clone());
+        self.tell(event);
+    }
+
+    /// Tells that the process of a unit has started.
+    pub(crate) fn tell_start(&self, unit: UnitIndex, request: &ExecuteRequest) {
+        let verb = match self.plan.units[unit].compile_mode() {
+            Some(CompileMode::Document) => "Documenting",
+            Some(mode) if mode.is_check() => "Checking",
+            _ => "Compiling",
+        };
+        self.tell(BuildEvent::UnitStarted {
+            unit: unit as u32,
+            label: self.plan.label(unit, &self.setting.roots),
+            verb: verb.to_owned(),
+            process: Process {
+                working_directory: request.working_directory.clone(),
+                arguments: request.arguments.clone(),
+                environment: request.environment.clone(),
+            },
+        });
+    }
+
+    /// Tells that a unit is done.
+    pub(crate) fn finished(&self, unit: UnitIndex, outcome: Outcome) {
+        self.ledger().outcomes.insert(unit, outcome);
+        let label = self.plan.label(unit, &self.setting.roots);
+        self.tell(BuildEvent::UnitFinished {
+            unit: unit as u32,
+            label,
+            outcome,
+        });
+    }
+
+    /// Notes how long the process of a unit took.
+    pub(crate) fn note_duration(&self, unit: UnitIndex, milliseconds: u64) {
+        let identity = self.plan.units[unit].identity.clone();
+        self.ledger().durations.insert(identity, milliseconds);
+    }
+
+    /// Whom the diagnostics of a unit are for.
+    pub(crate) fn audience(&self, unit: UnitIndex) -> Audience<'_> {
+        if self.shows_diagnostics() {
+            return Audience::People {
+                unit,
+                shown: &self.shown,
+            };
+        }
+        Audience::Programs(MessageFrame {
+            keeps_colors: self.setting.message_format == MessageFormat::JsonRenderedAnsi,
+            ..messages::frame(&self.plan, unit, &self.setting.roots)
+        })
+    }
+
+    /// Whether diagnostics are for people.
+    pub(crate) fn shows_diagnostics(&self) -> bool {
+        matches!(
+            self.setting.message_format,
+            MessageFormat::Human | MessageFormat::JsonRenderDiagnostics
+        )
+    }
+
+    /// What an observation means; none where the process could not be observed, which is told.
+    pub(crate) fn observed(&self, action: &Action, observation: &Observation) -> Option<Seen> {
+        match observation {
+            Observation::NotAsked => Some(Seen::default()),
+            Observation::Complete(accesses) => Some(interpret(accesses, &action.access, &self.locator)),
+            Observation::Incomplete(reason) => {
+                self.engine.warn_unobserved(reason, &self.setting.events);
+                None
+            }
+        }
+    }
+
+    /// Notes what an action stands on, and why it ran, if it did.
+    async fn note(&self, unit: UnitIndex, action: &Action, made: &Made) {
+        let name = self.unit_name(unit);
+        let answered = made.inputs.inputs().iter().zip(&made.answers);
+        let mut parts = action.parts();
+        parts.extend(
+            answered
+                .clone()
+                .map(|(input, answer)| vx_model::KeyPart::new(describe(input), answer)),
+        );
+        let reasons = match made.outcome {
+            Outcome::Ran => self.reasons(&name, &parts).await,
+            Outcome::Cached | Outcome::Fresh => Vec::new(),
+        };
+        let label = self.plan.label(unit, &self.setting.roots);
+        let mut ledger = self.ledger();
+        for (input, answer) in answered {
+            if let Some(input) = absolute(input, &self.setting.roots) {
+                ledger.note(input, answer.clone());
+            }
+        }
+        ledger.unsettled |= made.is_unsettled;
+        ledger.units.push(UnitNote {
+            name,
+            label,
+            outcome: made.outcome,
+            reasons,
+            parts,
+        });
+    }
+
+    async fn reasons(&self, name: &str, parts: &[vx_model::KeyPart]) -> Vec<String> {
+        let key = unit_key(self.setting.roots.dir(Root::Workspace), name);
+        let before: Option<UnitParts> = self.engine.records.get(&key).await.ok().flatten();
+        let Some(before) = before else {
+            return vec!["it was never built in this workspace, and the store has no result for it".to_owned()];
+        };
+        let reasons = differences(&before.into_parts(), parts);
+        match reasons.is_empty() {
+            true => vec!["nothing it depends on has changed, but the store no longer has a result for it".to_owned()],
+            false => reasons,
+        }
+    }
+
+    /// The unit's name for explanations, equal when its features or its profile change.
+    fn unit_name(&self, unit: UnitIndex) -> String {
+        let planned = &self.plan.units[unit];
+        let package = self.package(unit);
+        let platform = planned.platform.as_deref().unwrap_or("host");
+        let target = &planned.target;
+        let kind = target.kind.join("+");
+        format!(
+            "{} {} {kind} {} {platform} {:?}",
+            package.name, package.version, target.name, planned.kind
+        )
+    }
+}
+
+/// The length of the longest chain of units that begins with each unit, in milliseconds.
+fn priorities(plan: &Plan, durations: &HashMap<String, u64>) -> Vec<u64> {
+    /// Taken for a unit that has never run: about what a small crate takes.
+    const UNKNOWN_MS: u64 = 500;
+    let own = |unit: UnitIndex| durations.get(&plan.units[unit].identity).copied().unwrap_or(UNKNOWN_MS);
+    let mut lengths: Vec<u64> = (0..plan.units.len()).map(own).collect();
+    // Dependencies come before dependants, so going backwards every dependant is final before it is used.
+    for unit in (0..plan.units.len()).rev() {
+        for dependency in &plan.units[unit].dependencies {
+            lengths[dependency.unit] = lengths[dependency.unit].max(own(dependency.unit) + lengths[unit]);
+        }
+    }
+    lengths
+}

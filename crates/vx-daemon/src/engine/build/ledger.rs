@@ -1,0 +1,69 @@
+//! What one build has learned: answers, counts, durations, explanations.
+
+use std::collections::HashMap;
+
+use vx_cargo::UnitIndex;
+use vx_model::{Input, KeyPart};
+use vx_proto::{Outcome, UnitLabel, WireError};
+
+use crate::engine::inputs::Answers;
+use crate::engine::records::UnitOfBuild;
+
+/// Notes of one build, behind one lock.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Every input that the build stands on, in absolute terms.
+    pub(crate) answers: Answers,
+    /// Whether the world changed while the build looked, or something could not be seen: its answers prove nothing.
+    pub(crate) unsettled: bool,
+    /// How each unit came to be, as far as they are done.
+    pub(crate) outcomes: HashMap<UnitIndex, Outcome>,
+    /// Diagnostics to show again when nothing has changed.
+    pub(crate) replay: Vec<vx_proto::BuildEvent>,
+    /// The first failures, in order.
+    pub(crate) failures: Vec<WireError>,
+    /// Whether a blob vanished.
+    pub(crate) missing_blob: bool,
+    /// Milliseconds that units took, by identity.
+    pub(crate) durations: HashMap<String, u64>,
+    /// What happened to each unit that is done, in order.
+    pub(crate) units: Vec<UnitNote>,
+}
+
+/// What happened to a unit.
+#[derive(Debug)]
+pub(crate) struct UnitNote {
+    /// The unit's name for explanations.
+    pub(crate) name: String,
+    /// For people.
+    pub(crate) label: UnitLabel,
+    /// How it came to be.
+    pub(crate) outcome: Outcome,
+    /// Why it ran, if it did.
+    pub(crate) reasons: Vec<String>,
+    /// What it was keyed by.
+    pub(crate) parts: Vec<KeyPart>,
+}
+
+impl UnitNote {
+    /// To be kept.
+    pub(crate) fn record(&self) -> UnitOfBuild {
+        UnitOfBuild::new(&self.name, &self.label, self.outcome, &self.reasons)
+    }
+}
+
+impl Ledger {
+    /// Notes an answer. Two answers to one input mean that the world changed meanwhile.
+    pub(crate) fn note(&mut self, input: Input, answer: String) {
+        if let Some(earlier) = self.answers.insert(input, answer.clone())
+            && earlier != answer
+        {
+            self.unsettled = true;
+        }
+    }
+
+    /// How many units came to be in this way.
+    pub(crate) fn count(&self, outcome: Outcome) -> u32 {
+        self.outcomes.values().filter(|other| **other == outcome).count() as u32
+    }
+}

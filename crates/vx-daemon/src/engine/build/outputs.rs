@@ -1,0 +1,361 @@
+//! What a build leaves where the user looks: final artifacts at their places, Cargo's messages about them, and the
+//! processes that test them.
+
+use vx_cargo::UnitIndex;
+use vx_model::{Digest, Input, OutputFile, Root, RootedPath, Template};
+use vx_proto::{
+    Artifact, BuildEvent, Content, EnvVar, ErrorKind, MaterializeRequest, Outcome, Placement, TestRun, WireError,
+};
+use walkdir::{DirEntry, WalkDir};
+
+use super::context::Context;
+use crate::engine::inputs::{Environment, LIBRARY_PATH, World, is_executable, library_path};
+use crate::engine::report::messages;
+
+/// The outputs of one build.
+#[derive(Clone, Copy)]
+pub(super) struct Outputs<'a> {
+    pub(super) context: &'a Context,
+    /// The user's.
+    pub(super) environment: &'a Environment,
+    /// Whether programs are told what there is.
+    pub(super) json: bool,
+}
+
+/// A final artifact where the user looks for it.
+pub(super) struct LaidDown {
+    unit: UnitIndex,
+    pub(super) artifact: Artifact,
+}
+
+/// A file that must lie at a place of the user's.
+struct File {
+    path: String,
+    digest: Digest,
+    is_executable: bool,
+}
+
+/// The machine's failure at `message`.
+fn failed(message: String, error: &dyn std::fmt::Display) -> WireError {
+    WireError {
+        causes: vec![error.to_string()],
+        ..WireError::new(ErrorKind::Machine, message)
+    }
+}
+
+impl Outputs<'_> {
+    /// Lays the final artifacts down where the user looks for them, and what tests need to run.
+    pub(super) async fn lay_all_down(&self) -> Result<Vec<LaidDown>, WireError> {
+        let mut placed = Vec::new();
+        let mut files = Vec::new();
+        for unit in 0..self.context.plan.units.len() {
+            self.make_test_directory(unit)?;
+            files.extend(self.needed_by_documentation(unit));
+            let Some(compiled) = self.context.board.compiled(unit) else {
+                continue;
+            };
+            placed.extend(self.documentation(unit));
+            files.extend(self.macros(unit));
+            files.extend(self.asked_for_by_flags(unit));
+            for uplift in self.context.plan.uplifts(unit) {
+                let Some(file) = compiled.file(&uplift.file) else {
+                    continue;
+                };
+                let path = self.absolute(&RootedPath::new(Root::Workspace, uplift.destination.clone()));
+                files.push(File {
+                    path: path.clone(),
+                    digest: file.digest,
+                    is_executable: uplift.is_executable,
+                });
+                let artifact = self.artifact(unit, &uplift, path);
+                placed.push(LaidDown { unit, artifact });
+            }
+        }
+        for unit in 0..self.context.plan.units.len() {
+            files.extend(tokio::task::block_in_place(|| self.left_by_script(unit))?);
+        }
+        self.lay_down(files).await?;
+        Ok(placed)
+    }
+
+    /// Cargo's message for every compiled unit. Only final artifacts and macros lie at a path of the user's.
+    pub(super) fn tell(&self, placed: &[LaidDown], tell: impl Fn(BuildEvent)) {
+        for unit in (0..self.context.plan.units.len()).filter(|unit| self.context.board.compiled(*unit).is_some()) {
+            let own = || {
+                placed
+                    .iter()
+                    .filter(|placed| placed.unit == unit)
+                    .map(|placed| &placed.artifact)
+            };
+            let macros = self.macros(unit);
+            let macros = macros.iter().map(|file| file.path.as_str());
+            let files: Vec<&str> = own().map(|artifact| artifact.path.as_str()).chain(macros).collect();
+            let executable = own()
+                .find(|artifact| artifact.is_executable)
+                .map(|artifact| artifact.path.as_str());
+            let message = |fresh| {
+                BuildEvent::Json(messages::artifact(
+                    &self.context.plan,
+                    unit,
+                    &self.context.setting.roots,
+                    &files,
+                    executable,
+                    fresh,
+                ))
+            };
+            let ran = self.context.ledger().outcomes.get(&unit) == Some(&Outcome::Ran);
+            tell(message(!ran));
+            self.context.ledger().replay.push(message(true));
+        }
+    }
+
+    /// The processes that test what was built, in Cargo's order.
+    pub(super) fn tests(&self) -> Vec<TestRun> {
+        self.context
+            .plan
+            .tests()
+            .into_iter()
+            .map(|unit| self.test(unit))
+            .collect()
+    }
+
+    fn test(&self, unit: UnitIndex) -> TestRun {
+        let command = self
+            .context
+            .plan
+            .test_command(unit, &|script| self.context.board.script(script));
+        let planned = &self.context.plan.units[unit];
+        TestRun {
+            package: self.context.plan.packages[planned.package].name.clone(),
+            package_id: self.package_id(unit),
+            target: planned.target.name.clone(),
+            kind: planned.target.kind.first().cloned().unwrap_or_default(),
+            selector: self.context.plan.selector(unit),
+            title: self.context.plan.test_title(unit),
+            is_doc: !planned.is_test(),
+            has_harness: planned.target.harness,
+            command: self.render(&command.arguments),
+            working_directory: self.absolute(&command.working_directory),
+            environment: self.variables(command.environment, &command.library_path),
+        }
+    }
+
+    fn artifact(&self, unit: UnitIndex, uplift: &vx_cargo::Uplift, path: String) -> Artifact {
+        let planned = &self.context.plan.units[unit];
+        let scripts = |script| self.context.board.script(script);
+        let (environment, runner) = match uplift.is_executable {
+            true => (
+                self.variables(
+                    self.context.plan.program_environment(unit, &scripts),
+                    &self.context.plan.library_path(unit, &scripts),
+                ),
+                self.render(&self.context.plan.platform(planned).runner),
+            ),
+            false => (Vec::new(), Vec::new()),
+        };
+        Artifact {
+            package: self.context.plan.packages[planned.package].name.clone(),
+            package_id: self.package_id(unit),
+            target: planned.target.name.clone(),
+            kind: uplift.kind.clone(),
+            path,
+            is_executable: uplift.is_executable,
+            runner,
+            environment,
+        }
+    }
+
+    /// Integration tests are told of a directory for their files, which they may expect to be there.
+    fn make_test_directory(&self, unit: UnitIndex) -> Result<(), WireError> {
+        let unit = &self.context.plan.units[unit];
+        let is_integration_test = unit.target.kind.iter().any(|kind| kind == "test" || kind == "bench");
+        if !is_integration_test || !unit.is_test() {
+            return Ok(());
+        }
+        let path = self.absolute(&self.context.plan.test_directory(unit));
+        std::fs::create_dir_all(&path).map_err(|error| failed(format!("cannot make the directory {path}"), &error))?;
+        let question = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
+        let world = World {
+            roots: &self.context.setting.roots,
+            files: &self.context.engine.files,
+            variable: &|_| None,
+        };
+        let answer = world.answer(&question);
+        self.context.ledger().answers.insert(question, answer);
+        Ok(())
+    }
+
+    /// The first page of what was documented. It lies where rustdoc has put it.
+    fn documentation(&self, unit: UnitIndex) -> Option<LaidDown> {
+        let page = self.context.plan.documentation(unit)?;
+        let path = self.absolute(&page);
+        self.context.ledger().answers.insert(
+            Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/'))),
+            "file".to_owned(),
+        );
+        if !self.context.plan.roots.contains(&unit) {
+            return None;
+        }
+        let planned = &self.context.plan.units[unit];
+        let artifact = Artifact {
+            package: self.context.plan.packages[planned.package].name.clone(),
+            package_id: self.package_id(unit),
+            target: planned.target.name.clone(),
+            kind: "doc".to_owned(),
+            path,
+            is_executable: false,
+            runner: Vec::new(),
+            environment: Vec::new(),
+        };
+        Some(LaidDown { unit, artifact })
+    }
+
+    /// A proc macro where programs that understand Rust find it: they load what the messages name.
+    fn macros(&self, unit: UnitIndex) -> Vec<File> {
+        let is_macro = self.context.plan.units[unit]
+            .target
+            .kind
+            .iter()
+            .any(|kind| kind == "proc-macro");
+        let compiled = self.context.board.compiled(unit).filter(|_| self.json && is_macro);
+        let files = compiled.iter().flat_map(|compiled| &compiled.files);
+        let is_library = |file: &&OutputFile| file.path.path.ends_with(std::env::consts::DLL_SUFFIX);
+        let files = files.filter(is_library).map(|file| self.among_dependencies(unit, file));
+        files.collect()
+    }
+
+    /// What flags of the user's made rustc write for a target that was asked for, where Cargo has it too.
+    fn asked_for_by_flags(&self, unit: UnitIndex) -> Vec<File> {
+        let compiled = self
+            .context
+            .board
+            .compiled(unit)
+            .filter(|_| self.context.plan.roots.contains(&unit));
+        let files = compiled.iter().flat_map(|compiled| &compiled.files);
+        let unusual = files.filter(|file| !self.context.plan.is_usual_output(unit, file.path.file_name()));
+        unusual.map(|file| self.among_dependencies(unit, file)).collect()
+    }
+
+    /// Files that a build script has put beside its `OUT_DIR`. Links are left out: they are no files of the store's, and
+    /// where they lead to is not known.
+    fn left_by_script(&self, unit: UnitIndex) -> Result<Vec<File>, WireError> {
+        let output = self.context.board.script(unit);
+        let Some(left) = output.and_then(|output| self.context.plan.left_by_script(unit, &output)) else {
+            return Ok(Vec::new());
+        };
+        let unreadable = |error: &dyn std::fmt::Display| {
+            let label = self.context.plan.description(unit);
+            failed(format!("cannot read what the build script of {label} wrote"), error)
+        };
+        let from = self.absolute(&left.from);
+        let is_for_user = |entry: &DirEntry| entry.depth() != 1 || entry.file_name() != left.except;
+        let mut files = Vec::new();
+        for entry in WalkDir::new(&from).into_iter().filter_entry(is_for_user) {
+            let entry = entry.map_err(|error| unreadable(&error))?;
+            let path = entry.path().to_str().filter(|_| entry.file_type().is_file());
+            let Some((path, below)) = path.and_then(|path| Some((path, path.strip_prefix(&from)?))) else {
+                continue;
+            };
+            let metadata = entry.metadata().map_err(|error| unreadable(&error))?;
+            let digest = self
+                .context
+                .engine
+                .files
+                .digest(path)
+                .map_err(|error| unreadable(&error))?;
+            files.extend(digest.map(|digest| File {
+                path: self.absolute(&left.to.join(below.trim_start_matches('/'))),
+                digest,
+                is_executable: is_executable(&metadata),
+            }));
+        }
+        Ok(files)
+    }
+
+    fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<File> {
+        let mut files = Vec::new();
+        for needed in self.context.plan.needed_by_documentation(unit) {
+            let Some(compiled) = self.context.board.compiled(needed) else {
+                continue;
+            };
+            for file in &compiled.files {
+                files.push(self.among_dependencies(unit, file));
+            }
+        }
+        files
+    }
+
+    /// A file of `unit` in the directory for what only other programs look at.
+    fn among_dependencies(&self, unit: UnitIndex, file: &OutputFile) -> File {
+        File {
+            path: self.absolute(&self.context.plan.dependency_directory(unit).join(file.path.file_name())),
+            digest: file.digest,
+            is_executable: file.is_executable,
+        }
+    }
+
+    async fn lay_down(&self, mut files: Vec<File>) -> Result<(), WireError> {
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        files.dedup_by(|one, other| one.path == other.path);
+        let mut requests = Vec::new();
+        for file in files {
+            let question = Input::File(RootedPath::new(Root::Host, file.path.trim_start_matches('/')));
+            self.context.ledger().answers.insert(question, file.digest.to_string());
+            if !tokio::task::block_in_place(|| self.context.engine.files.holds(&file.path, file.digest)) {
+                requests.push(MaterializeRequest {
+                    path: file.path,
+                    content: Content::File {
+                        digest: file.digest,
+                        is_executable: file.is_executable,
+                    },
+                    placement: Placement::Copy,
+                });
+            }
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        match self.context.engine.blobs.materialize(requests).await?.first() {
+            None => Ok(()),
+            Some(digest) => {
+                let message = format!("the store has just lost an artifact of this build ({digest})");
+                Err(WireError::new(ErrorKind::Machine, message).with_help("run the command again"))
+            }
+        }
+    }
+
+    fn package_id(&self, unit: UnitIndex) -> String {
+        self.context.plan.packages[self.context.plan.units[unit].package]
+            .id
+            .render(&self.context.setting.roots)
+    }
+
+    fn absolute(&self, place: &RootedPath) -> String {
+        self.context.setting.roots.absolute(place)
+    }
+
+    fn render(&self, templates: &[Template]) -> Vec<String> {
+        templates
+            .iter()
+            .map(|template| template.render(&self.context.setting.roots))
+            .collect()
+    }
+
+    /// What is added to the user's environment, sorted.
+    fn variables(&self, added: Vec<(String, Template)>, directories: &[Template]) -> Vec<EnvVar> {
+        let mut variables: Environment = added
+            .into_iter()
+            .map(|(name, value)| (name, value.render(&self.context.setting.roots)))
+            .collect();
+        if let Some(path) = self.environment.get(LIBRARY_PATH) {
+            variables.insert(LIBRARY_PATH.to_owned(), path.clone());
+        }
+        let user = variables.get(LIBRARY_PATH).map(|path| Template::from(path.as_str()));
+        let path = library_path(directories, user.as_ref());
+        variables.extend(path.map(|path| (LIBRARY_PATH.to_owned(), path.render(&self.context.setting.roots))));
+        variables
+            .into_iter()
+            .map(|(name, value)| EnvVar { name, value })
+            .collect()
+    }
+}

@@ -1,0 +1,459 @@
+//! One build: from the request to the summary.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use vx_cargo::{Jobs, Plan, PlanContext};
+use vx_model::{Root, Roots};
+use vx_proto::{BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Goal, Outcome, Selection, WireError};
+use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore, Transferred};
+
+use super::context::{Context, Setting};
+use super::ledger::UnitNote;
+use super::outputs::Outputs;
+use super::plans::Planned;
+use super::run::{make_all, tell_warnings};
+use super::snapshot::{Snapshot, SnapshotKey};
+use crate::engine::Engine;
+use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed};
+use crate::engine::records::{Durations, LastBuild, Record, UnitOfBuild, UnitParts, unit_key};
+
+/// How often a build begins again because blobs vanished under it.
+const TRIES: u32 = 3;
+
+/// A build that others may ask about.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    workspace: String,
+    started: Instant,
+    context: Option<(Arc<Context>, u32)>,
+}
+
+impl UnderWay {
+    /// How far it is.
+    pub(crate) fn status(&self) -> BuildStatus {
+        let done = |context: &Context| context.ledger().outcomes.len() as u32;
+        BuildStatus {
+            workspace: self.workspace.clone(),
+            running_ms: self.started.elapsed().as_millis() as u64,
+            done: self.context.as_ref().map_or(0, |(context, _)| done(context)),
+            units: self.context.as_ref().map_or(0, |(_, units)| *units),
+        }
+    }
+}
+
+/// Keeps a build listed for as long as it is under way.
+pub(crate) struct Registered {
+    engine: Arc<Engine>,
+    number: u64,
+}
+
+impl Registered {
+    /// Lists the build of this number.
+    pub(crate) fn new(engine: Arc<Engine>, number: u64, request: &BuildRequest) -> Self {
+        let build = UnderWay {
+            workspace: request.directory.clone(),
+            started: Instant::now(),
+            context: None,
+        };
+        engine.under_way.lock().insert(number, build);
+        Self { engine, number }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.engine.under_way.lock().remove(&self.number);
+    }
+}
+
+/// Tells the user of what takes time, as a verb and a text.
+fn status(events: &UnboundedSender<BuildEvent>) -> impl Fn(&str, String) + Send + Sync + use<> {
+    let events = events.clone();
+    move |verb: &str, text: String| {
+        // A client that is gone has cancelled the build; nobody is left to tell.
+        let _ = events.send(BuildEvent::Status {
+            verb: verb.to_owned(),
+            text,
+        });
+    }
+}
+
+/// A build whose surroundings are known.
+pub(crate) struct Build {
+    engine: Arc<Engine>,
+    number: u64,
+    request: BuildRequest,
+    events: UnboundedSender<BuildEvent>,
+    requested: Instant,
+    environment: Environment,
+    toolchain: Toolchain,
+}
+
+impl Build {
+    /// From a request to its summary.
+    pub(crate) async fn to_end(
+        engine: Arc<Engine>,
+        number: u64,
+        request: BuildRequest,
+        events: UnboundedSender<BuildEvent>,
+    ) -> Result<BuildSummary, WireError> {
+        let requested = Instant::now();
+        let user: Environment = request
+            .environment
+            .iter()
+            .map(|var| (var.name.clone(), var.value.clone()))
+            .collect();
+        let toolchain = toolchain(&engine, &request, &user, &events).await?;
+        let build = Self {
+            environment: passed(&user),
+            engine,
+            number,
+            request,
+            events,
+            requested,
+            toolchain,
+        };
+        if build.request.selection.goal == Goal::Fetch {
+            return build.fetch().await;
+        }
+        match build.unchanged() {
+            Some((summary, snapshot)) => {
+                let writing = build.engine.remembering.clone().read_owned().await;
+                tokio::spawn(async move {
+                    build.remember_unchanged(&snapshot).await;
+                    drop(writing);
+                });
+                Ok(summary)
+            }
+            None => build.anew().await,
+        }
+    }
+
+    fn json(&self) -> bool {
+        self.request.message_format.is_json()
+    }
+
+    /// What is planned: for a fetch, the build that it is for, so that this one finds its plan.
+    fn selection(&self) -> Selection {
+        let selection = self.request.selection.clone();
+        let goal = match selection.goal {
+            Goal::Fetch => Goal::Build,
+            goal => goal,
+        };
+        Selection { goal, ..selection }
+    }
+
+    fn tell(&self, event: BuildEvent) {
+        // A client that is gone has cancelled the build; nobody is left to tell.
+        let _ = self.events.send(event);
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.requested.elapsed().as_millis() as u64
+    }
+
+    /// The short cut: nothing that the same build stood on last time has changed.
+    fn unchanged(&self) -> Option<(BuildSummary, Arc<Snapshot>)> {
+        let key = SnapshotKey::of(&self.request);
+        let snapshot = self.engine.snapshots.lock().get(&key).cloned()?;
+        let same = snapshot.toolchain == self.toolchain.identity
+            && snapshot.environment == self.environment
+            && tokio::task::block_in_place(|| snapshot.holds(&self.engine.files));
+        if !same {
+            self.engine.snapshots.lock().remove(&key);
+            return None;
+        }
+        if self.request.verbose {
+            for (unit, (_, label)) in (0..).zip(&snapshot.units) {
+                let (label, outcome) = (label.clone(), Outcome::Fresh);
+                self.tell(BuildEvent::UnitFinished { unit, label, outcome });
+            }
+        }
+        for event in &snapshot.replay {
+            self.tell(event.clone());
+        }
+        let summary = BuildSummary {
+            duration_ms: self.elapsed_ms(),
+            ran: 0,
+            cached: 0,
+            fresh: snapshot.units.len() as u32,
+            ..snapshot.summary.clone()
+        };
+        Some((summary, snapshot))
+    }
+
+    /// Everything that comes before the first process of a build: packages, and a lock file that fits the manifests.
+    async fn fetch(&self) -> Result<BuildSummary, WireError> {
+        let (planned, _) = self.prepare().await?;
+        Ok(BuildSummary {
+            profile: planned.plan.profile.clone(),
+            duration_ms: self.elapsed_ms(),
+            ran: 0,
+            cached: 0,
+            fresh: 0,
+            artifacts: Vec::new(),
+            tests: Vec::new(),
+        })
+    }
+
+    /// Packages where the plan wants them, the plan, and where the roots of its paths are.
+    async fn prepare(&self) -> Result<(Planned, Roots), WireError> {
+        let context = PlanContext {
+            directory: Utf8PathBuf::from(&self.request.directory),
+            environment: self.environment.clone(),
+            home: self.engine.config.home.clone(),
+            toolchain: self.toolchain.clone(),
+            selection: self.selection(),
+        };
+        let status = status(&self.events);
+        let workspace = vx_cargo::workspace_root(&context).await?;
+        if let Some(build) = self.engine.under_way.lock().get_mut(&self.number) {
+            build.workspace = workspace.to_string();
+        }
+        let roots = context.roots(&workspace);
+        let downloads = downloads(&self.engine, &self.request, &self.environment, &self.events);
+        let source = vx_cargo::prepare_packages(&context, &workspace, &downloads, &status).await?;
+        let planned = self.engine.plans.plan(&context, &source, &roots, &status).await?;
+        Ok((planned, roots))
+    }
+
+    async fn anew(&self) -> Result<BuildSummary, WireError> {
+        let (planned, roots) = self.prepare().await?;
+        // Before anything runs: a script that lists the workspace sees the same in every build.
+        keep_out_of_version_control(roots.dir(Root::Workspace))?;
+        for _ in 0..TRIES {
+            let context = self.run(&planned, &roots).await;
+            if context.ledger().missing_blob {
+                tracing::info!("blobs vanished from the store; looking again");
+                continue;
+            }
+            return self.conclude(planned, &context).await;
+        }
+        let message = format!("the store lost what it had just answered, {TRIES} times in a row");
+        Err(WireError::new(ErrorKind::Machine, message).with_help("check the disk that holds $VX_HOME"))
+    }
+
+    /// What Cargo's configuration says. What is no number there, Cargo has refused when it planned.
+    fn configured_jobs(&self, plan: &Plan) -> Option<u32> {
+        let jobs: Jobs = plan.jobs.as_deref()?.parse().ok()?;
+        Some(jobs.number(self.engine.config.jobs))
+    }
+
+    async fn run(&self, planned: &Planned, roots: &Roots) -> Arc<Context> {
+        let units = planned.plan.steps() as u32;
+        self.tell(BuildEvent::Planned { units });
+        let setting = Setting {
+            roots: roots.clone(),
+            toolchain: self.toolchain.clone(),
+            environment: self.environment.clone(),
+            jobs: self.request.jobs.or_else(|| self.configured_jobs(&planned.plan)),
+            keep_going: self.request.keep_going,
+            message_format: self.request.message_format,
+            requested: self.requested,
+            events: self.events.clone(),
+        };
+        let durations = self.engine.records.get(roots.dir(Root::Workspace)).await;
+        let Durations(durations) = durations.ok().flatten().unwrap_or(Durations(HashMap::new()));
+        let context = Arc::new(Context::new(
+            self.engine.clone(),
+            planned.plan.clone(),
+            setting,
+            durations,
+        ));
+        if let Some(build) = self.engine.under_way.lock().get_mut(&self.number) {
+            build.context = Some((context.clone(), units));
+        }
+        tell_warnings(&context);
+        make_all(&context).await;
+        context
+    }
+
+    async fn conclude(&self, planned: Planned, context: &Arc<Context>) -> Result<BuildSummary, WireError> {
+        let mut failures = std::mem::take(&mut context.ledger().failures).into_iter();
+        let outputs = Outputs {
+            context,
+            environment: &self.environment,
+            json: self.json(),
+        };
+        // What could be made is the user's, also where something else failed.
+        let laid = outputs.lay_all_down().await;
+        if let (Ok(laid), true) = (&laid, self.json()) {
+            outputs.tell(laid, |message| self.tell(message));
+        }
+        if let Some(first) = failures.next() {
+            failures.for_each(|failure| self.tell(BuildEvent::UnitFailed(failure)));
+            remember(context).await;
+            return Err(first);
+        }
+        let laid = laid?;
+        let summary = {
+            let ledger = context.ledger();
+            BuildSummary {
+                profile: planned.plan.profile.clone(),
+                duration_ms: self.elapsed_ms(),
+                ran: ledger.count(Outcome::Ran),
+                cached: ledger.count(Outcome::Cached),
+                fresh: 0,
+                tests: outputs.tests(),
+                artifacts: laid.into_iter().map(|laid| laid.artifact).collect(),
+            }
+        };
+        self.take_snapshot(planned, context, &summary);
+        // Nobody waits for what only later builds and explanations need.
+        let writing = self.engine.remembering.clone().read_owned().await;
+        let outputs: Vec<String> = summary.artifacts.iter().map(|artifact| artifact.path.clone()).collect();
+        let context = context.clone();
+        tokio::spawn(async move {
+            remember(&context).await;
+            drop(writing);
+            learn(&context.engine, outputs).await;
+        });
+        Ok(summary)
+    }
+
+    fn take_snapshot(&self, planned: Planned, context: &Context, summary: &BuildSummary) {
+        let ledger = context.ledger();
+        if ledger.unsettled {
+            return;
+        }
+        let mut answers: Answers = planned.answers;
+        let answered = ledger.answers.iter();
+        answers.extend(answered.map(|(input, answer)| (input.clone(), answer.clone())));
+        let snapshot = Snapshot {
+            toolchain: self.toolchain.identity,
+            environment: self.environment.clone(),
+            roots: context.setting.roots.clone(),
+            answers,
+            replay: ledger.replay.clone(),
+            summary: summary.clone(),
+            units: ledger
+                .units
+                .iter()
+                .map(|note| (note.name.clone(), note.label.clone()))
+                .collect(),
+        };
+        let key = SnapshotKey::of(&self.request);
+        self.engine.snapshots.lock().insert(key, Arc::new(snapshot));
+    }
+
+    /// Notes that the last build of a workspace did nothing.
+    async fn remember_unchanged(&self, snapshot: &Snapshot) {
+        let units = snapshot.units.iter();
+        let units = units.map(|(name, label)| UnitOfBuild::new(name, label, Outcome::Fresh, &[]));
+        let workspace = snapshot.roots.dir(Root::Workspace);
+        keep(&self.engine, workspace, &LastBuild(units.collect())).await;
+    }
+}
+
+/// The toolchain that the user asks for, acquired where it is not installed.
+async fn toolchain(
+    engine: &Engine,
+    request: &BuildRequest,
+    user: &Environment,
+    events: &UnboundedSender<BuildEvent>,
+) -> Result<Toolchain, WireError> {
+    let store = ToolchainStore::new(downloads(engine, request, user, events), DistServer::of(user));
+    // Beside the downloads, because homes that share these share what is known of toolchains.
+    let memory = engine.config.downloads.join("known");
+    let caller = Caller {
+        directory: request.directory.as_str().into(),
+        environment: user,
+        plus: request.toolchain.as_deref(),
+        targets: &request.selection.target,
+    };
+    let toolchain = vx_toolchain::obtain(caller, &store, &memory, &status(events)).await;
+    toolchain.map_err(|error| {
+        let kind = match error {
+            ToolchainError::Acquire { .. } => ErrorKind::Download,
+            _ => ErrorKind::Usage,
+        };
+        WireError {
+            help: error.help(),
+            ..WireError::from_error(kind, &error)
+        }
+    })
+}
+
+/// The download cache as the user wants it used, whose transfers are told of.
+fn downloads(
+    engine: &Engine,
+    request: &BuildRequest,
+    user: &Environment,
+    events: &UnboundedSender<BuildEvent>,
+) -> DownloadCache {
+    let offline = request.selection.offline || request.selection.frozen;
+    let events = events.clone();
+    let progress = move |transferred: Transferred<'_>| {
+        // A client that is gone has cancelled the build; nobody is left to tell.
+        let _ = events.send(BuildEvent::Transferred {
+            file: transferred.file(),
+            done: transferred.done,
+            total: transferred.total,
+        });
+    };
+    DownloadCache::new(&engine.config.downloads, offline)
+        .with_proxies_of(|name| user.get(name).cloned())
+        .with_progress(Arc::new(progress))
+}
+
+/// Keeps what explanations and schedules of later builds need.
+async fn remember(context: &Context) {
+    let (durations, units) = {
+        let mut ledger = context.ledger();
+        let ran = ledger.count(Outcome::Ran) > 0;
+        let durations = ran.then(|| std::mem::take(&mut ledger.durations));
+        (durations, std::mem::take(&mut ledger.units))
+    };
+    let engine = &context.engine;
+    let workspace = context.setting.roots.dir(Root::Workspace);
+    keep(
+        engine,
+        workspace,
+        &LastBuild(units.iter().map(UnitNote::record).collect()),
+    )
+    .await;
+    if let Some(durations) = durations {
+        keep(engine, workspace, &Durations(durations)).await;
+    }
+    for note in units {
+        keep(engine, &unit_key(workspace, &note.name), &UnitParts::of(note.parts)).await;
+    }
+}
+
+/// Writes a record. What cannot be kept is only missed in explanations.
+async fn keep<R: Record>(engine: &Engine, key: &str, record: &R) {
+    if let Err(error) = engine.records.put(key, record).await {
+        tracing::warn!(table = R::TABLE, %error, "cannot keep a record");
+    }
+}
+
+/// Reads files that were written just now, so that the next build need not.
+async fn learn(engine: &Engine, paths: Vec<String>) {
+    // Before, their stamps mean nothing.
+    tokio::time::sleep(2 * CLOCK_TICK).await;
+    for path in paths {
+        // Whatever is wrong with it is for the build that asks.
+        let _ = tokio::task::block_in_place(|| engine.files.digest(&path));
+    }
+}
+
+/// Makes `.vx` with a `.gitignore` in it.
+fn keep_out_of_version_control(workspace: &str) -> Result<(), WireError> {
+    let ignore = format!("{workspace}/.vx/.gitignore");
+    if std::path::Path::new(&ignore).exists() {
+        return Ok(());
+    }
+    let write = || {
+        std::fs::create_dir_all(format!("{workspace}/.vx"))?;
+        std::fs::write(&ignore, "*\n")
+    };
+    write().map_err(|error| {
+        let mut wire = WireError::new(ErrorKind::Machine, format!("cannot write {ignore}"));
+        wire.causes.push(error.to_string());
+        wire.with_help("vx puts what it builds into the directory .vx of the workspace")
+    })
+}

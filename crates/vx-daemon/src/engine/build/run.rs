@@ -1,0 +1,52 @@
+//! Makes all units of a plan: each is a task that waits for what it needs.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use vx_cargo::{CompileMode, UnitIndex, UnitKind};
+use vx_proto::{BuildEvent, ErrorKind, WireError};
+
+use super::context::Context;
+use super::progress::Progress;
+use crate::engine::actions::Stop;
+use crate::engine::units;
+
+/// Makes all units. Dropping the future stops everything that runs for it.
+pub(super) async fn make_all(context: &Arc<Context>) {
+    let mut tasks = JoinSet::new();
+    for unit in 0..context.plan.units.len() {
+        let context = context.clone();
+        tasks.spawn(async move { make(&context, unit).await });
+    }
+    while let Some(joined) = tasks.join_next().await {
+        if let Err(error) = joined {
+            context.fail(WireError::from_error(ErrorKind::Internal, &error));
+            return;
+        }
+    }
+}
+
+/// Passes on what Cargo warned of while it planned.
+pub(super) fn tell_warnings(context: &Context) {
+    for warning in &context.plan.warnings {
+        context.tell_lasting(BuildEvent::Warning(warning.render(&context.setting.roots)));
+    }
+}
+
+async fn make(context: &Context, unit: UnitIndex) {
+    let made = match context.plan.units[unit].kind {
+        UnitKind::Compile(CompileMode::Document) => units::document(context, unit).await,
+        UnitKind::Compile(_) => units::compile(context, unit).await,
+        UnitKind::RunBuildScript => units::run_script(context, unit).await,
+        // It is the client's to do when everything is built.
+        UnitKind::TestDocumentation => return,
+    };
+    if let Err(stop) = made {
+        match stop {
+            Stop::Skipped => {}
+            Stop::MissingBlob => context.miss_blob(),
+            Stop::Failed(error) => context.fail(error),
+        }
+        context.board.set(unit, Progress::Failed);
+    }
+}

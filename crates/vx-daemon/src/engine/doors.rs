@@ -1,0 +1,72 @@
+//! The engine's doors to the world: what runs actions, and what keeps their results. The engine knows nothing else of
+//! either; `crate::local` has the implementations that reach the services of this machine.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use vx_model::{ActionResult, Digest, InputSet, Key};
+use vx_proto::{
+    Dispatch, ExecuteEvent, ExecuteRequest, IngestRequest, Ingested, MaterializeRequest, RecordKey, WireError,
+};
+
+/// What happens to an action, in order. Dropping the stream cancels the action.
+pub type ExecuteEvents = BoxStream<'static, Result<ExecuteEvent, WireError>>;
+
+/// Runs actions.
+#[async_trait]
+pub trait Executor: Debug + Send + Sync {
+    /// Starts one. It answers as soon as the request is on its way.
+    async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Result<ExecuteEvents, WireError>;
+}
+
+/// Keeps results by key.
+#[async_trait]
+pub trait ActionCache: Debug + Send + Sync {
+    /// The input sets recorded under a weak key, most recently used first.
+    async fn input_sets(&self, weak: Key) -> Result<Vec<InputSet>, WireError>;
+    /// The result under a strong key; none where it is not known, or names a missing blob.
+    async fn get_result(&self, strong: Key) -> Result<Option<ActionResult>, WireError>;
+    /// Records an input set under the weak key and the result under the strong key, in one step.
+    async fn put_result(&self, weak: Key, set: InputSet, strong: Key, result: ActionResult) -> Result<(), WireError>;
+}
+
+/// Keeps blobs, takes files in and lays them down.
+#[async_trait]
+pub trait BlobStore: Debug + Send + Sync {
+    /// A small blob; none where it is missing.
+    async fn get_blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, WireError>;
+    /// Stores a small blob.
+    async fn put_blob(&self, content: Vec<u8>) -> Result<Digest, WireError>;
+    /// How often each of `texts` occurs in a blob; none where it is missing.
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError>;
+    /// How often each of `texts` occurs in the files and links of a tree; none where something of it is missing.
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError>;
+    /// Takes files and directories in, each answered in order.
+    async fn ingest(&self, requests: Vec<IngestRequest>) -> Result<Vec<Ingested>, WireError>;
+    /// Lays files and directories down; answers what is missing.
+    async fn materialize(&self, requests: Vec<MaterializeRequest>) -> Result<Vec<Digest>, WireError>;
+}
+
+/// Keeps what the engine notes for itself.
+#[async_trait]
+pub trait RecordStore: Debug + Send + Sync {
+    /// Reads a record.
+    async fn get_record(&self, key: RecordKey) -> Result<Option<Vec<u8>>, WireError>;
+    /// Writes a record.
+    async fn put_record(&self, key: RecordKey, value: Vec<u8>) -> Result<(), WireError>;
+}
+
+/// All doors.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// Runs actions.
+    pub executor: Arc<dyn Executor>,
+    /// Keeps their results.
+    pub cache: Arc<dyn ActionCache>,
+    /// Keeps what results name.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Keeps the engine's notes.
+    pub records: Arc<dyn RecordStore>,
+}

@@ -1,0 +1,330 @@
+//! Answers the inputs of a set here and now.
+//!
+//! An answer is a short text; equal answers mean that an action would see the same. Where a value names a path below a
+//! root, the answer names it by role, so that it is the same in another checkout and for another user; only
+//! [`Input::Location`] is answered in absolute terms, to bind a result to a directory on purpose.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use vx_model::{DigestHasher, Input, InputSet, Root, RootedPath, Roots, Template};
+
+use super::files::{FileDigests, is_absent, touched_since};
+
+/// Directory names that hold build outputs or version control, never inputs that were asked for by directory.
+const IGNORED: &[&str] = &[".vx", ".git"];
+
+/// The world as one action sees it.
+pub(crate) struct World<'a> {
+    /// Where the roots are.
+    pub(crate) roots: &'a Roots,
+    /// Known digests.
+    pub(crate) files: &'a FileDigests,
+    /// The value of a variable.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<Template>,
+}
+
+/// Inputs with their answers; paths are absolute, so that answers of several actions can be put together.
+pub(crate) type Answers = BTreeMap<Input, String>;
+
+impl World<'_> {
+    /// The answers to all inputs of `set`, in its order.
+    pub(crate) fn answers(&self, set: &InputSet) -> Vec<String> {
+        set.inputs().iter().map(|input| self.answer(input)).collect()
+    }
+
+    /// The answer to one input.
+    pub(crate) fn answer(&self, input: &Input) -> String {
+        match input {
+            Input::File(path) => self.at(path, |path| self.file(path)),
+            Input::Kind(path) => self.at(path, |path| self.kind(path)),
+            Input::Listing(path) => self.at(path, |path| self.listing(path)),
+            Input::Tree(path) => self.at(path, |path| self.tree(path)),
+            Input::Location(path) => self.at(path, str::to_owned),
+            Input::Ancestors(name) => self.ancestors(name),
+            Input::Env(name) => self.environment(name),
+        }
+    }
+
+    /// The answer to an input about a path. A user without a home has nothing there.
+    fn at(&self, path: &RootedPath, answer: impl Fn(&str) -> String) -> String {
+        match self.roots.knows(path.root) {
+            true => answer(&self.roots.absolute(path)),
+            false => format!("no {}", path.root.name()),
+        }
+    }
+
+    fn environment(&self, name: &str) -> String {
+        match (self.variable)(name) {
+            Some(value) => format!("={value}"),
+            None => "unset".to_owned(),
+        }
+    }
+
+    /// A path by role.
+    fn named(&self, path: &str) -> Template {
+        Template::from_text(path, self.roots)
+    }
+
+    fn file(&self, path: &str) -> String {
+        match self.files.digest(path) {
+            Ok(Some(digest)) => digest.to_string(),
+            Ok(None) => self.kind(path),
+            Err(error) => format!("unreadable: {}", error.kind()),
+        }
+    }
+
+    fn tree(&self, path: &str) -> String {
+        let mut hasher = DigestHasher::default();
+        for entry in walk(path) {
+            let line = match entry {
+                Ok(entry) if entry.file_type().is_dir() => continue,
+                Ok(entry) => {
+                    let text = entry.path().to_string_lossy();
+                    format!("{}\0{}\0", &text[path.len().min(text.len())..], self.file(&text))
+                }
+                Err(error) => format!("{:?}\0", error.io_error().map(io::Error::kind)),
+            };
+            hasher.update(line.as_bytes());
+        }
+        hasher.finish().to_string()
+    }
+
+    /// What is at `path`: `absent`, `file`, `directory`, `other`, or a link with its target and what that is.
+    fn kind(&self, path: &str) -> String {
+        let of = |metadata: std::fs::Metadata| match metadata.file_type() {
+            kind if kind.is_dir() => "directory",
+            kind if kind.is_file() => "file",
+            _ => "other",
+        };
+        let absent = |error: &io::Error| if is_absent(error) { "absent" } else { "unreadable" };
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => {
+                let target = std::fs::read_link(path).unwrap_or_default();
+                let behind = std::fs::metadata(path).map_or_else(|error| absent(&error), of);
+                format!("link to {} ({behind})", self.named(&target.to_string_lossy()))
+            }
+            Ok(metadata) => of(metadata).to_owned(),
+            Err(error) => absent(&error).to_owned(),
+        }
+    }
+
+    /// Names and kinds of the entries of a directory, as a digest.
+    fn listing(&self, path: &str) -> String {
+        let entries = match std::fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(_) => return self.kind(path),
+        };
+        let mut lines: Vec<String> = entries
+            .flatten()
+            .filter(|entry| !is_ignored(&entry.file_name()))
+            .map(|entry| {
+                let kind = entry.file_type().map_or('?', |kind| match kind {
+                    kind if kind.is_dir() => 'd',
+                    kind if kind.is_symlink() => 'l',
+                    _ => 'f',
+                });
+                format!("{kind}{}\0", entry.file_name().to_string_lossy())
+            })
+            .collect();
+        lines.sort();
+        vx_model::Digest::of(lines.concat().as_bytes()).to_string()
+    }
+
+    /// The directories strictly above the workspace that have an entry `name`.
+    fn ancestors(&self, name: &str) -> String {
+        let found: Vec<String> = Path::new(self.roots.dir(Root::Workspace))
+            .ancestors()
+            .skip(1)
+            .map(|directory| directory.join(name))
+            .filter(|path| path.symlink_metadata().is_ok())
+            .map(|path| self.named(&path.to_string_lossy()).to_string())
+            .collect();
+        match found.is_empty() {
+            true => "none".to_owned(),
+            false => found.join(", "),
+        }
+    }
+}
+
+/// The same input with an absolute path, to be asked together with those of other actions; none for inputs about the
+/// environment, which is compared as a whole, and about roots that are not known here, which is part of it.
+pub(crate) fn absolute(input: &Input, roots: &Roots) -> Option<Input> {
+    let host = |path: &RootedPath| {
+        let absolute = roots.knows(path.root).then(|| roots.absolute(path))?;
+        Some(RootedPath::new(Root::Host, absolute.trim_start_matches('/')))
+    };
+    match input {
+        Input::File(path) => host(path).map(Input::File),
+        Input::Kind(path) => host(path).map(Input::Kind),
+        Input::Listing(path) => host(path).map(Input::Listing),
+        Input::Tree(path) => host(path).map(Input::Tree),
+        Input::Ancestors(_) => Some(input.clone()),
+        Input::Env(_) | Input::Location(_) => None,
+    }
+}
+
+/// What of `set` was touched at or after `since_ns`, as far as stamps tell.
+pub(crate) fn changed_since(set: &InputSet, roots: &Roots, since_ns: i128) -> Option<String> {
+    set.inputs().iter().find_map(|input| {
+        let absolute = |path: &RootedPath| roots.knows(path.root).then(|| roots.absolute(path));
+        match input {
+            Input::File(path) | Input::Listing(path) => {
+                absolute(path).filter(|path| touched_since(path.as_ref(), since_ns))
+            }
+            Input::Tree(path) => touched_below(&absolute(path)?, since_ns),
+            Input::Kind(_) | Input::Ancestors(_) | Input::Env(_) | Input::Location(_) => None,
+        }
+    })
+}
+
+/// A file or directory that an input about a tree is about and that was touched at or after `since_ns`.
+fn touched_below(path: &str, since_ns: i128) -> Option<String> {
+    let mut touched = walk(path)
+        .flatten()
+        .filter(|entry| touched_since(entry.path(), since_ns));
+    touched.next().map(|entry| entry.path().to_string_lossy().into_owned())
+}
+
+/// Everything below a directory, sorted, ignored names left out.
+fn walk(path: &str) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> {
+    walkdir::WalkDir::new(path)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_ignored(entry.file_name()))
+}
+
+fn is_ignored(name: &std::ffi::OsStr) -> bool {
+    IGNORED.iter().any(|ignored| name == *ignored)
+}
+
+/// An input in words: `file src/main.rs`.
+pub(crate) fn describe(input: &Input) -> String {
+    let place = |path: &RootedPath| match path.root {
+        Root::Workspace => path.path.clone(),
+        Root::Host => format!("/{}", path.path),
+        Root::VxHome => format!("$VX_HOME/{}", path.path),
+        Root::UserHome => format!("~/{}", path.path),
+        Root::Toolchain | Root::Exec | Root::Script => path.to_string(),
+    };
+    match input {
+        Input::File(path) => format!("file {}", place(path)),
+        Input::Kind(path) => format!("path {}", place(path)),
+        Input::Listing(path) => format!("list of files in {}", place(path)),
+        Input::Tree(path) => format!("directory {}", place(path)),
+        Input::Ancestors(name) => format!("{name} above the workspace"),
+        Input::Env(name) => format!("environment variable {name}"),
+        Input::Location(path) => match (path.root, path.path.as_str()) {
+            (Root::Workspace, "") => "location of the workspace".to_owned(),
+            (Root::VxHome, "") => "location of $VX_HOME".to_owned(),
+            (Root::UserHome, "") => "location of the home directory".to_owned(),
+            (Root::Toolchain, "") => "location of the toolchain".to_owned(),
+            _ => format!("location of {}", place(path)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(dir: &Path, input: &Input) -> String {
+        let roots = Roots::default().with(Root::Workspace, dir.to_str().unwrap());
+        let world = World {
+            roots: &roots,
+            files: &FileDigests::default(),
+            variable: &|name| match name {
+                "SET" => Some("value".into()),
+                "HOME" => Some(RootedPath::new(Root::Workspace, "home").into()),
+                _ => None,
+            },
+        };
+        world.answer(input)
+    }
+
+    fn here(path: &str) -> RootedPath {
+        RootedPath::new(Root::Workspace, path)
+    }
+
+    /// Each step changes what the question is about, and must change its answer.
+    fn every_step_changes_the_answer(input: &Input, steps: &[&dyn Fn(&Path)]) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut last = ask(dir.path(), input);
+        for (number, step) in steps.iter().enumerate() {
+            step(dir.path());
+            let answer = ask(dir.path(), input);
+            assert_ne!(answer, last, "step {number} of {input:?}");
+            last = answer;
+        }
+    }
+
+    #[test]
+    fn answers_differ_when_the_world_differs() {
+        let write =
+            |name: &'static str, text: &'static str| move |dir: &Path| std::fs::write(dir.join(name), text).unwrap();
+        let remove = |name: &'static str| move |dir: &Path| std::fs::remove_file(dir.join(name)).unwrap();
+        let make = |name: &'static str| move |dir: &Path| std::fs::create_dir_all(dir.join(name)).unwrap();
+        every_step_changes_the_answer(
+            &Input::File(here("a")),
+            &[&write("a", "1"), &write("a", "2"), &remove("a"), &make("a")],
+        );
+        every_step_changes_the_answer(&Input::Kind(here("a")), &[&write("a", "1"), &remove("a"), &make("a")]);
+        every_step_changes_the_answer(
+            &Input::Listing(here("d")),
+            &[&make("d"), &write("d/x", "1"), &make("d/y"), &remove("d/x")],
+        );
+        every_step_changes_the_answer(
+            &Input::Tree(here("d")),
+            &[
+                &make("d/deep"),
+                &write("d/deep/x", "1"),
+                &write("d/deep/x", "2"),
+                &remove("d/deep/x"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_kind_does_not_depend_on_the_content() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), "1").unwrap();
+        let before = ask(dir.path(), &Input::Kind(here("a")));
+        std::fs::write(dir.path().join("a"), "2").unwrap();
+        assert_eq!(before, ask(dir.path(), &Input::Kind(here("a"))));
+    }
+
+    #[test]
+    fn an_unset_variable_is_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(ask(dir.path(), &Input::Env("SET".to_owned())), "=value");
+        assert_eq!(ask(dir.path(), &Input::Env("NOT_SET".to_owned())), "unset");
+        assert_eq!(ask(dir.path(), &Input::Env("HOME".to_owned())), "={workspace/home}");
+    }
+
+    #[test]
+    fn a_link_is_named_by_role() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(dir.path().join("target"), dir.path().join("link")).unwrap();
+        let answer = ask(dir.path(), &Input::Kind(here("link")));
+        assert_eq!(answer, "link to {workspace}/target (absent)");
+    }
+
+    #[test]
+    fn a_user_without_a_home_has_nothing_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = Input::File(RootedPath::new(Root::UserHome, ".gitconfig"));
+        assert_eq!(ask(dir.path(), &input), "no home");
+    }
+
+    #[test]
+    fn an_entry_above_the_workspace_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = dir.path().join("deep/down");
+        std::fs::create_dir_all(&workspace).unwrap();
+        let question = Input::Ancestors("a-name-that-nobody-uses".to_owned());
+        assert_eq!(ask(&workspace, &question), "none");
+        std::fs::write(dir.path().join("a-name-that-nobody-uses"), "").unwrap();
+        assert!(ask(&workspace, &question).ends_with("/a-name-that-nobody-uses"));
+    }
+}

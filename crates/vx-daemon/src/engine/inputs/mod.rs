@@ -1,0 +1,33 @@
+//! What a result depended on, in one place: what an action declares comes from `units`, what it was seen or reported to
+//! use is turned into recorded inputs here, and these are asked and answered here.
+//!
+//! - [`environment`] decides which variables reach a process, [`program_names`] which of them an opaque program could
+//!   ask for, [`link_programs`] and [`processor`] give facts of the host: all of that is declared.
+//! - [`observed`] and [`reported`] turn what a process did into inputs.
+//! - [`answers`] asks inputs here and now; [`files`] remembers digests, so that unchanged files are not read twice.
+//! - [`locator`] names the paths that a process used.
+//! - [`path_leaks`] is the one rule for whether an output tells where something lay, which binds it to that directory.
+
+mod answers;
+mod environment;
+mod files;
+mod link_programs;
+mod locator;
+mod observed;
+mod path_leaks;
+mod processor;
+mod program_names;
+mod reported;
+
+pub(crate) use answers::{Answers, World, absolute, changed_since, describe};
+pub(crate) use environment::{
+    Environment, LIBRARY_PATH, is_read_by_rustc, library_path, passed, reaches_every_script, templates,
+};
+pub(crate) use files::{CLOCK_TICK, FileDigests, is_executable, now_ns, touched_since};
+pub(crate) use link_programs::link_programs;
+pub(crate) use locator::Locator;
+pub(crate) use observed::{Seen, interpret};
+pub(crate) use path_leaks::PathLeaks;
+pub(crate) use processor::identity as processor_identity;
+pub(crate) use program_names::ProgramNames;
+pub(crate) use reported::{Reported, absolute_path};

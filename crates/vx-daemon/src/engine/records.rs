@@ -1,0 +1,236 @@
+//! What the engine notes for itself beside results: typed records in the store's table of records. All of it can be lost.
+//!
+//! Every record tells its format and when it was written, so that one of another version is not read, and an old one can
+//! be told from a new one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vx_model::{KeyPart, formats};
+use vx_proto::{ErrorKind, Explanation, Outcome, RecordKey, UnitLabel, WireError};
+
+use super::doors::{Doors, RecordStore};
+
+/// A sort of record.
+pub(crate) trait Record: Serialize + DeserializeOwned {
+    /// The table of such records.
+    const TABLE: &'static str;
+}
+
+/// What the last build of a workspace did; by the workspace's path.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LastBuild(pub(crate) Vec<UnitOfBuild>);
+
+/// What a unit was keyed by when it was last built or found; by [`unit_key`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UnitParts(pub(crate) Vec<(String, String)>);
+
+/// How long units took, in milliseconds, by identity; by the workspace's path.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Durations(pub(crate) HashMap<String, u64>);
+
+/// The strong key of the documentation that lies in a workspace, hexadecimal; by the path of its first page.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Documented(pub(crate) String);
+
+/// The strong key of the script's run that last wrote into a package, hexadecimal; none where a later run wrote nothing
+/// that is known, or did not end. By the paths of workspace and package.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastScript(pub(crate) Option<String>);
+
+/// Whether a program holds the name of a variable; by the program's digest.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NamesInProgram(pub(crate) BTreeMap<String, bool>);
+
+impl Record for LastBuild {
+    const TABLE: &'static str = "last-build";
+}
+
+impl Record for UnitParts {
+    const TABLE: &'static str = "unit-parts";
+}
+
+impl Record for Durations {
+    const TABLE: &'static str = "durations";
+}
+
+impl Record for Documented {
+    const TABLE: &'static str = "documentation";
+}
+
+impl Record for LastScript {
+    const TABLE: &'static str = "last-script";
+}
+
+impl Record for NamesInProgram {
+    const TABLE: &'static str = "names";
+}
+
+/// The key of [`UnitParts`].
+pub(crate) fn unit_key(workspace: &str, unit: &str) -> String {
+    format!("{workspace}\n{unit}")
+}
+
+impl UnitParts {
+    /// To be kept.
+    pub(crate) fn of(parts: Vec<KeyPart>) -> Self {
+        Self(parts.into_iter().map(|part| (part.label, part.value)).collect())
+    }
+
+    /// As they were.
+    pub(crate) fn into_parts(self) -> Vec<KeyPart> {
+        let part = |(label, value)| KeyPart { label, value };
+        self.0.into_iter().map(part).collect()
+    }
+}
+
+/// A unit of [`LastBuild`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UnitOfBuild {
+    /// Its name in [`unit_key`].
+    pub(crate) unit: String,
+    package: String,
+    version: String,
+    directory: Option<String>,
+    target: String,
+    outcome: UnitOutcome,
+    reasons: Vec<String>,
+}
+
+/// [`Outcome`] as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+enum UnitOutcome {
+    Ran,
+    Cached,
+    Fresh,
+}
+
+impl UnitOfBuild {
+    /// To be kept.
+    pub(crate) fn new(unit: &str, label: &UnitLabel, outcome: Outcome, reasons: &[String]) -> Self {
+        Self {
+            unit: unit.to_owned(),
+            package: label.package.clone(),
+            version: label.version.clone(),
+            directory: label.directory.clone(),
+            target: label.target.clone(),
+            outcome: match outcome {
+                Outcome::Ran => UnitOutcome::Ran,
+                Outcome::Cached => UnitOutcome::Cached,
+                Outcome::Fresh => UnitOutcome::Fresh,
+            },
+            reasons: reasons.to_vec(),
+        }
+    }
+
+    /// Whether its package or its target is called `name`.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let target = self.target.split('(').next().unwrap_or_default();
+        [self.package.as_str(), target].contains(&name)
+    }
+
+    /// As it is told.
+    pub(crate) fn explanation(self) -> Explanation {
+        Explanation {
+            label: UnitLabel {
+                package: self.package,
+                version: self.version,
+                directory: self.directory,
+                target: self.target,
+            },
+            outcome: match self.outcome {
+                UnitOutcome::Ran => Outcome::Ran,
+                UnitOutcome::Cached => Outcome::Cached,
+                UnitOutcome::Fresh => Outcome::Fresh,
+            },
+            reasons: self.reasons,
+        }
+    }
+}
+
+/// A record as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    format: u32,
+    /// Seconds since the Unix epoch.
+    written: u64,
+    record: T,
+}
+
+/// Only what tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// Reads and writes records.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    store: Arc<dyn RecordStore>,
+}
+
+impl Records {
+    /// Records behind `doors`.
+    pub(crate) fn new(doors: &Doors) -> Self {
+        Self {
+            store: doors.records.clone(),
+        }
+    }
+
+    /// A record; none where there is none that can be read.
+    pub(crate) async fn get<R: Record>(&self, key: &str) -> Result<Option<R>, WireError> {
+        let found = self.store.get_record(record_key::<R>(key)).await?;
+        Ok(found.and_then(|bytes| open(&bytes)))
+    }
+
+    /// Writes a record.
+    pub(crate) async fn put<R: Record>(&self, key: &str, record: &R) -> Result<(), WireError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let envelope = Envelope {
+            format: formats::RECORDS,
+            written: now.as_secs(),
+            record,
+        };
+        let bytes =
+            serde_json::to_vec(&envelope).map_err(|error| WireError::from_error(ErrorKind::Internal, &error))?;
+        self.store.put_record(record_key::<R>(key), bytes).await
+    }
+}
+
+fn open<R: Record>(bytes: &[u8]) -> Option<R> {
+    let Format { format } = serde_json::from_slice(bytes).ok()?;
+    if format != formats::RECORDS {
+        return None;
+    }
+    let envelope: Envelope<R> = serde_json::from_slice(bytes).ok()?;
+    Some(envelope.record)
+}
+
+fn record_key<R: Record>(key: &str) -> RecordKey {
+    RecordKey {
+        table: R::TABLE.to_owned(),
+        key: key.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_other_formats_are_not_read() {
+        let envelope = |format| Envelope {
+            format,
+            written: 1,
+            record: Documented("0".to_owned()),
+        };
+        let bytes = |format| serde_json::to_vec(&envelope(format)).unwrap();
+        assert_eq!(open(&bytes(formats::RECORDS)), Some(Documented("0".to_owned())));
+        assert_eq!(open::<Documented>(&bytes(formats::RECORDS + 1)), None);
+        assert_eq!(open::<Documented>(b"\"0\""), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! A crate, made by rustc or checked by Clippy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::SemaphorePermit;
+use vx_cargo::{Compile, DepInfo, UnitIndex};
+use vx_model::{
+    Access, Action, ActionResult, Command, Digest, Input, InputSet, Key, Observation, OutputKind, OutputPath, Root,
+    RootedPath, Roots, Template,
+};
+use vx_proto::{ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, WireError};
+
+use super::dependencies::{Crates, immutable, platform};
+use super::diagnostics::Diagnostics;
+use super::leaks;
+use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
+use crate::engine::build::{Compiled, Context, Progress};
+use crate::engine::inputs::{
+    LIBRARY_PATH, Reported, is_read_by_rustc, library_path, link_programs, processor_identity,
+};
+
+/// Where rustc writes in the exec root.
+const OUT: &str = "out";
+
+/// What vx keeps in a workspace: nothing there is an input, and compilers write there.
+pub(super) const PRIVATE: &str = ".vx";
+
+/// Makes a compile unit, from the store or by running rustc.
+pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
+    Crates::wait(context, unit).await?;
+    let compile = context.plan.compile(unit, &|script| context.board.script(script));
+    let crates = Crates::gather(context, &compile).await?;
+    let mut surroundings = context.surroundings();
+    surroundings
+        .environment
+        .extend(compile.reported_environment.iter().cloned());
+    let of_macros = asked_for_by_macros(context, &crates.macros, &compile, &surroundings).await?;
+    let action = action(context, unit, &compile, crates, &of_macros, &surroundings);
+    let mut step = CompileStep {
+        context,
+        unit,
+        compile: &compile,
+        action: &action,
+        surroundings: &surroundings,
+        may_tell: of_macros.values().flat_map(Template::roots).collect(),
+        diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
+        held: None,
+    };
+    let label = format!("rustc {}", context.plan.description(unit));
+    let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
+    context.finished(unit, made.outcome);
+    Ok(())
+}
+
+/// The action.
+fn action(
+    context: &Context,
+    unit: UnitIndex,
+    compile: &Compile,
+    crates: Crates,
+    of_macros: &BTreeMap<String, Template>,
+    surroundings: &Surroundings,
+) -> Action {
+    let mut inputs = immutable(context, unit);
+    inputs.extend(crates.inputs);
+    let user = context.user_environment();
+    let mut host_facts = BTreeMap::new();
+    if compile.links {
+        let path = user.get("PATH").map(|path| path.render(&surroundings.roots));
+        host_facts.extend(link_programs(&path.unwrap_or_default(), &surroundings.roots));
+    }
+    if compile.is_for_this_processor {
+        host_facts.insert("processor".to_owned(), processor_identity().into());
+    }
+    let out = RootedPath::new(Root::Exec, OUT);
+    let dep_info = compile.dep_info.iter().map(|name| OutputPath {
+        path: out.join(name),
+        kind: OutputKind::Inline,
+    });
+    let files = OutputPath {
+        path: out.clone(),
+        kind: OutputKind::Files,
+    };
+    Action {
+        kind: "rustc".to_owned(),
+        command: Command {
+            arguments: compile.arguments.clone(),
+            environment: environment(compile, of_macros, surroundings),
+            working_directory: compile.working_directory.clone(),
+            outputs: dep_info.chain([files]).collect(),
+        },
+        inputs,
+        platform: platform(),
+        host_facts,
+        access: Access {
+            // rustc reports what `env!` asked for; whatever else may read them is keyed.
+            environment: true,
+            writable: Vec::new(),
+            private: vec![RootedPath::new(Root::Workspace, PRIVATE)],
+        },
+        observation: Observation {
+            file_accesses: compile.links
+                || compile.uses_proc_macros
+                || compile.reads_unreported
+                || compile.clippy.is_some(),
+            artifact_notices: true,
+        },
+        salt: String::new(),
+    }
+}
+
+/// The variables that count whether rustc reports them or not.
+fn environment(
+    compile: &Compile,
+    of_macros: &BTreeMap<String, Template>,
+    surroundings: &Surroundings,
+) -> BTreeMap<String, Template> {
+    let mut environment = of_macros.clone();
+    let read_by_clippy = Compile::READ_BY_CLIPPY.iter().filter(|_| compile.clippy.is_some());
+    let is_read = |name: &str| is_read_by_rustc(name) || read_by_clippy.clone().any(|read| *read == name);
+    for (name, value) in surroundings.environment.iter().filter(|(name, _)| is_read(name)) {
+        // A linker may write them into what it makes, so they are keyed as they are.
+        environment.insert(name.clone(), value.render(&surroundings.roots).into());
+    }
+    environment.extend(compile.environment.iter().cloned());
+    let user = environment
+        .get(LIBRARY_PATH)
+        .or_else(|| surroundings.environment.get(LIBRARY_PATH));
+    let directories = library_path(&compile.library_path, user);
+    environment.extend(directories.map(|directories| (LIBRARY_PATH.to_owned(), directories)));
+    environment
+}
+
+/// The variables that a macro may ask for without saying so: those whose names it holds.
+async fn asked_for_by_macros(
+    context: &Context,
+    macros: &[Digest],
+    compile: &Compile,
+    surroundings: &Surroundings,
+) -> Result<BTreeMap<String, Template>, Stop> {
+    let mut all = surroundings.environment.clone();
+    all.extend(compile.environment.iter().cloned());
+    let mut asked = BTreeMap::new();
+    for dylib in macros {
+        for name in context.engine.program_names.of(*dylib, all.keys()).await? {
+            asked.extend(
+                all.get_key_value(&name)
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
+        }
+    }
+    Ok(asked)
+}
+
+/// A run of rustc, or its stored result.
+struct CompileStep<'a> {
+    context: &'a Context,
+    unit: UnitIndex,
+    compile: &'a Compile,
+    action: &'a Action,
+    surroundings: &'a Surroundings,
+    /// Roots whose directories a macro may have asked for.
+    may_tell: BTreeSet<Root>,
+    diagnostics: Diagnostics<'a>,
+    /// For as long as the process runs.
+    held: Option<(Option<SemaphorePermit<'a>>, ExecRootPath)>,
+}
+
+impl Step for CompileStep<'_> {
+    async fn restore(&mut self, _strong: Key, result: &ActionResult) -> Result<bool, Stop> {
+        let files = result.files.clone();
+        self.context
+            .board
+            .set(self.unit, Progress::Compiled(Arc::new(Compiled { files })));
+        self.diagnostics.replay(result.stderr).await?;
+        Ok(true)
+    }
+
+    async fn start(&mut self) -> Result<Roots, Stop> {
+        let job = self.context.admit().await?;
+        let roots = &self.context.setting.roots;
+        let exec_roots = &self.context.engine.exec_roots;
+        let planned = &self.context.plan.units[self.unit];
+        let exec_root = match planned.settings.profile.incremental {
+            true => exec_roots.usual(roots.dir(Root::Workspace), &planned.identity),
+            false => exec_roots.fresh(),
+        };
+        let roots = roots.clone().with(Root::Exec, exec_root.path().as_str());
+        self.held = Some((job, exec_root));
+        Ok(roots)
+    }
+
+    fn started(&mut self, request: &ExecuteRequest) {
+        self.context.tell_start(self.unit, request);
+    }
+
+    fn on_event(&mut self, event: ExecuteEvent) {
+        match event {
+            ExecuteEvent::Stderr(line) | ExecuteEvent::Stdout(line) => self.diagnostics.show(&line),
+            ExecuteEvent::Output(file) if self.compile.metadata.as_deref() == Some(file.path.file_name()) => {
+                self.context.board.set(self.unit, Progress::Metadata(file));
+            }
+            _ => {}
+        }
+    }
+
+    async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
+        self.held = None;
+        let ran = ran.result;
+        if ran.exit_code != Some(0) {
+            self.diagnostics.sum_up();
+            return Err(Stop::Failed(self.diagnostics.failure(None, &ran)));
+        }
+        let files = ran.files.clone();
+        self.context
+            .board
+            .set(self.unit, Progress::Compiled(Arc::new(Compiled { files })));
+        self.diagnostics.keep(ran.stderr).await?;
+        self.context.note_duration(self.unit, ran.duration_ms);
+        self.depended_on(ran).await
+    }
+}
+
+impl CompileStep<'_> {
+    /// What rustc reported, and what it, macros and linkers were seen to use.
+    async fn depended_on(&self, ran: ExecuteResult) -> Result<Conclusion, Stop> {
+        let seen = self.context.observed(self.action, &ran.observation);
+        let may_keep = seen
+            .as_ref()
+            .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
+        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        let reported = self.reported(&ran)?;
+        inputs.extend(reported.inputs);
+        inputs.extend(self.compile.clippy.clone().map(Input::File));
+        if !may_keep {
+            let label = self.context.plan.description(self.unit);
+            tracing::info!(
+                label,
+                "not observed, or writes outside of its output directory: the result is not kept"
+            );
+            inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
+        }
+        let result = ActionResult {
+            files: ran.files,
+            stderr: ran.stderr,
+            duration_ms: ran.duration_ms,
+            ..ActionResult::default()
+        };
+        let may_tell = self.may_tell.union(&reported.may_tell).copied().collect();
+        inputs.extend(leaks::bind(self.told(may_tell, &result).await?));
+        Ok(Conclusion {
+            inputs: InputSet::new(inputs),
+            result,
+            may_keep,
+        })
+    }
+
+    fn reported(&self, ran: &ExecuteResult) -> Result<Reported, Stop> {
+        let Some(name) = &self.compile.dep_info else {
+            return Ok(Reported::default());
+        };
+        let is_it = |path: &str| path.rsplit('/').next() == Some(name.as_str());
+        let Some(file) = ran.inline.iter().find(|file| is_it(&file.path)) else {
+            let message = format!(
+                "rustc wrote no dep-info for {}",
+                self.context.plan.description(self.unit)
+            );
+            return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
+        };
+        let directory = self.surroundings.roots.absolute(&self.compile.working_directory);
+        Ok(Reported::of(
+            &DepInfo::parse(&String::from_utf8_lossy(&file.content)),
+            &directory,
+            self.context.package(self.unit).source.is_path(),
+            &self.context.locator,
+            &|name| self.surroundings.variable(self.action, name).cloned(),
+        ))
+    }
+
+    async fn told(&self, may_tell: BTreeSet<Root>, result: &ActionResult) -> Result<BTreeSet<Root>, Stop> {
+        // Bitcode packs its texts.
+        let is_bitcode = |argument: &Template| *argument == Template::from("linker-plugin-lto");
+        match self.compile.arguments.iter().any(is_bitcode) {
+            true => Ok(may_tell),
+            false => leaks::told(self.context, &may_tell, result).await,
+        }
+    }
+}

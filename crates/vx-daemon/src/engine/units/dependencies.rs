@@ -1,0 +1,109 @@
+//! What actions of all sorts declare: the toolchain, the package, and files of other units.
+
+use std::collections::BTreeMap;
+
+use vx_cargo::{Compile, Needs, UnitIndex, UnitKind};
+use vx_model::{DeclaredInput, Digest, OutputFile, Root, RootedPath};
+
+use crate::engine::actions::Stop;
+use crate::engine::build::{Context, Progress};
+
+/// Where dependencies lie in the exec root.
+const DEPENDENCIES: &str = "deps";
+
+/// Inputs by path.
+pub(super) type Inputs = BTreeMap<RootedPath, DeclaredInput>;
+
+/// The toolchain, and the package of `unit` where its files never change.
+pub(super) fn immutable(context: &Context, unit: UnitIndex) -> Inputs {
+    let identity = context.toolchain().to_string();
+    let toolchain = (
+        RootedPath::new(Root::Toolchain, ""),
+        DeclaredInput::Immutable { identity },
+    );
+    let package = context.package(unit);
+    let immutable = (!package.source.is_path()).then(|| {
+        let source = package.source.identity(&package.root);
+        let identity = format!("{} {} ({source})", package.name, package.version);
+        (package.root.clone(), DeclaredInput::Immutable { identity })
+    });
+    [toolchain].into_iter().chain(immutable).collect()
+}
+
+/// What a machine must be to run the actions of this one.
+pub(super) fn platform() -> BTreeMap<String, String> {
+    let properties = [("OSFamily", std::env::consts::OS), ("ISA", std::env::consts::ARCH)];
+    properties
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// The crates that one is compiled against.
+#[derive(Debug, Default)]
+pub(super) struct Crates {
+    /// Their files, in the exec root.
+    pub(super) inputs: Inputs,
+    /// Libraries of proc macros among them.
+    pub(super) macros: Vec<Digest>,
+}
+
+impl Crates {
+    /// Waits for whatever decides the command of `unit`.
+    pub(super) async fn wait(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
+        for dependency in &context.plan.units[unit].dependencies {
+            let needs = match context.plan.units[dependency.unit].kind {
+                UnitKind::Compile(_) => Needs::Metadata,
+                UnitKind::RunBuildScript | UnitKind::TestDocumentation => Needs::Everything,
+            };
+            context.board.wait(dependency.unit, needs).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the files that the command needs.
+    pub(super) async fn gather(context: &Context, compile: &Compile) -> Result<Self, Stop> {
+        let mut gathered = Self::default();
+        gathered
+            .inputs
+            .insert(RootedPath::new(Root::Exec, DEPENDENCIES), DeclaredInput::Directory);
+        for (unit, needs) in &compile.inputs {
+            let files = match context.board.wait(*unit, *needs).await? {
+                Progress::Metadata(file) => vec![file],
+                Progress::Compiled(compiled) => needed(&compiled.files, *needs),
+                Progress::Ran(_) | Progress::Waiting | Progress::Failed => Vec::new(),
+            };
+            if context.plan.units[*unit]
+                .target
+                .kind
+                .iter()
+                .any(|kind| kind == "proc-macro")
+            {
+                gathered.macros.extend(files.iter().map(|file| file.digest));
+            }
+            gathered.inputs.extend(files.iter().map(among_dependencies));
+        }
+        Ok(gathered)
+    }
+}
+
+/// Of a dependency's outputs, those that the dependant needs.
+pub(super) fn needed(files: &[OutputFile], needs: Needs) -> Vec<OutputFile> {
+    let is_metadata = |file: &&OutputFile| file.path.path.ends_with(".rmeta");
+    let metadata: Vec<OutputFile> = files.iter().filter(is_metadata).cloned().collect();
+    match needs {
+        Needs::Metadata if !metadata.is_empty() => metadata,
+        _ => files.to_vec(),
+    }
+}
+
+/// A unit's output as an input of another.
+pub(super) fn among_dependencies(file: &OutputFile) -> (RootedPath, DeclaredInput) {
+    let path = format!("{DEPENDENCIES}/{}", file.path.file_name());
+    (
+        RootedPath::new(Root::Exec, path),
+        DeclaredInput::File {
+            digest: file.digest,
+            is_executable: file.is_executable,
+        },
+    )
+}

@@ -1,0 +1,101 @@
+//! The diagnostics of one compiler: shown as they come, counted, kept for builds in which nothing changes, replayed.
+
+use vx_cargo::UnitIndex;
+use vx_model::Digest;
+use vx_proto::{BuildEvent, ErrorKind, ExecuteResult, WireError};
+
+use crate::engine::actions::Stop;
+use crate::engine::build::Context;
+use crate::engine::report::Counts;
+
+/// Of one unit.
+pub(super) struct Diagnostics<'a> {
+    context: &'a Context,
+    unit: UnitIndex,
+    counts: Counts,
+    /// Whether the user wants to see that there were warnings.
+    shows_warnings: bool,
+}
+
+impl<'a> Diagnostics<'a> {
+    pub(super) fn new(context: &'a Context, unit: UnitIndex, shows_warnings: bool) -> Self {
+        Self {
+            context,
+            unit,
+            counts: Counts::default(),
+            shows_warnings,
+        }
+    }
+
+    /// Shows a line that a compiler has just printed.
+    pub(super) fn show(&mut self, line: &[u8]) {
+        if let Some(event) = self.event(line) {
+            self.context.tell(event);
+        }
+    }
+
+    /// Shows again what a compiler has printed when it ran.
+    pub(super) async fn replay(&mut self, printed: Option<Digest>) -> Result<(), Stop> {
+        for line in self.lines(printed).await? {
+            if let Some(event) = self.event(&line) {
+                self.context.tell_lasting(event);
+            }
+        }
+        self.sum_up();
+        Ok(())
+    }
+
+    /// Notes what was shown for the builds in which nothing changes, and sums up.
+    pub(super) async fn keep(&mut self, printed: Option<Digest>) -> Result<(), Stop> {
+        let audience = self.context.audience(self.unit);
+        let mut counts = Counts::default();
+        let lines = self.lines(printed).await?;
+        let events: Vec<BuildEvent> = lines.iter().filter_map(|line| counts.show(line, &audience)).collect();
+        self.context.ledger().replay.extend(events);
+        self.sum_up();
+        Ok(())
+    }
+
+    /// Says how many warnings there were.
+    pub(super) fn sum_up(&self) {
+        let summary = self.counts.warning_summary(&self.context.plan.description(self.unit));
+        if let Some(summary) = summary.filter(|_| self.shows_warnings && self.context.shows_diagnostics()) {
+            self.context.tell_lasting(BuildEvent::Warning(summary));
+        }
+    }
+
+    /// `message`, and how the compiler ended where it printed no error. The end of that message counts the errors.
+    pub(super) fn failure(&self, message: Option<String>, result: &ExecuteResult) -> WireError {
+        let counted = || self.counts.failure_summary(&self.context.plan.description(self.unit));
+        let mut error = WireError::new(ErrorKind::BuildFailed, message.unwrap_or_else(counted));
+        if let Some(signal) = result.signal {
+            error.causes.push(format!("rustc was ended by signal {signal}"));
+        } else if self.counts.errors == 0 {
+            let code = result.exit_code.unwrap_or(-1);
+            error.causes.push(format!("rustc ended with exit code {code}"));
+        }
+        error
+    }
+
+    fn event(&mut self, line: &[u8]) -> Option<BuildEvent> {
+        if line.is_empty() {
+            return None;
+        }
+        self.counts.show(line, &self.context.audience(self.unit))
+    }
+
+    async fn lines(&self, printed: Option<Digest>) -> Result<Vec<Vec<u8>>, Stop> {
+        let Some(digest) = printed.filter(|digest| digest.size_bytes > 0) else {
+            return Ok(Vec::new());
+        };
+        let text = self
+            .context
+            .engine
+            .blobs
+            .get_blob(digest)
+            .await?
+            .ok_or(Stop::MissingBlob)?;
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.map(<[u8]>::to_vec).collect())
+    }
+}

@@ -1,0 +1,126 @@
+//! What build scripts write, `OUT_DIR` and beside it: made in a directory with a name of its own, then named by content.
+//!
+//! A script may write the path of its output directory into the files there. Such a directory keeps the name that it was
+//! made under, for ever; any other is named by its content, so that equal outputs have equal paths.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use parking_lot::Mutex;
+use vx_home::VxHome;
+use vx_model::{Digest, Key};
+use vx_proto::{Content, ErrorKind, IngestRequest, Ingested, MaterializeRequest, Placement, WireError};
+
+use crate::engine::actions::{Flights, Stop};
+use crate::engine::doors::{BlobStore, Doors};
+
+/// The output directories of a home.
+#[derive(Debug)]
+pub(crate) struct OutDirs {
+    home: VxHome,
+    blobs: Arc<dyn BlobStore>,
+    flights: Flights,
+    /// Names of directories that were seen to be whole.
+    known: Mutex<HashSet<String>>,
+}
+
+/// The directory of a script that runs.
+#[derive(Debug, Clone)]
+pub(super) struct RunningOutDir {
+    /// Absolute.
+    pub(super) path: Utf8PathBuf,
+    name: String,
+}
+
+impl OutDirs {
+    /// Those of `home`.
+    pub(crate) fn new(home: VxHome, doors: &Doors) -> Self {
+        Self {
+            home,
+            blobs: doors.blobs.clone(),
+            flights: Flights::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// A path that nothing else has or will have.
+    pub(super) fn fresh(&self) -> RunningOutDir {
+        let name = format!("run-{}", vx_model::hex(&rand::random::<[u8; 16]>()));
+        RunningOutDir {
+            path: self.home.out().join(&name),
+            name,
+        }
+    }
+
+    /// Gives the directory of a script that has ended, and has left `tree`, its lasting name, and answers it.
+    pub(super) async fn name(&self, running: &RunningOutDir, tree: Digest) -> Result<String, Stop> {
+        let counts = self.blobs.texts_in_tree(tree, vec![running.name.clone()]).await?;
+        let holds_own_path = counts.ok_or(Stop::MissingBlob)?.iter().any(|count| *count > 0);
+        let name = match holds_own_path {
+            true => running.name.clone(),
+            false => tokio::task::block_in_place(|| self.rename(running, tree))?,
+        };
+        self.known.lock().insert(name.clone());
+        Ok(name)
+    }
+
+    /// Makes sure that the output directory of this name is there and holds `tree`.
+    pub(super) async fn ensure(&self, name: &str, tree: Digest) -> Result<(), Stop> {
+        let flight = Digest::of(name.as_bytes()).hash;
+        let _flight = self.flights.enter(Key { hash: flight }).await;
+        let path = self.home.out().join(name);
+        let is_known = self.known.lock().contains(name);
+        if !path.exists() || !(is_known || self.holds(path.as_str(), tree).await?) {
+            remove(path.as_str());
+            let request = MaterializeRequest {
+                path: path.into_string(),
+                content: Content::Tree { root: tree },
+                placement: Placement::Copy,
+            };
+            if !self.blobs.materialize(vec![request]).await?.is_empty() {
+                return Err(Stop::MissingBlob);
+            }
+        }
+        self.known.lock().insert(name.to_owned());
+        Ok(())
+    }
+
+    fn rename(&self, running: &RunningOutDir, tree: Digest) -> Result<String, WireError> {
+        let name = tree.hex();
+        let to = self.home.out().join(&name);
+        // Where the name is taken, the same content lies there already.
+        if to.exists() {
+            remove(running.path.as_str());
+        } else if let Err(error) = std::fs::rename(&running.path, &to)
+            && !to.exists()
+        {
+            let mut wire = WireError::new(
+                ErrorKind::Machine,
+                format!("cannot rename the output directory of a build script, {}", running.path),
+            );
+            wire.causes.push(error.to_string());
+            return Err(wire);
+        }
+        Ok(name)
+    }
+
+    async fn holds(&self, path: &str, tree: Digest) -> Result<bool, Stop> {
+        let request = IngestRequest {
+            path: path.to_owned(),
+            consume: false,
+        };
+        let found = self.blobs.ingest(vec![request]).await?;
+        Ok(found == [Ingested::Tree { root: tree }])
+    }
+}
+
+/// Removes a directory that nothing names any more; what cannot be removed does no harm.
+fn remove(path: &str) {
+    if let Err(error) = std::fs::remove_dir_all(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path, %error, "cannot remove an output directory");
+    }
+}

@@ -1,0 +1,421 @@
+//! A run of a build script.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::SemaphorePermit;
+use vx_cargo::{Needs, RunScript, ScriptError, ScriptOutput, UnitIndex, script_warnings};
+use vx_model::{
+    Access, Action, ActionResult, Command, DeclaredInput, Digest, Input, InputSet, Key, Observation, OutputFile,
+    OutputKind, OutputPath, Root, RootedPath, Roots, Template,
+};
+use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
+
+use super::compile::PRIVATE;
+use super::dependencies::{Inputs, among_dependencies, immutable, needed, platform};
+use super::leaks;
+use super::out_dirs::RunningOutDir;
+use super::workspace_files::WorkspaceFiles;
+use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop};
+use crate::engine::build::{Context, Progress};
+use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, absolute_path, library_path, reaches_every_script};
+use crate::engine::report::messages;
+
+/// Where the script lies in its exec root.
+const SCRIPT: &str = "build-script";
+
+/// What is kept with a script's result.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Annotation {
+    /// What it said, paths that it wrote to named by where these came to lie.
+    output: ScriptOutput,
+    /// The name of what it wrote below `$VX_HOME/out`.
+    out_dir: String,
+}
+
+/// Makes a build-script run, from the store or by running it.
+pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
+    for dependency in &context.plan.units[unit].dependencies {
+        context.board.wait(dependency.unit, Needs::Everything).await?;
+    }
+    let run = context.plan.run_script(unit, &|script| context.board.script(script));
+    let executable = executable(context, unit, &run)?;
+    let libraries = libraries(context, &run).await?;
+    let reaching = reaching(context, &run, executable.digest).await?;
+    let may_tell = may_tell(context, unit, &reaching);
+    let action = action(context, unit, &run, &executable, libraries, reaching);
+    let surroundings = context.surroundings();
+    let mut step = ScriptStep {
+        context,
+        unit,
+        action: &action,
+        may_tell,
+        workspace_files: WorkspaceFiles::new(context, unit),
+        printed: Printed::default(),
+        output: None,
+        held: None,
+    };
+    let label = format!("build script of {}", context.plan.description(unit));
+    let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
+    if made.outcome == Outcome::Ran && made.is_kept && !made.result.files.is_empty() {
+        step.workspace_files.note_last(made.strong).await?;
+    }
+    if let Some(output) = step.output {
+        done(context, unit, output, made.outcome);
+    }
+    Ok(())
+}
+
+/// The compiled script.
+fn executable(context: &Context, unit: UnitIndex, run: &RunScript) -> Result<OutputFile, Stop> {
+    let compiled = context.board.compiled(run.script).ok_or(Stop::Skipped)?;
+    let file = compiled.files.iter().find(|file| file.is_executable).cloned();
+    file.ok_or_else(|| {
+        let description = context.plan.description(unit);
+        let message = format!("rustc did not produce an executable for the build script of {description}");
+        Stop::Failed(WireError::new(ErrorKind::Internal, message))
+    })
+}
+
+/// The dynamic libraries of the build that the script is linked to.
+async fn libraries(context: &Context, run: &RunScript) -> Result<Inputs, Stop> {
+    let mut inputs = Inputs::new();
+    for unit in &run.libraries {
+        if let Progress::Compiled(compiled) = context.board.wait(*unit, Needs::Everything).await? {
+            inputs.extend(
+                needed(&compiled.files, Needs::Everything)
+                    .iter()
+                    .map(among_dependencies),
+            );
+        }
+    }
+    Ok(inputs)
+}
+
+/// The part of the user's environment that reaches the script.
+async fn reaching(context: &Context, run: &RunScript, executable: Digest) -> Result<BTreeMap<String, Template>, Stop> {
+    let mut candidates = context.user_environment().clone();
+    candidates.retain(|name, _| !run.environment.iter().any(|(set, _)| set == name) && !run.hidden.contains(name));
+    let named = context.engine.program_names.of(executable, candidates.keys()).await?;
+    candidates.retain(|name, _| reaches_every_script(name) || named.contains(name));
+    Ok(candidates)
+}
+
+/// Roots that the script can know the directories of: its own, those of its variables, and the workspace's where the
+/// package is the user's.
+fn may_tell(context: &Context, unit: UnitIndex, reaching: &BTreeMap<String, Template>) -> BTreeSet<Root> {
+    let of_variables = reaching.values().flat_map(Template::roots);
+    let workspace = context.package(unit).source.is_path().then_some(Root::Workspace);
+    let own = [Root::VxHome, Root::UserHome, Root::Toolchain]
+        .into_iter()
+        .chain(workspace);
+    own.chain(of_variables).collect()
+}
+
+/// The action. A script does not report which variables it reads, so all that reach it count.
+fn action(
+    context: &Context,
+    unit: UnitIndex,
+    run: &RunScript,
+    executable: &OutputFile,
+    libraries: Inputs,
+    reaching: BTreeMap<String, Template>,
+) -> Action {
+    let script = RootedPath::new(Root::Exec, SCRIPT);
+    let mut inputs = immutable(context, unit);
+    inputs.extend(libraries);
+    inputs.insert(
+        script.clone(),
+        DeclaredInput::File {
+            digest: executable.digest,
+            is_executable: true,
+        },
+    );
+    let directories = context.plan.script_directories(unit).into_iter();
+    inputs.extend(directories.map(|directory| (directory, DeclaredInput::Directory)));
+    let mut environment = reaching;
+    environment.extend(run.environment.iter().cloned());
+    let directories = library_path(&run.library_path, environment.get(LIBRARY_PATH));
+    environment.extend(directories.map(|directories| (LIBRARY_PATH.to_owned(), directories)));
+    Action {
+        kind: "build script".to_owned(),
+        command: Command {
+            arguments: vec![script.into()],
+            environment,
+            working_directory: run.working_directory.clone(),
+            outputs: BTreeSet::from([OutputPath {
+                path: RootedPath::new(Root::Script, ""),
+                kind: OutputKind::Tree,
+            }]),
+        },
+        inputs,
+        platform: platform(),
+        host_facts: BTreeMap::new(),
+        access: Access {
+            environment: false,
+            writable: vec![RootedPath::new(Root::Workspace, "")],
+            private: vec![RootedPath::new(Root::Workspace, PRIVATE)],
+        },
+        observation: Observation {
+            file_accesses: true,
+            artifact_notices: false,
+        },
+        salt: String::new(),
+    }
+}
+
+/// What a script printed.
+#[derive(Default)]
+struct Printed {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// What is held while a script runs.
+struct Held<'a> {
+    out_dir: RunningOutDir,
+    roots: Roots,
+    _exec_root: ExecRootPath,
+    _job: Option<SemaphorePermit<'a>>,
+}
+
+/// A run of a build script, or its stored result.
+struct ScriptStep<'a> {
+    context: &'a Context,
+    unit: UnitIndex,
+    action: &'a Action,
+    /// Roots that the script can know the directories of.
+    may_tell: BTreeSet<Root>,
+    workspace_files: WorkspaceFiles<'a>,
+    printed: Printed,
+    /// What it said, once that is known.
+    output: Option<ScriptOutput>,
+    held: Option<Held<'a>>,
+}
+
+impl Step for ScriptStep<'_> {
+    async fn restore(&mut self, strong: Key, result: &ActionResult) -> Result<bool, Stop> {
+        let Ok(annotation) = serde_json::from_slice::<Annotation>(&result.annotation) else {
+            return Ok(false);
+        };
+        let Some(tree) = result.trees.first() else {
+            return Ok(false);
+        };
+        self.context
+            .engine
+            .out_dirs
+            .ensure(&annotation.out_dir, tree.root)
+            .await?;
+        let is_in_place = self.workspace_files.put_in_place(strong, &result.files).await?;
+        self.output = is_in_place.then_some(annotation.output);
+        Ok(is_in_place)
+    }
+
+    async fn start(&mut self) -> Result<Roots, Stop> {
+        self.workspace_files.forget_last().await?;
+        let job = self.context.admit().await?;
+        let exec_root = self.context.engine.exec_roots.fresh();
+        let out_dir = self.context.engine.out_dirs.fresh();
+        let roots = self.context.setting.roots.clone();
+        let roots = roots
+            .with(Root::Exec, exec_root.path().as_str())
+            .with(Root::Script, out_dir.path.as_str());
+        self.held = Some(Held {
+            out_dir,
+            roots: roots.clone(),
+            _exec_root: exec_root,
+            _job: job,
+        });
+        Ok(roots)
+    }
+
+    fn started(&mut self, request: &ExecuteRequest) {
+        self.context.tell_start(self.unit, request);
+    }
+
+    fn on_event(&mut self, event: ExecuteEvent) {
+        match event {
+            ExecuteEvent::Stdout(line) => append(&mut self.printed.stdout, &line),
+            ExecuteEvent::Stderr(line) => append(&mut self.printed.stderr, &line),
+            _ => {}
+        }
+    }
+
+    async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
+        let Some(Held { out_dir, roots, .. }) = self.held.take() else {
+            let message = "a build script ended that was not started";
+            return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
+        };
+        let said = self.said(&ran.result, &roots)?;
+        self.context.note_duration(self.unit, ran.result.duration_ms);
+        self.depended_on(ran.result, said, &out_dir).await
+    }
+}
+
+impl ScriptStep<'_> {
+    /// What a script said that has succeeded.
+    fn said(&self, result: &ExecuteResult, roots: &Roots) -> Result<ScriptOutput, Stop> {
+        let failed = |error: &ScriptError| WireError::from_error(ErrorKind::BuildFailed, error);
+        let failure = match result.exit_code {
+            Some(0) => match self.context.plan.script_output(self.unit, &self.printed.stdout, roots) {
+                Ok(said) => return Ok(said),
+                Err(error @ ScriptError::Invalid { .. }) => return Err(Stop::Failed(failed(&error))),
+                Err(error @ ScriptError::Reported { .. }) => failed(&error),
+            },
+            _ => self.failure(result),
+        };
+        // They may tell why it failed, so those of packages from elsewhere are told too.
+        tell_warnings(self.context, self.unit, script_warnings(&self.printed.stdout));
+        Err(Stop::Failed(failure))
+    }
+
+    fn failure(&self, result: &ExecuteResult) -> WireError {
+        let package = self.context.package(self.unit);
+        let message = format!(
+            "failed to run custom build command for `{} v{}`",
+            package.name, package.version
+        );
+        let mut cause = match (result.exit_code, result.signal) {
+            (Some(code), _) => format!("the build script ended with exit code {code}"),
+            (None, Some(signal)) => format!("the build script was ended by signal {signal}"),
+            (None, None) => "the build script was ended".to_owned(),
+        };
+        for (name, text) in [("stdout", &self.printed.stdout), ("stderr", &self.printed.stderr)] {
+            if !text.is_empty() {
+                cause += &format!("\n--- {name}\n{}", String::from_utf8_lossy(text).trim_end());
+            }
+        }
+        let mut error = WireError::new(ErrorKind::BuildFailed, message);
+        error.causes.push(cause);
+        error
+    }
+
+    /// Names the output directory for good; what the script declared, and what it was seen to use.
+    async fn depended_on(
+        &mut self,
+        ran: ExecuteResult,
+        said: ScriptOutput,
+        running: &RunningOutDir,
+    ) -> Result<Conclusion, Stop> {
+        let Some(tree) = ran.trees.first().cloned() else {
+            let message = format!(
+                "the output directory of {} is gone",
+                self.context.plan.description(self.unit)
+            );
+            return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
+        };
+        let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
+        let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
+        let seen = self.context.observed(self.action, &ran.observation);
+        let files = self.written(seen.as_ref()).await?;
+        let may_keep = files.is_some();
+        let annotation = Annotation {
+            output: output.clone(),
+            out_dir,
+        };
+        let result = ActionResult {
+            files: files.unwrap_or_default(),
+            trees: vec![tree],
+            duration_ms: ran.duration_ms,
+            annotation: serde_json::to_vec(&annotation).unwrap_or_default(),
+            ..ActionResult::default()
+        };
+        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        inputs.extend(self.declared(&output, may_keep));
+        let mut told = leaks::told(self.context, &self.may_tell, &result).await?;
+        told.extend(self.told_by_directives());
+        inputs.extend(leaks::bind(told));
+        self.output = Some(output);
+        Ok(Conclusion {
+            inputs: InputSet::new(inputs),
+            result,
+            may_keep,
+        })
+    }
+
+    /// Files that it has written into the workspace; none where it cannot be replayed from the store.
+    async fn written(&self, seen: Option<&Seen>) -> Result<Option<Vec<OutputFile>>, Stop> {
+        match seen {
+            Some(seen) if seen.changed.is_empty() => self.workspace_files.take_in(&seen.written).await,
+            Some(seen) => {
+                let label = self.context.plan.description(self.unit);
+                tracing::info!(label, path = ?seen.changed.first(), "changed by a build script: its result is not kept");
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the workspace's place is in what the script printed. Paths below all other roots are kept by role there.
+    /// So is what is to be watched below the workspace.
+    fn told_by_directives(&self) -> BTreeSet<Root> {
+        let workspace = self.context.setting.roots.dir(Root::Workspace).as_bytes();
+        let is_watched = |line: &&[u8]| {
+            let path = [&b"cargo:rerun-if-changed="[..], b"cargo::rerun-if-changed="]
+                .iter()
+                .find_map(|directive| line.strip_prefix(*directive)?.strip_prefix(workspace));
+            path.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        let wanted = self
+            .may_tell
+            .intersection(&BTreeSet::from([Root::Workspace]))
+            .copied()
+            .collect();
+        let leaks = PathLeaks::of(&wanted, &self.context.setting.roots);
+        let lines = self.printed.stdout.split(|byte| *byte == b'\n');
+        lines
+            .filter(|line| !is_watched(line))
+            .flat_map(|line| leaks.in_text(line))
+            .collect()
+    }
+
+    /// The inputs that follow from what the script declared. Where it could not be observed and declared nothing, its
+    /// whole package counts, as for Cargo.
+    fn declared(&self, output: &ScriptOutput, observed: bool) -> Vec<Input> {
+        let package = self.context.package(self.unit);
+        let mut inputs: Vec<Input> = output
+            .rerun_if_env_changed()
+            .map(|name| Input::Env(name.to_owned()))
+            .collect();
+        if !package.source.is_path() {
+            return inputs;
+        }
+        let roots = &self.context.setting.roots;
+        let mut declared = false;
+        for path in output.rerun_if_changed() {
+            declared = true;
+            let absolute = absolute_path(&roots.absolute(&package.root), &path.render(roots));
+            inputs.push(Input::Tree(self.context.locator.locate(&absolute)));
+        }
+        if !observed && !declared {
+            inputs.push(Input::Tree(package.root.clone()));
+        }
+        inputs
+    }
+}
+
+/// Tells that a script has run, and what it said.
+fn done(context: &Context, unit: UnitIndex, output: ScriptOutput, outcome: Outcome) {
+    if context.package(unit).source.is_path() {
+        tell_warnings(context, unit, output.warnings());
+    }
+    if context.setting.message_format.is_json() {
+        let message = messages::script_executed(&context.plan, unit, &output, &context.setting.roots);
+        context.tell_lasting(BuildEvent::Json(message));
+    }
+    context.board.set(unit, Progress::Ran(Arc::new(output)));
+    context.finished(unit, outcome);
+}
+
+fn tell_warnings<'a>(context: &Context, unit: UnitIndex, warnings: impl Iterator<Item = &'a str>) {
+    let package = context.package(unit);
+    for warning in warnings {
+        let text = format!("warning: {}@{}: {warning}", package.name, package.version);
+        context.tell_lasting(BuildEvent::Warning(text));
+    }
+}
+
+fn append(text: &mut Vec<u8>, line: &[u8]) {
+    text.extend_from_slice(line);
+    text.push(b'\n');
+}

@@ -1,0 +1,36 @@
+//! Actions run by execd: each on a connection of its own, whose end is the action's cancellation.
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use vx_proto::{Dispatch, ExecClient, ExecuteRequest, WireError};
+
+use super::unavailable;
+use crate::engine::{ExecuteEvents, Executor};
+use crate::services::Services;
+
+/// Reaches execd through the daemon's services, which respawn it where needed.
+#[derive(Debug)]
+pub(super) struct Execd {
+    services: Services,
+}
+
+impl Execd {
+    pub(super) fn new(services: Services) -> Self {
+        Self { services }
+    }
+}
+
+#[async_trait]
+impl Executor for Execd {
+    async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Result<ExecuteEvents, WireError> {
+        let session = self.services.exec().await?;
+        let client = ExecClient::new(session.rpc());
+        let gone = |error| unavailable("the executor", &error);
+        let events = session
+            .stream(async move { client.execute(request, dispatch).await })
+            .await
+            .map_err(gone)?;
+        // The connection lives as long as the stream.
+        Ok(events.map(move |event| event.map_err(gone)).boxed())
+    }
+}

@@ -1,0 +1,295 @@
+//! `Action`: everything that can influence a result and is known before running, as one value.
+//!
+//! Its digest is the weak key, and whatever runs is made from it, so that nothing can run that is not keyed. It names every
+//! path by role and holds nothing of one machine. What an action finds on the machine beside it (the files that it reads
+//! there, the user's variables that it asks for) is recorded when it has run: see [`crate::Input`].
+//!
+//! The encoding is REAPI's `Action`: `command_digest`, `input_root_digest`, `platform`. What REAPI has no field for is in
+//! `salt`, which servers take as it is: it keeps apart what must not meet.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+
+use crate::directory::{Directory, DirectoryNode, FileNode, SymlinkNode};
+use crate::root::{Root, RootedPath};
+use crate::template::Template;
+use crate::wire::{WireAction, WirePlatform, WireProperty, WireTerms};
+use crate::{Command, Digest, Key, KeyPart, formats};
+
+/// A process to run, and everything that decides its result and is known before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// What sort of action it is, for people and to keep sorts apart: `rustc`, `build script`.
+    pub kind: String,
+    /// What is started.
+    pub command: Command,
+    /// What it needs, by where that lies.
+    pub inputs: BTreeMap<RootedPath, DeclaredInput>,
+    /// REAPI's platform properties: what a machine must be to run it.
+    pub platform: BTreeMap<String, String>,
+    /// What of this machine decides the result and lies in no file: where programs are found, what the processor can do.
+    pub host_facts: BTreeMap<String, Template>,
+    /// What it may see and write beside its inputs and outputs.
+    pub access: Access,
+    /// How it is observed.
+    pub observation: Observation,
+    /// Keeps apart what is otherwise equal.
+    pub salt: String,
+}
+
+/// What lies at a path before an action starts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeclaredInput {
+    /// A file from the store, laid down for this action.
+    File {
+        /// Its content.
+        digest: Digest,
+        /// Whether it may be executed.
+        is_executable: bool,
+    },
+    /// A directory, made for this action.
+    Directory,
+    /// What is there already and never changes: a toolchain, a package.
+    Immutable {
+        /// What it is: equal texts are equal content, whatever the path.
+        identity: String,
+    },
+}
+
+/// What an action may see and write beside its inputs and outputs. What is read of it is recorded, and so are changes:
+/// a result whose action wrote elsewhere is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Whether the process finds the variables of its surroundings beside those of its command. Only for processes that
+    /// tell which they read.
+    pub environment: bool,
+    /// Paths below which files may be made anew, which then belong to the result.
+    pub writable: Vec<RootedPath>,
+    /// Paths below which whatever happens counts neither as read nor as written: a compiler's own state.
+    pub private: Vec<RootedPath>,
+}
+
+/// How an action is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Observation {
+    /// Whether every use of a path, by the process and its children, is noted.
+    pub file_accesses: bool,
+    /// Whether standard error is rustc's JSON, of which notices about artifacts are outputs and no text.
+    pub artifact_notices: bool,
+}
+
+/// An [`Action`] as blobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedAction {
+    /// REAPI's `Action`. Its digest names the action.
+    pub action: Vec<u8>,
+    /// REAPI's `Command`.
+    pub command: Vec<u8>,
+    /// The directories of the input root, the root last.
+    pub directories: Vec<Vec<u8>>,
+}
+
+impl Action {
+    /// The canonical encoding.
+    pub fn encode(&self) -> EncodedAction {
+        let command = self.command.encode();
+        let mut directories = Vec::new();
+        let input_root = InputTree::of(&self.inputs).encode(&mut directories);
+        let properties = self.platform.iter().map(|(name, value)| WireProperty {
+            name: name.clone(),
+            value: value.clone(),
+        });
+        let action = WireAction {
+            command_digest: Some(Digest::of(&command).into()),
+            input_root_digest: Some(input_root.into()),
+            salt: self.terms().encode_to_vec(),
+            platform: Some(WirePlatform {
+                properties: properties.collect(),
+            }),
+        };
+        EncodedAction {
+            action: action.encode_to_vec(),
+            command,
+            directories,
+        }
+    }
+
+    /// Names the action.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.encode().action)
+    }
+
+    /// The weak key.
+    pub fn key(&self) -> Key {
+        Key {
+            hash: self.digest().hash,
+        }
+    }
+
+    /// Everything that is keyed, in words for people: to explain why two actions differ. The encoding does not use them.
+    pub fn parts(&self) -> Vec<KeyPart> {
+        let mut parts = vec![KeyPart::new("kind", &self.kind)];
+        let facts = self
+            .inputs
+            .iter()
+            .filter(|(_, input)| matches!(input, DeclaredInput::Immutable { .. }));
+        parts.extend(facts.map(|(path, input)| part_of_input(path, input)));
+        let command = &self.command;
+        parts.push(KeyPart::new("working directory", command.working_directory.to_string()));
+        let arguments = command.arguments.iter();
+        parts.extend(arguments.map(|argument| KeyPart::new("argument", argument.to_string())));
+        let environment = command.environment.iter();
+        parts.extend(
+            environment.map(|(name, value)| KeyPart::new(format!("environment variable {name}"), value.to_string())),
+        );
+        let files = self
+            .inputs
+            .iter()
+            .filter(|(_, input)| !matches!(input, DeclaredInput::Immutable { .. }));
+        parts.extend(files.map(|(path, input)| part_of_input(path, input)));
+        parts.extend(
+            self.platform
+                .iter()
+                .map(|(name, value)| KeyPart::new(format!("platform {name}"), value)),
+        );
+        let facts = self.host_facts.iter();
+        parts.extend(facts.map(|(name, value)| KeyPart::new(name, value.to_string())));
+        for output in &command.outputs {
+            parts.push(KeyPart::new(
+                "output",
+                format!("{} ({})", output.path, output.kind.name()),
+            ));
+        }
+        let Access {
+            environment,
+            writable,
+            private,
+        } = &self.access;
+        parts.push(KeyPart::new("finds the user's environment", environment.to_string()));
+        parts.extend(writable.iter().map(|path| KeyPart::new("may write", path.to_string())));
+        parts.extend(private.iter().map(|path| KeyPart::new("private", path.to_string())));
+        let Observation {
+            file_accesses,
+            artifact_notices,
+        } = self.observation;
+        parts.push(KeyPart::new("observed", file_accesses.to_string()));
+        parts.push(KeyPart::new("artifact notices", artifact_notices.to_string()));
+        parts.push(KeyPart::new("salt", &self.salt));
+        parts.push(KeyPart::new("format", formats::ACTION.to_string()));
+        parts
+    }
+
+    /// What of it REAPI has no field for.
+    fn terms(&self) -> WireTerms {
+        let texts = |paths: &[RootedPath]| paths.iter().map(RootedPath::to_string).collect();
+        let outputs = self.command.outputs.iter();
+        WireTerms {
+            format: formats::ACTION,
+            kind: self.kind.clone(),
+            host_facts: self
+                .host_facts
+                .iter()
+                .map(|(name, value)| WireProperty {
+                    name: name.clone(),
+                    value: value.to_string(),
+                })
+                .collect(),
+            environment: self.access.environment,
+            writable: texts(&self.access.writable),
+            private: texts(&self.access.private),
+            file_accesses: self.observation.file_accesses,
+            artifact_notices: self.observation.artifact_notices,
+            outputs: outputs
+                .map(|output| WireProperty {
+                    name: output.path.to_string(),
+                    value: output.kind.name().to_owned(),
+                })
+                .collect(),
+            salt: self.salt.clone(),
+        }
+    }
+}
+
+fn part_of_input(path: &RootedPath, input: &DeclaredInput) -> KeyPart {
+    let label = match (path.root, path.path.as_str()) {
+        (Root::Toolchain, "") => "toolchain".to_owned(),
+        (Root::Exec, below) => match below.strip_prefix("deps/") {
+            Some(name) => format!("dependency {name}"),
+            None => format!("input {below}"),
+        },
+        (Root::VxHome, _) if matches!(input, DeclaredInput::Immutable { .. }) => "package".to_owned(),
+        _ => format!("input {path}"),
+    };
+    KeyPart::new(
+        label,
+        match input {
+            DeclaredInput::File { digest, is_executable } => match is_executable {
+                true => format!("{digest} (executable)"),
+                false => digest.to_string(),
+            },
+            DeclaredInput::Directory => "directory".to_owned(),
+            DeclaredInput::Immutable { identity } => identity.clone(),
+        },
+    )
+}
+
+/// Inputs as a tree in which every root is a directory.
+#[derive(Default)]
+struct InputTree<'a> {
+    here: Vec<(&'a str, &'a DeclaredInput)>,
+    below: BTreeMap<&'a str, InputTree<'a>>,
+}
+
+impl<'a> InputTree<'a> {
+    fn of(inputs: &'a BTreeMap<RootedPath, DeclaredInput>) -> Self {
+        let mut tree = Self::default();
+        for (path, input) in inputs {
+            let mut components = vec![path.root.name()];
+            components.extend(path.path.split('/').filter(|component| !component.is_empty()));
+            tree.insert(&components, input);
+        }
+        tree
+    }
+
+    fn insert(&mut self, components: &[&'a str], input: &'a DeclaredInput) {
+        match components {
+            [] => {}
+            [name] => match input {
+                DeclaredInput::Directory => _ = self.below.entry(name).or_default(),
+                _ => self.here.push((name, input)),
+            },
+            [name, rest @ ..] => self.below.entry(name).or_default().insert(rest, input),
+        }
+    }
+
+    /// Its digest; `directories` gets every level, the own one last. What is immutable is a link to what it is: it is
+    /// there already, and no file.
+    fn encode(&self, directories: &mut Vec<Vec<u8>>) -> Digest {
+        let mut directory = Directory::default();
+        for (name, tree) in &self.below {
+            directory.directories.push(DirectoryNode {
+                name: (*name).to_owned(),
+                digest: tree.encode(directories),
+            });
+        }
+        for (name, input) in &self.here {
+            match input {
+                DeclaredInput::File { digest, is_executable } => directory.files.push(FileNode {
+                    name: (*name).to_owned(),
+                    digest: *digest,
+                    is_executable: *is_executable,
+                }),
+                DeclaredInput::Immutable { identity } => directory.symlinks.push(SymlinkNode {
+                    name: (*name).to_owned(),
+                    target: identity.clone(),
+                }),
+                DeclaredInput::Directory => {}
+            }
+        }
+        let encoded = directory.encode();
+        let digest = Digest::of(&encoded);
+        directories.push(encoded);
+        digest
+    }
+}
