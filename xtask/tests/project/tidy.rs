@@ -75,6 +75,19 @@ fn every_crate_inherits_from_the_workspace() {
 }
 
 #[test]
+fn every_dependency_of_the_workspace_is_used_by_a_member() {
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let used: BTreeSet<String> = members()
+        .into_iter()
+        .flat_map(|member| member.dependencies)
+        .map(|dependency| dependency.name)
+        .collect();
+    let listed = manifest["workspace"]["dependencies"].as_table().unwrap().keys();
+    let unused = listed.filter(|name| !used.contains(*name)).cloned().collect();
+    assert_none(&unused, "no member depends on these");
+}
+
+#[test]
 fn no_file_names_a_place_of_this_machine() {
     let home = env::var("HOME").unwrap_or_default();
     let places: Vec<String> = [root().as_str(), home.as_str()]
