@@ -29,8 +29,10 @@ impl Plan {
         }
         let mut set = |name: &str, value: Template| _ = variables.insert(name.to_owned(), value);
         if planned.settings.driver == Driver::Clippy {
-            let words = planned.settings.words.iter();
-            let ended: String = words.flat_map(|word| [word, END_OF_CLIPPY_ARGUMENT]).collect();
+            let extra_args = planned.settings.extra_args.iter();
+            let ended: String = extra_args
+                .flat_map(|argument| [argument, END_OF_CLIPPY_ARGUMENT])
+                .collect();
             set(CLIPPY_ARGUMENTS, ended.into());
         }
         let outputs: Vec<_> = self.own_scripts(unit).into_iter().filter_map(scripts).collect();
