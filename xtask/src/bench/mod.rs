@@ -40,13 +40,13 @@ const FAST_ROUNDS: usize = 20;
 /// What to build, and how often.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A program of the registry
+    /// Published program to build
     #[arg(long, value_name = "NAME@VERSION", default_value = "ripgrep@15.2.0")]
     project: Release,
     /// Build with the release profile
     #[arg(short, long)]
     release: bool,
-    /// Rounds of full builds and of edits; what takes milliseconds has twenty at least
+    /// Number of rounds of full builds and of edits; builds that take milliseconds have at least twenty
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Measure this vx instead of building one

@@ -28,7 +28,7 @@ const TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
 pub(super) struct Built {
     /// Whether it succeeded.
     pub(super) success: bool,
-    /// By the clock on the wall.
+    /// Wall-clock time.
     pub(super) seconds: f64,
     /// Names of the files in the directory of the profile, sorted.
     pub(super) artifacts: Vec<String>,
@@ -74,7 +74,7 @@ impl<'a> Workshop<'a> {
     pub(super) fn new(entry: &'a Entry, settings: &'a Settings) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("vx-conformance-").tempdir();
         let directory = directory.context("cannot make a temporary directory")?;
-        let root = Utf8Path::from_path(directory.path()).context("the temporary directory has no UTF-8 path")?;
+        let root = Utf8Path::from_path(directory.path()).context("the path of the temporary directory is not UTF-8")?;
         Ok(Self {
             entry,
             settings,

@@ -14,7 +14,7 @@ pub(super) struct Verdict {
     pub(super) second: Built,
     /// Processes that cargo started.
     pub(super) units: usize,
-    /// The packages of the processes that vx started in the second place, one each.
+    /// The packages of the processes that vx started in the second checkout, one each.
     pub(super) started_in_second: Vec<String>,
     /// Processes that differ.
     pub(super) differences: Vec<Difference>,
@@ -56,8 +56,8 @@ impl Verdict {
         let Self { cargo, vx, second, .. } = self;
         expect(cargo.success, "cargo fails".to_owned());
         expect(vx.success, "vx fails".to_owned());
-        expect(second.success, "vx fails in the second place".to_owned());
-        for (place, built) in [("", vx), (" in the second place", second)] {
+        expect(second.success, "vx fails in the second checkout".to_owned());
+        for (place, built) in [("", vx), (" in the second checkout", second)] {
             let (theirs, ours) = (&cargo.artifacts, &built.artifacts);
             expect(
                 theirs == ours,
@@ -77,18 +77,18 @@ impl Verdict {
         expect(
             unbound.is_empty(),
             format!(
-                "vx starts {} processes in the second place, of {unbound:?}",
+                "vx starts {} processes in the second checkout, of {unbound:?}",
                 unbound.len()
             ),
         );
         complaints
     }
 
-    /// Why something ran in the second place, where something had to.
+    /// Why something ran in the second checkout, where something had to.
     pub(super) fn note(&self) -> Option<String> {
         let bound = self.cargo.bound.join(", ");
         (!self.started_in_second.is_empty() && !bound.is_empty())
-            .then(|| format!("what the build script of {bound} left for cargo holds the path of the checkout"))
+            .then(|| format!("cargo's output of the build script of {bound} contains the path of the checkout"))
     }
 
     /// Everything that is wrong, processes whose title holds `unit` only.
