@@ -160,7 +160,7 @@ pub(crate) fn current_directory() -> Result<Utf8PathBuf, WireError> {
         let error = WireError::from_error(ErrorKind::Machine, &error);
         WireError {
             causes: vec![error.message.clone()],
-            message: "could not read the current directory".to_owned(),
+            message: "cannot read the current directory".to_owned(),
             ..error
         }
     })?;
