@@ -20,7 +20,7 @@ pub(super) struct Contest {
     scratch: Utf8PathBuf,
     sources: Utf8PathBuf,
     release: bool,
-    places: Cell<u32>,
+    checkouts: Cell<u32>,
 }
 
 /// One builder with a copy of the sources; vx has a home, too.
@@ -51,7 +51,7 @@ impl Contest {
             scratch: scratch.to_owned(),
             sources,
             release,
-            places: Cell::new(0),
+            checkouts: Cell::new(0),
         };
         for (who, vx) in &contest.programs {
             let sandbox = contest.sandbox(*who, vx, scratch.join(format!("fetch-{who}")));
@@ -94,7 +94,7 @@ impl Contest {
 
     /// The sources in a directory where they never were.
     pub(super) fn checkout(&self) -> Result<Utf8PathBuf> {
-        let number = self.places.replace(self.places.get() + 1);
+        let number = self.checkouts.replace(self.checkouts.get() + 1);
         let checkout = self.scratch.join(format!("checkout-{number}"));
         published::copy_tree(&self.sources, &checkout)?;
         Ok(checkout)

@@ -8,7 +8,7 @@ mod compare;
 mod corpus;
 mod intended;
 mod normal;
-mod place;
+mod path_leak;
 mod process;
 mod record;
 mod results;
@@ -23,7 +23,7 @@ use clap::Args;
 
 use builders::{Built, BuiltTwice, Settings, Workshop};
 use corpus::Entry;
-use normal::Places;
+use normal::Roots;
 pub(crate) use record::{RECORD, run as record};
 use results::Results;
 use toolchain::Toolchain;
@@ -116,8 +116,8 @@ impl Examination {
         let read = |results: &Results, name| process::read(&results.logs(entry).join(name));
         let theirs = read(&self.of_cargo, "actions")?;
         let ours = read(&self.of_vx, "actions")?;
-        let places = |built: &Built| Places::new(&built.checkout, &built.outputs, &self.settings.toolchain.sysroot);
-        let differences = compare::differences((&theirs, &places(&cargo)?), (&ours, &places(&vx)?));
+        let roots = |built: &Built| Roots::new(&built.checkout, &built.outputs, &self.settings.toolchain.sysroot);
+        let differences = compare::differences((&theirs, &roots(&cargo)?), (&ours, &roots(&vx)?));
         Ok(Verdict {
             name: entry.name.clone(),
             cargo,

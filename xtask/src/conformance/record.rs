@@ -71,7 +71,7 @@ fn append(file: &Utf8Path, process: &Process) -> Result<()> {
     file.write_all(line.as_bytes()).context("cannot record")
 }
 
-/// Puts the recorder in the place of the build script that `process` has compiled.
+/// Puts the recorder in place of the build script that `process` has compiled.
 fn stand_in(process: &Process) -> Result<()> {
     let suffix = process
         .arguments

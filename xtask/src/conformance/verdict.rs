@@ -45,7 +45,7 @@ impl Verdict {
         self.complaints().is_empty() && self.differences.is_empty()
     }
 
-    /// What is wrong, but for processes that differ.
+    /// What is wrong, except processes that differ.
     pub(super) fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         let mut expect = |holds: bool, complaint: String| {
@@ -57,16 +57,16 @@ impl Verdict {
         expect(cargo.success, "cargo fails".to_owned());
         expect(vx.success, "vx fails".to_owned());
         expect(second.success, "vx fails in the second checkout".to_owned());
-        for (place, built) in [("", vx), (" in the second checkout", second)] {
+        for (suffix, built) in [("", vx), (" in the second checkout", second)] {
             let (theirs, ours) = (&cargo.artifacts, &built.artifacts);
             expect(
                 theirs == ours,
-                format!("artifacts: cargo has {theirs:?}, vx{place} {ours:?}"),
+                format!("artifacts: cargo has {theirs:?}, vx{suffix} {ours:?}"),
             );
             let (theirs, ours) = (&cargo.smoke, &built.smoke);
             expect(
                 theirs == ours,
-                format!("smoke command: cargo's prints {theirs:?}, that of vx{place} {ours:?}"),
+                format!("smoke command: cargo's prints {theirs:?}, that of vx{suffix} {ours:?}"),
             );
         }
         let unbound: Vec<_> = self
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_bound_to_its_place_may_run_in_another() {
+    fn only_what_leaks_its_path_may_run_in_a_second_checkout() {
         let mut bound = verdict();
         bound.started_in_second = vec!["a".to_owned()];
         assert!(!bound.conforms() && bound.note().is_none());
