@@ -1,4 +1,4 @@
-//! `cargo xtask try`: a published program built by vx from nothing, run, and built again in a second place, where no
+//! `cargo xtask try`: a published program built by vx from nothing, run, and built again in a second checkout, where no
 //! compiler may start. All in a temporary directory, which is gone afterwards.
 
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::{program, workspace};
 /// What to build.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Programs of the registry
+    /// Published programs to build
     #[arg(value_name = "NAME@VERSION", default_value = "ripgrep@15.2.0")]
     releases: Vec<Release>,
     /// Build with the release profile
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let vx = workspace::release_vx()?;
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let scratch = Utf8Path::from_path(scratch.path()).context("the temporary directory has no UTF-8 path")?;
+    let scratch = Utf8Path::from_path(scratch.path()).context("the path of the temporary directory is not UTF-8")?;
     let sandbox = Sandbox::new(&vx, scratch.join("home"), scratch.join("downloads"));
     for (number, release) in arguments.releases.iter().enumerate() {
         let directory = scratch.join(format!("project-{number}"));
@@ -41,14 +41,14 @@ fn show(sandbox: &Sandbox, directory: &Utf8Path, release: bool) -> Result<()> {
     published::copy_tree(&first, &second)?;
     let options: &[&str] = if release { &["--release"] } else { &[] };
 
-    eprintln!("\nfrom nothing:");
+    eprintln!("\nwith an empty store:");
     program::run(sandbox.vx().arg("build").args(options).current_dir(&first))?;
     let name = published::program_of(&first)?.name;
     let profile = if release { "release" } else { "debug" };
     let built = |checkout: &Utf8Path| checkout.join(".vx/build").join(profile).join(&name);
     program::run(program::isolated(built(&first)).arg("--version"))?;
 
-    eprintln!("\nunchanged, and in a second place, with what is in the store:");
+    eprintln!("\nunchanged, and in a second checkout, from the store:");
     without_compiler(sandbox, options, &first)?;
     without_compiler(sandbox, options, &second)?;
     program::run(program::isolated(built(&second)).arg("--version"))
@@ -63,12 +63,12 @@ fn without_compiler(sandbox: &Sandbox, options: &[&str], checkout: &Utf8Path) ->
     let output = build.output().context("cannot start vx")?;
     let messages = String::from_utf8_lossy(&output.stderr);
     eprint!("{messages}");
-    eprintln!("({:.3} s by the clock on the wall)", started.elapsed().as_secs_f64());
+    eprintln!("({:.3} s wall clock)", started.elapsed().as_secs_f64());
     if !output.status.success() {
         bail!("vx build: {}", output.status);
     }
     if !messages.contains("(0 ran, ") {
-        bail!("a compiler was started although nothing was new");
+        bail!("a compiler was started although nothing changed");
     }
     Ok(())
 }

@@ -24,15 +24,15 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 enum Task {
-    /// Run every test in both profiles, and the examples in the documentation
+    /// Run all tests in both profiles, and all doctests
     Test(test::Arguments),
-    /// Build a published program with vx, from nothing and then from the store, and run it
+    /// Build and run a published program with vx, first with an empty store and then from the store
     Try(demo::Arguments),
-    /// Build a published program with cargo and with vx, side by side, and compare the times
+    /// Build a published program with cargo and with vx, in turns, and compare the times
     Bench(bench::Arguments),
-    /// Build the corpus with cargo and with vx, and compare every compiler and build script that they start
+    /// Build the corpus with cargo and with vx, and compare the compilers and build scripts that they start
     Conformance(conformance::Arguments),
-    /// Run the tests of the command line many times, also two runs at once, and look for processes left behind
+    /// Run the tests of the command line repeatedly, and look for processes left behind
     Soak(soak::Arguments),
 }
 

@@ -49,9 +49,10 @@ impl Release {
 
     /// Puts the sources into `directory`, which must not exist, and the packages of its lock file into Cargo's cache.
     pub(crate) fn fetch(&self, directory: &Utf8Path) -> Result<()> {
-        eprintln!("fetching the published sources of {self}");
+        eprintln!("downloading the published sources of {self}");
         let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
-        let scratch = Utf8Path::from_path(scratch.path()).context("the temporary directory has no UTF-8 path")?;
+        let scratch =
+            Utf8Path::from_path(scratch.path()).context("the path of the temporary directory is not UTF-8")?;
         let vendored = scratch.join("vendor");
         self.write_dependant(scratch)?;
         let mut vendor = program::isolated(program::cargo_path());
@@ -62,7 +63,7 @@ impl Release {
         program::output(&mut vendor)?;
         let sources = vendored.join(format!("{}-{}", self.name, self.version));
         copy_tree(&sources, directory)?;
-        fs::remove_file(directory.join(".cargo-checksum.json")).context("cargo vendor has left no checksums")?;
+        fs::remove_file(directory.join(".cargo-checksum.json")).context("cargo vendor did not write checksums")?;
         let cargo = |arguments: &[&str]| {
             let mut cargo = program::isolated(program::cargo_path());
             program::output(cargo.args(arguments).arg("--quiet").current_dir(directory))
@@ -94,7 +95,9 @@ pub(crate) fn program_of(package: &Utf8Path) -> Result<Target> {
     let metadata = command.manifest_path(package.join("Cargo.toml")).no_deps().exec()?;
     let targets = metadata.packages.into_iter().flat_map(|package| package.targets);
     let mut programs = targets.filter(Target::is_bin);
-    programs.next().with_context(|| format!("{package} has no program"))
+    programs
+        .next()
+        .with_context(|| format!("{package} does not have a program"))
 }
 
 /// Copies a directory with all that is below it; `to` must not exist.

@@ -14,13 +14,13 @@ use crate::{interrupt, leftovers, test, workspace};
 /// How long to go on.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Runs in a row
+    /// Number of runs in a row
     #[arg(long, value_name = "N", default_value_t = 20)]
     times: u32,
     /// Profile of nextest.toml
     #[arg(long, value_name = "PROFILE", default_value = "default")]
     profile: String,
-    /// Tests at the same time
+    /// Number of tests to run at the same time
     #[arg(long, value_name = "N", default_value_t = 16)]
     test_threads: u32,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         program::run(&mut suite(arguments))?;
         check(&before, &target)?;
     }
-    eprintln!("two runs at once");
+    eprintln!("two runs at the same time");
     let mut both =
         [suite(arguments), suite(arguments)].map(|mut command| command.spawn().context("cannot start cargo nextest"));
     // Both are waited for before either is judged.
@@ -48,15 +48,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     interrupt::check()?;
     for end in ends {
         let Ok(Ok(status)) = end else {
-            bail!("one of two runs at once could not be started or waited for");
+            bail!("could not start or wait for one of two runs at the same time");
         };
         if !status.success() {
-            bail!("one of two runs at once: {status}");
+            bail!("one of two runs at the same time failed: {status}");
         }
     }
     check(&before, &target)?;
     println!(
-        "{} runs in a row and two at once: no failure, no process left",
+        "{} runs in a row and two at the same time: no failures, no processes left",
         arguments.times
     );
     Ok(())

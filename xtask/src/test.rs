@@ -29,10 +29,10 @@ const THIS_MACHINE: &str = "127.0.0.1,localhost,::1";
 /// What to run.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Run this profile of nextest.toml only
+    /// Run only this profile of nextest.toml
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Arguments for `cargo nextest run`; with any, the examples in the documentation are left out
+    /// Arguments for `cargo nextest run`; if there are any, doctests are skipped
     #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         0 => Ok(()),
         count => {
             failures.iter().for_each(|failure| eprintln!("failed: {failure:#}"));
-            bail!("{count} of the runs failed")
+            bail!("{count} of the test runs failed")
         }
     }
 }

@@ -11,8 +11,8 @@ pub struct Settings {
     pub lto: Lto,
     /// Which compiler makes it.
     pub driver: Driver,
-    /// What the user tells this compiler about this unit, beside all flags.
-    pub words: Vec<String>,
+    /// Extra arguments of the user for this compiler and this unit, beside all flags.
+    pub extra_args: Vec<String>,
 }
 
 /// A compiler of the toolchain.
@@ -21,7 +21,7 @@ pub enum Driver {
     /// rustc.
     #[default]
     Rustc,
-    /// Clippy's, which does all that rustc does and has lints of its own. It takes its words from a variable, `CLIPPY_ARGS`.
+    /// Clippy's, which does all that rustc does and has lints of its own. It takes its extra arguments from a variable, `CLIPPY_ARGS`.
     Clippy,
 }
 

@@ -91,9 +91,9 @@ pub struct Selection {
     pub crate_types: Vec<String>,
     /// `--no-deps` of `cargo doc`.
     pub no_deps: bool,
-    /// What is for the compiler alone: the arguments after `--` of `cargo rustc` and `cargo clippy`, and what `cargo doc` hands
-    /// on to rustdoc.
-    pub words: Vec<String>,
+    /// Extra arguments for the compiler: those after `--` of `cargo rustc` and `cargo clippy`, and what `cargo doc` passes to
+    /// rustdoc.
+    pub extra_args: Vec<String>,
     /// `-F FEATURES`, as written.
     pub features: Vec<String>,
     /// `--all-features`.

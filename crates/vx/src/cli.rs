@@ -7,19 +7,19 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use vx_cargo::Jobs;
 
 /// Shown below `vx --help`; the same table is in the README.
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  done
-    2  the command or the configuration asks for something wrong
-    3  the project asks for something that vx does not support
+    0  success
+    2  invalid command line or configuration
+    3  the project needs something that vx does not support
     4  the daemon is busy
     5  a download failed
-    6  the machine or a service of vx failed
-   70  a defect of vx
+    6  the system or a service of vx failed
+   70  a bug in vx
   101  the build failed
-  130  interrupted or cancelled
-`vx run` answers with the exit code of the program that it ran, `vx test` and `vx bench` with
-that of the first that failed.";
+  130  interrupted or canceled
+`vx run` exits with the exit code of the program, `vx test` and `vx bench` with that of the
+first one that failed.";
 
 /// A build engine for Cargo projects that never runs the same step twice
 #[derive(Debug, Parser)]
@@ -38,28 +38,28 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What vx is to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Compile the current package
     #[command(visible_alias = "b", override_usage = "vx [+TOOLCHAIN] build [OPTIONS]")]
     Build(Box<BuildArguments>),
-    /// Compile and run a program of the current package
+    /// Run a binary or example of the current package
     #[command(
         visible_alias = "r",
         override_usage = "vx [+TOOLCHAIN] run [OPTIONS] [-- ARGUMENTS...]"
     )]
     Run(Box<RunArguments>),
-    /// Check the current package and its dependencies for errors, without making code
+    /// Check the current package and its dependencies for errors, without generating code
     #[command(visible_alias = "c", override_usage = "vx [+TOOLCHAIN] check [OPTIONS]")]
     Check(Box<BuildArguments>),
-    /// Check the current package and its dependencies with the lints of Clippy
+    /// Check the current package and its dependencies with Clippy's lints
     #[command(override_usage = "vx [+TOOLCHAIN] clippy [OPTIONS] [-- ARGUMENTS...]")]
     Clippy(Box<ClippyArguments>),
-    /// Compile one target of the current package, with flags for it alone
+    /// Compile one target of the current package, with extra arguments for the compiler
     #[command(override_usage = "vx [+TOOLCHAIN] rustc [OPTIONS] [-- ARGUMENTS...]")]
     Rustc(Box<RustcArguments>),
-    /// Make the documentation of the current package and its dependencies
+    /// Build the documentation of the current package and its dependencies
     #[command(visible_alias = "d", override_usage = "vx [+TOOLCHAIN] doc [OPTIONS]")]
     Doc(Box<DocArguments>),
     /// Compile and run the tests of the current package
@@ -71,29 +71,29 @@ pub(crate) enum Command {
     /// Compile and run the benchmarks of the current package
     #[command(override_usage = "vx [+TOOLCHAIN] bench [OPTIONS] [BENCHNAME] [-- ARGUMENTS...]")]
     Bench(Box<BenchArguments>),
-    /// Download all that a build needs, the toolchain too, so that `vx build --offline` works
+    /// Download everything that a build needs, including the toolchain
     #[command(override_usage = "vx [+TOOLCHAIN] fetch [OPTIONS]")]
     Fetch(Box<FetchArguments>),
-    /// Show the dependencies as a tree (cargo's command, with cargo's options)
+    /// Display the dependencies as a tree (runs `cargo tree`)
     #[command(override_usage = "vx [+TOOLCHAIN] tree [OPTIONS]")]
     Tree(PassedArguments),
-    /// Tell what Cargo knows of the workspace, as JSON (cargo's command, with cargo's options)
+    /// Print the resolved dependencies of the workspace as JSON (runs `cargo metadata`)
     #[command(override_usage = "vx [+TOOLCHAIN] metadata [OPTIONS]")]
     Metadata(PassedArguments),
-    /// List, install and remove toolchains, and tell which one is used
+    /// List, install and remove toolchains, and show which one is in use
     #[command(subcommand, override_usage = "vx [+TOOLCHAIN] toolchain <COMMAND>")]
     Toolchain(ToolchainCommand),
-    /// Remove what was built for this workspace (`.vx`); the store is kept
+    /// Remove the outputs of this workspace (`.vx`); the store is kept
     Clean(CleanArguments),
-    /// Tell for the last build in this workspace what ran, and which input made it run
+    /// Show what ran in the last build of this workspace, and which input was the reason
     Explain(ExplainArguments),
-    /// Show the daemon, its services, builds under way and the store
+    /// Show the daemon, its services, running builds and the store
     Status(StatusArguments),
-    /// Stop the daemon: builds, compilers and services
+    /// Stop the daemon with its builds and services
     Kill,
 }
 
-/// What goes to Cargo as it is.
+/// What is passed to cargo unchanged.
 #[derive(Debug, Args)]
 pub(crate) struct PassedArguments {
     /// Arguments for cargo
@@ -105,10 +105,10 @@ pub(crate) struct PassedArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Terminal Options")]
 pub(crate) struct TerminalArguments {
-    /// List units that did not run too, and show commands
+    /// Show commands, and also list units that did not run
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
-    /// Show diagnostics and errors only
+    /// Print only diagnostics and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Coloring
@@ -155,7 +155,7 @@ pub(crate) struct ClippyArguments {
 pub(crate) struct RustcArguments {
     #[command(flatten)]
     pub(crate) build: BuildArguments,
-    /// Crate types to make of a library or an example, in place of those of the manifest
+    /// Comma separated list of crate types to emit for a library or example
     #[arg(
         long,
         value_name = "CRATE-TYPE",
@@ -173,7 +173,7 @@ pub(crate) struct RustcArguments {
 pub(crate) struct DocArguments {
     #[command(flatten)]
     pub(crate) packages: PackageArguments,
-    /// Leave the documentation of dependencies out
+    /// Don't build documentation for dependencies
     #[arg(long, help_heading = "Options")]
     pub(crate) no_deps: bool,
     /// Document private items
@@ -201,10 +201,10 @@ pub(crate) struct DocArguments {
 /// `vx run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Package with the program to run
+    /// Package with the target to run
     #[arg(short, long, value_name = "SPEC", help_heading = "Package Selection")]
     pub(crate) package: Option<String>,
-    /// Name of the program to run
+    /// Name of the bin target to run
     #[arg(
         long,
         value_name = "NAME",
@@ -212,7 +212,7 @@ pub(crate) struct RunArguments {
         conflicts_with = "example"
     )]
     pub(crate) bin: Option<String>,
-    /// Name of the example to run
+    /// Name of the example target to run
     #[arg(long, value_name = "NAME", help_heading = "Target Selection")]
     pub(crate) example: Option<String>,
     #[command(flatten)]
@@ -232,7 +232,7 @@ pub(crate) struct TestArguments {
     /// Test only this library's documentation
     #[arg(long, help_heading = "Target Selection")]
     pub(crate) doc: bool,
-    /// Have the installed cargo-nextest run the tests; arguments after `--` are those of `cargo nextest run`
+    /// Run the tests with the installed cargo-nextest; arguments after `--` go to `cargo nextest run`
     #[arg(long, help_heading = "Options", conflicts_with = "doc")]
     pub(crate) nextest: bool,
     #[command(flatten)]
@@ -242,7 +242,7 @@ pub(crate) struct TestArguments {
     /// If specified, only run tests containing this string in their names
     #[arg(value_name = "TESTNAME", help_heading = "Arguments")]
     pub(crate) name: Option<String>,
-    /// Arguments for the test programs
+    /// Arguments for the test binary
     #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
     pub(crate) arguments: Vec<std::ffi::OsString>,
 }
@@ -261,19 +261,19 @@ pub(crate) struct BenchArguments {
     /// If specified, only run benches containing this string in their names
     #[arg(value_name = "BENCHNAME", help_heading = "Arguments")]
     pub(crate) name: Option<String>,
-    /// Arguments for the benchmarks
+    /// Arguments for the benchmark binary
     #[arg(value_name = "ARGUMENTS", last = true, help_heading = "Arguments")]
     pub(crate) arguments: Vec<std::ffi::OsString>,
 }
 
-/// What is run of what was built for tests.
+/// How tests and benchmarks are run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options")]
 pub(crate) struct RunningArguments {
-    /// Compile, but do not run
+    /// Compile, but don't run
     #[arg(long)]
     pub(crate) no_run: bool,
-    /// Run all of them whatever fails
+    /// Run all of them regardless of failure
     #[arg(long)]
     pub(crate) no_fail_fast: bool,
 }
@@ -329,7 +329,7 @@ pub(crate) struct TargetArguments {
     pub(crate) all_targets: bool,
 }
 
-/// What all commands that build have in common.
+/// Arguments of all commands that build.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArguments {
     #[command(flatten)]
@@ -341,22 +341,22 @@ pub(crate) struct CommonArguments {
     /// Ignore `rust-version` specification in packages
     #[arg(long, help_heading = "Manifest Options")]
     pub(crate) ignore_rust_version: bool,
-    /// Form of diagnostics and artifacts
+    /// Format of diagnostics and artifacts
     #[arg(long, value_name = "FMT", default_value = "human", help_heading = "Terminal Options")]
     pub(crate) message_format: BuildFormat,
-    /// Write every compiler and build script that is started to a file, as JSON, one a line
+    /// Write each compiler and build script that is started to a file, as one line of JSON
     #[arg(long, value_name = "PATH", help_heading = "Terminal Options")]
     pub(crate) action_log: Option<Utf8PathBuf>,
 }
 
-/// For whom something is printed: people or programs.
+/// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Human,
     Json,
 }
 
-/// For whom a build is told, as Cargo names it.
+/// Cargo's formats for the messages of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BuildFormat {
     Human,
@@ -390,7 +390,7 @@ pub(crate) struct CompilationArguments {
     /// Build artifacts with the specified profile
     #[arg(long, value_name = "PROFILE-NAME")]
     pub(crate) profile: Option<String>,
-    /// Number of parallel jobs of this build; at most what the daemon has for all builds
+    /// Number of parallel jobs of this build, limited by the daemon's jobs for all builds
     #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) jobs: Option<Jobs>,
     /// Do not abort the build as soon as there is an error
@@ -425,7 +425,7 @@ pub(crate) struct ManifestArguments {
 /// `vx fetch`.
 #[derive(Debug, Args)]
 pub(crate) struct FetchArguments {
-    /// Fetch what builds for the target triple need
+    /// Fetch dependencies for the target triple
     #[arg(long, value_name = "TRIPLE")]
     pub(crate) target: Vec<String>,
     #[command(flatten)]
@@ -435,19 +435,19 @@ pub(crate) struct FetchArguments {
 /// `vx toolchain`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ToolchainCommand {
-    /// List the toolchains of rustup and those that vx has unpacked; the one that is used here is marked
+    /// List the toolchains of rustup and of vx; the one in use is marked
     List,
-    /// Download and unpack toolchains
+    /// Download and install toolchains
     Install(InstallArguments),
-    /// Remove toolchains that vx has unpacked
+    /// Remove toolchains that vx has installed
     Remove {
-        /// Name as listed, with or without the host
+        /// Name as listed, with or without the host triple
         #[arg(value_name = "TOOLCHAIN", required = true)]
         names: Vec<String>,
     },
-    /// Tell where a program of the toolchain is that is used here
+    /// Print the path of a program of the toolchain in use
     Which {
-        /// The program
+        /// Name of the program
         #[arg(value_name = "PROGRAM", default_value = "rustc")]
         program: String,
     },
@@ -456,16 +456,16 @@ pub(crate) enum ToolchainCommand {
 /// `vx toolchain install`.
 #[derive(Debug, Args)]
 pub(crate) struct InstallArguments {
-    /// `stable`, `1.95`, `nightly-2026-05-20`
+    /// Channel, such as `stable`, `1.95` or `nightly-2026-05-20`
     #[arg(value_name = "CHANNEL", required = true)]
     pub(crate) channels: Vec<String>,
     /// Profile: `minimal`, `default`, `complete`
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Components beside those of the profile
+    /// Components in addition to those of the profile
     #[arg(short, long, value_name = "COMPONENT", value_delimiter = ',')]
     pub(crate) component: Vec<String>,
-    /// Targets beside this machine
+    /// Targets in addition to the host
     #[arg(short, long, value_name = "TRIPLE", value_delimiter = ',')]
     pub(crate) target: Vec<String>,
 }
@@ -495,7 +495,7 @@ pub(crate) struct ExplainArguments {
 /// `vx status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
-    /// Form of the answer
+    /// Output format
     #[arg(long, value_name = "FMT", default_value = "human")]
     pub(crate) message_format: Format,
 }

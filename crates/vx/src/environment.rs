@@ -43,16 +43,16 @@ pub(crate) struct Environment {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvironmentError {
     /// Neither `VX_HOME` nor a home directory of the user is known.
-    #[error("there is no place for the state of vx: neither {} nor HOME is set", env::VX_HOME)]
+    #[error("cannot choose a state directory: neither {} nor HOME is set", env::VX_HOME)]
     NoHome,
     /// Paths of vx travel as text.
-    #[error("{variable} is not valid UTF-8")]
+    #[error("`{variable}` is not valid UTF-8")]
     NotUtf8 {
         /// Which variable.
         variable: String,
     },
     /// A relative path, in a process that has no current directory.
-    #[error("{variable} is a relative path, and the current directory cannot be read")]
+    #[error("`{variable}` is a relative path, but the current directory cannot be read")]
     NoCurrentDirectory {
         /// Which variable.
         variable: &'static str,
@@ -60,7 +60,7 @@ pub(crate) enum EnvironmentError {
         source: std::io::Error,
     },
     /// Not an endpoint that vx would listen on.
-    #[error("the value of {variable} cannot be used")]
+    #[error("`{variable}` is invalid")]
     Endpoint {
         /// Which variable.
         variable: &'static str,
@@ -68,7 +68,7 @@ pub(crate) enum EnvironmentError {
         source: <Endpoint as std::str::FromStr>::Err,
     },
     /// Not a length of time.
-    #[error("{variable} is not a length of time such as 90s, 10m or 3h")]
+    #[error("`{variable}` is not a duration such as `90s`, `10m` or `3h`")]
     Duration {
         /// Which variable.
         variable: &'static str,
@@ -81,10 +81,10 @@ impl From<EnvironmentError> for WireError {
     fn from(error: EnvironmentError) -> Self {
         let wire = Self::from_error(ErrorKind::Usage, &error);
         match error {
-            EnvironmentError::NoHome => wire.with_help(format!("set {} to a directory", env::VX_HOME)),
-            EnvironmentError::Endpoint { .. } => {
-                wire.with_help("endpoints are 127.0.0.1:PORT, [::1]:PORT, localhost:PORT or unix:/absolute/path.sock")
-            }
+            EnvironmentError::NoHome => wire.with_help(format!("set `{}` to a directory", env::VX_HOME)),
+            EnvironmentError::Endpoint { .. } => wire.with_help(
+                "an endpoint is `127.0.0.1:PORT`, `[::1]:PORT`, `localhost:PORT` or `unix:/absolute/path.sock`",
+            ),
             _ => wire,
         }
     }
@@ -231,6 +231,6 @@ mod tests {
         let message = |variables: &[(&str, &str)]| resolve(variables).unwrap_err().to_string();
         assert!(message(&[]).contains("VX_HOME"));
         assert!(message(&[("HOME", "/h"), ("VX_CAS", "0.0.0.0:1")]).contains("VX_CAS"));
-        assert!(message(&[("HOME", "/h"), ("VX_IDLE_TIMEOUT", "soon")]).starts_with("VX_IDLE_TIMEOUT"));
+        assert!(message(&[("HOME", "/h"), ("VX_IDLE_TIMEOUT", "soon")]).starts_with("`VX_IDLE_TIMEOUT`"));
     }
 }

@@ -17,7 +17,12 @@ pub(crate) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 
 /// The exit code for a failure of this kind; they are listed in `vx --help`.
 pub(crate) fn exit_code(kind: ErrorKind) -> ExitCode {
-    ExitCode::from(match kind {
+    ExitCode::from(code(kind))
+}
+
+/// The same as a number.
+pub(crate) fn code(kind: ErrorKind) -> u8 {
+    match kind {
         ErrorKind::Usage => 2,
         ErrorKind::Unsupported => 3,
         ErrorKind::Busy => 4,
@@ -26,7 +31,7 @@ pub(crate) fn exit_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::Internal => 70,
         ErrorKind::BuildFailed => 101,
         ErrorKind::Cancelled => 130,
-    })
+    }
 }
 
 /// A call to a service that brought no answer.

@@ -3,6 +3,8 @@
 //! The services are hidden subcommands of this same program, so that their version cannot differ from it.
 
 mod action_log;
+#[cfg(test)]
+mod claims;
 mod cli;
 mod client;
 mod commands;
@@ -93,7 +95,7 @@ fn run(
     screen.obey(&cli.terminal)?;
     let environment = Environment::of_process()?;
     for name in &environment.unknown {
-        screen.warning(&format!("`{name}` is no variable of vx and has no effect"));
+        screen.warning(&format!("`{name}` is not a variable of vx and has no effect"));
     }
     let mut invocation = Invocation {
         started,

@@ -36,7 +36,7 @@ pub(crate) fn clippy(
 ) -> Result<BuildRequest, WireError> {
     let mut request = build(Goal::Clippy, &arguments.build, toolchain, verbosity)?;
     let no_deps = arguments.no_deps.then(|| "--no-deps".to_owned());
-    request.selection.words = no_deps.into_iter().chain(arguments.arguments.iter().cloned()).collect();
+    request.selection.extra_args = no_deps.into_iter().chain(arguments.arguments.iter().cloned()).collect();
     Ok(request)
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn rustc(
     verbosity: Verbosity,
 ) -> Result<BuildRequest, WireError> {
     let mut request = build(Goal::Rustc, &arguments.build, toolchain, verbosity)?;
-    request.selection.words.clone_from(&arguments.arguments);
+    request.selection.extra_args.clone_from(&arguments.arguments);
     request.selection.crate_types.clone_from(&arguments.crate_type);
     Ok(request)
 }
@@ -70,7 +70,7 @@ pub(crate) fn doc(
         example: arguments.example.clone(),
         examples: arguments.examples,
         no_deps: arguments.no_deps,
-        words: private
+        extra_args: private
             .then(|| "--document-private-items".to_owned())
             .into_iter()
             .collect(),
@@ -167,7 +167,7 @@ pub(crate) fn current_directory() -> Result<Utf8PathBuf, WireError> {
     Utf8PathBuf::from_path_buf(directory).map_err(|directory| {
         WireError::new(
             ErrorKind::Unsupported,
-            format!("the path {} is not valid UTF-8", directory.display()),
+            format!("the current directory `{}` is not valid UTF-8", directory.display()),
         )
     })
 }
@@ -360,7 +360,7 @@ mod tests {
             by_name: false,
             crate_types: Vec::new(),
             no_deps: false,
-            words: Vec::new(),
+            extra_args: Vec::new(),
         };
         assert_eq!(selection, expected);
     }
@@ -379,14 +379,14 @@ mod tests {
     }
 
     #[test]
-    fn words_for_the_compiler_are_kept_apart() {
+    fn extra_args_for_the_compiler_are_kept_apart() {
         let clippy = selection_of(&["clippy", "--no-deps", "--tests", "--", "-D", "warnings"]);
         assert_eq!((clippy.goal, clippy.tests), (Goal::Clippy, true));
-        assert_eq!(clippy.words, ["--no-deps", "-D", "warnings"]);
+        assert_eq!(clippy.extra_args, ["--no-deps", "-D", "warnings"]);
         let rustc = selection_of(&["rustc", "--lib", "--crate-type=cdylib,rlib", "--", "-Copt-level=1"]);
         assert_eq!((rustc.goal, rustc.lib), (Goal::Rustc, true));
         assert_eq!(rustc.crate_types, ["cdylib", "rlib"]);
-        assert_eq!(rustc.words, ["-Copt-level=1"]);
+        assert_eq!(rustc.extra_args, ["-Copt-level=1"]);
     }
 
     #[test]

@@ -275,7 +275,10 @@ fn after_a_fetch_there_is_nothing_left_to_ask_for() {
     let (env, server) = (project(), server());
     let downloads = downloads_of(&env);
     let fetched = on_bare_machine(&env, "fetch", &server, &downloads).run().success();
-    assert!(fetched.stderr.contains("Fetched all that a build needs"), "{fetched}");
+    assert!(
+        fetched.stderr.contains("Fetched everything that a build needs"),
+        "{fetched}"
+    );
     assert!(!env.project().join(".vx").exists(), "nothing is built");
     assert_eq!(toolchains(&downloads).len(), 1);
 
@@ -324,7 +327,7 @@ fn toolchains_are_installed_listed_found_and_removed() {
     let requests = server.requests();
     let listed = vx("toolchain list").success().stdout;
     assert!(
-        listed.starts_with(release.as_str()) && listed.ends_with(" of vx (used here)\n"),
+        listed.starts_with(release.as_str()) && listed.ends_with(" from vx (in use)\n"),
         "{listed}"
     );
     let rustc = vx("toolchain which").success().stdout;
@@ -355,9 +358,9 @@ fn what_rustup_has_installed_is_listed_and_left_alone() {
     let vx = |command: &str| env.vx(command.split(' ')).env("RUSTUP_HOME", &rustup).run();
     assert_eq!(
         vx("toolchain list").success().stdout,
-        "1.2.3-x86_64-unknown-linux-gnu of rustup\n"
+        "1.2.3-x86_64-unknown-linux-gnu from rustup\n"
     );
     let refused = vx("toolchain remove 1.2.3-x86_64-unknown-linux-gnu").code(2);
-    assert!(refused.stderr.contains("is rustup's"), "{refused}");
+    assert!(refused.stderr.contains("was installed by rustup"), "{refused}");
     vx("toolchain install no-such-channel").code(2);
 }

@@ -20,7 +20,7 @@ impl Source {
 
     /// Lets `main` do something else in its first line, different for each `number`.
     pub(super) fn edit(&self, number: usize) -> Result<()> {
-        let text = edited(&self.text, number).with_context(|| format!("there is no `fn main` in {}", self.path))?;
+        let text = edited(&self.text, number).with_context(|| format!("{} does not contain `fn main`", self.path))?;
         fs::write(&self.path, text).with_context(|| format!("cannot write {}", self.path))
     }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sandbox::{Sandbox, Service};
 
@@ -16,7 +16,7 @@ const WATCHED: Duration = Duration::from_secs(5);
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// One service at rest.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Idle {
     /// `daemon`, `cas` or `exec`.
     pub(super) name: String,
@@ -24,6 +24,13 @@ pub(super) struct Idle {
     pub(super) resident_bytes: u64,
     /// Processor time, as a part of the time watched.
     pub(super) cpu: f64,
+}
+
+impl Idle {
+    /// Resident memory for people.
+    pub(super) fn mebibytes(&self) -> f64 {
+        self.resident_bytes as f64 / f64::from(1 << 20)
+    }
 }
 
 /// Watches the services of a home.

@@ -1,55 +1,77 @@
-//! Times, and what is said of them.
+//! Times, and the order in which they are taken.
 
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use anyhow::Result;
 
-/// Times of one builder, in seconds.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Samples(Vec<f64>);
+use super::builders::Builder;
 
-/// Times of both builders for the same thing.
-#[derive(Debug, Default)]
-pub(super) struct Pair {
-    pub(super) cargo: Samples,
-    pub(super) vx: Samples,
+/// A builder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Who {
+    /// Cargo.
+    Cargo,
+    /// The vx that a change is compared with.
+    Before,
+    /// The vx that is measured.
+    Vx,
 }
+
+impl Display for Who {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cargo => "cargo",
+            Self::Before => "before",
+            Self::Vx => "vx",
+        })
+    }
+}
+
+/// Times of all builders for the same thing, in seconds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Samples(BTreeMap<Who, Vec<f64>>);
 
 impl Samples {
-    pub(super) fn push(&mut self, time: Duration) {
-        self.0.push(time.as_secs_f64());
+    pub(super) fn push(&mut self, who: Who, time: Duration) {
+        self.0.entry(who).or_default().push(time.as_secs_f64());
     }
 
-    /// Not a number where nothing was measured.
-    pub(super) fn median(&self) -> f64 {
-        let mut sorted = self.0.clone();
+    /// The times of `who` are those that were taken for something else.
+    pub(super) fn copy(&mut self, who: Who, other: &Self) {
+        self.0.extend(other.0.get(&who).map(|times| (who, times.clone())));
+    }
+
+    /// None if nothing was measured.
+    pub(super) fn median(&self, who: Who) -> Option<f64> {
+        let mut sorted = self.0.get(&who)?.clone();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
-        match sorted.len() {
-            0 => f64::NAN,
+        Some(match sorted.len() {
             odd if odd % 2 == 1 => sorted[middle],
             _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-        }
+        })
     }
-}
 
-impl Pair {
-    /// Takes a time of each; who begins depends on the round.
-    pub(super) fn alternate(
+    /// Takes a time of each builder; another one begins in each round.
+    pub(super) fn take_turns(
         &mut self,
         round: usize,
-        cargo: impl FnOnce() -> Result<Duration>,
-        vx: impl FnOnce() -> Result<Duration>,
+        builders: &[Builder],
+        time: impl Fn(&Builder) -> Result<Duration>,
     ) -> Result<()> {
-        if round.is_multiple_of(2) {
-            self.cargo.push(cargo()?);
-            self.vx.push(vx()?);
-        } else {
-            self.vx.push(vx()?);
-            self.cargo.push(cargo()?);
+        for number in turns(round, builders.len()) {
+            let builder = &builders[number];
+            self.push(builder.who, time(builder)?);
         }
         Ok(())
     }
+}
+
+/// The order of so many builders in a round.
+fn turns(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |number| (number + round) % count)
 }
 
 #[cfg(test)]
@@ -59,12 +81,32 @@ mod tests {
     #[test]
     fn the_median_is_the_middle() {
         let mut samples = Samples::default();
-        assert!(samples.median().is_nan());
+        assert_eq!(samples.median(Who::Vx), None);
         for millis in [4000, 1000, 2000] {
-            samples.push(Duration::from_millis(millis));
+            samples.push(Who::Vx, Duration::from_millis(millis));
         }
-        assert_eq!(samples.median(), 2.0);
-        samples.push(Duration::from_secs(9));
-        assert_eq!(samples.median(), 3.0);
+        assert_eq!(samples.median(Who::Vx), Some(2.0));
+        samples.push(Who::Vx, Duration::from_secs(9));
+        assert_eq!(samples.median(Who::Vx), Some(3.0));
+        assert_eq!(samples.median(Who::Cargo), None);
+    }
+
+    #[test]
+    fn each_builder_begins_in_turn() {
+        let order = |round, count| turns(round, count).collect::<Vec<_>>();
+        assert_eq!([order(0, 2), order(1, 2), order(2, 2)], [[0, 1], [1, 0], [0, 1]]);
+        assert_eq!(
+            [order(0, 3), order(1, 3), order(2, 3)],
+            [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
+        );
+    }
+
+    #[test]
+    fn times_of_one_builder_are_copied() {
+        let (mut from, mut to) = (Samples::default(), Samples::default());
+        from.push(Who::Cargo, Duration::from_secs(1));
+        from.push(Who::Vx, Duration::from_secs(2));
+        to.copy(Who::Cargo, &from);
+        assert_eq!((to.median(Who::Cargo), to.median(Who::Vx)), (Some(1.0), None));
     }
 }

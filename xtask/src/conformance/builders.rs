@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use super::corpus::Entry;
-use super::place;
+use super::path_leak;
 use super::record::RECORD;
 use super::toolchain::Toolchain;
 use crate::sandbox::Sandbox;
@@ -28,7 +28,7 @@ const TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
 pub(super) struct Built {
     /// Whether it succeeded.
     pub(super) success: bool,
-    /// By the clock on the wall.
+    /// Wall-clock time.
     pub(super) seconds: f64,
     /// Names of the files in the directory of the profile, sorted.
     pub(super) artifacts: Vec<String>,
@@ -38,11 +38,11 @@ pub(super) struct Built {
     pub(super) checkout: Utf8PathBuf,
     /// Cargo's target directory, or the home of vx.
     pub(super) outputs: Utf8PathBuf,
-    /// Packages whose build scripts left the place of the checkout in what they wrote, as cargo built them; sorted.
+    /// Packages whose build scripts leak the path of the checkout into what they write, as cargo built them; sorted.
     pub(super) bound: Vec<String>,
 }
 
-/// What vx left of an entry, in the first place and in the second.
+/// What vx left of an entry, in the first checkout and in the second.
 pub(super) type BuiltTwice = (Built, Built);
 
 /// A temporary directory in which one entry is built. It lies outside of this workspace, to which Cargo would count it.
@@ -74,7 +74,7 @@ impl<'a> Workshop<'a> {
     pub(super) fn new(entry: &'a Entry, settings: &'a Settings) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("vx-conformance-").tempdir();
         let directory = directory.context("cannot make a temporary directory")?;
-        let root = Utf8Path::from_path(directory.path()).context("the temporary directory has no UTF-8 path")?;
+        let root = Utf8Path::from_path(directory.path()).context("the path of the temporary directory is not UTF-8")?;
         Ok(Self {
             entry,
             settings,
@@ -99,13 +99,13 @@ impl<'a> Workshop<'a> {
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTC_WRAPPER", std::env::current_exe()?)
             .env(RECORD, logs.join("actions"));
-        let places = (self.checkout("of-cargo")?, target.clone());
-        let built = self.build(cargo, places, &target, &logs.join("log"))?;
-        let bound = place::packages_bound_to(&built.checkout, &target)?;
+        let roots = (self.checkout("of-cargo")?, target.clone());
+        let built = self.build(cargo, roots, &target, &logs.join("log"))?;
+        let bound = path_leak::packages_bound_to(&built.checkout, &target)?;
         Ok(Built { bound, ..built })
     }
 
-    /// Builds with vx in two places, one after the other. `logs` gets `log` and `actions` of the first place, `second.log` and
+    /// Builds with vx in two checkouts, one after the other. `logs` gets `log` and `actions` of the first, `second.log` and
     /// `second.actions` of the second.
     pub(super) fn vx(&self, logs: &Utf8Path) -> Result<BuiltTwice> {
         let home = self.root.join("home");
@@ -116,13 +116,13 @@ impl<'a> Workshop<'a> {
             ..
         } = self.settings;
         let sandbox = Sandbox::new(vx, home.clone(), downloads.clone());
-        let build = |place: &str, prefix: &str| {
+        let build = |name: &str, prefix: &str| {
             let mut vx = sandbox.vx();
             vx.args(["build", "--locked", "--action-log"])
                 .arg(logs.join(format!("{prefix}actions")))
-                // Sources may name a toolchain of their own, which a cargo that is no proxy of rustup's does not read.
+                // Sources may name a toolchain of their own, which cargo itself does not read: only rustup's proxy does.
                 .env(TOOLCHAIN, &toolchain.sysroot);
-            let checkout = self.checkout(place)?;
+            let checkout = self.checkout(name)?;
             let final_outputs = checkout.join(".vx/build");
             let log = logs.join(format!("{prefix}log"));
             self.build(vx, (checkout, home.clone()), &final_outputs, &log)
@@ -131,14 +131,14 @@ impl<'a> Workshop<'a> {
     }
 
     /// A copy of the published sources.
-    fn checkout(&self, place: &str) -> Result<Utf8PathBuf> {
+    fn checkout(&self, name: &str) -> Result<Utf8PathBuf> {
         let sources = self.root.join("sources");
         if !sources.exists() {
             self.entry.release().fetch(&sources)?;
         }
-        let place = self.root.join(place);
-        published::copy_tree(&sources, &place)?;
-        Ok(place)
+        let checkout = self.root.join(name);
+        published::copy_tree(&sources, &checkout)?;
+        Ok(checkout)
     }
 
     fn build(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::normal::{Places, lines, title};
+use super::normal::{Roots, lines, title};
 use super::process::Process;
 
 /// A process that differs.
@@ -18,7 +18,7 @@ pub(super) struct Difference {
 type Titled = BTreeMap<String, Vec<Vec<String>>>;
 
 /// Compares what was started in two builds.
-pub(super) fn differences(cargo: (&[Process], &Places), vx: (&[Process], &Places)) -> Vec<Difference> {
+pub(super) fn differences(cargo: (&[Process], &Roots), vx: (&[Process], &Roots)) -> Vec<Difference> {
     let (mut cargo, mut vx) = (titled(cargo), titled(vx));
     let titles: BTreeSet<String> = cargo.keys().chain(vx.keys()).cloned().collect();
     let mut found = Vec::new();
@@ -32,10 +32,10 @@ pub(super) fn differences(cargo: (&[Process], &Places), vx: (&[Process], &Places
     found
 }
 
-fn titled((processes, places): (&[Process], &Places)) -> Titled {
+fn titled((processes, roots): (&[Process], &Roots)) -> Titled {
     let mut titled = Titled::new();
     for process in processes {
-        titled.entry(title(process)).or_default().push(lines(process, places));
+        titled.entry(title(process)).or_default().push(lines(process, roots));
     }
     titled
 }
@@ -99,8 +99,8 @@ mod tests {
     }
 
     fn compared(cargo: &[Process], vx: &[Process]) -> Vec<Vec<String>> {
-        let places = Places::new("/w".into(), "/o".into(), "/t".into()).unwrap();
-        let differences = differences((cargo, &places), (vx, &places));
+        let roots = Roots::new("/w".into(), "/o".into(), "/t".into()).unwrap();
+        let differences = differences((cargo, &roots), (vx, &roots));
         differences.into_iter().map(|difference| difference.lines).collect()
     }
 

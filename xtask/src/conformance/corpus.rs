@@ -50,7 +50,7 @@ impl Entry {
 /// The entries of `file` that are named, in the order of the file; all of them where none is named.
 pub(super) fn read(file: &Utf8Path, names: &[String]) -> Result<Vec<Entry>> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read the corpus {file}"))?;
-    let mut entries = parse(&text).with_context(|| format!("cannot understand the corpus {file}"))?;
+    let mut entries = parse(&text).with_context(|| format!("cannot parse the corpus {file}"))?;
     let known: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         bail!("`{unknown}` is not in {file}, which has {}", known.join(", "));
@@ -65,7 +65,7 @@ fn parse(text: &str) -> Result<Vec<Entry>> {
         .filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty())
         .map(|(number, line)| {
             Entry::parse(line)
-                .with_context(|| format!("line {}: name, version, flags and smoke command expected", number + 1))
+                .with_context(|| format!("line {}: expected name, version, flags and smoke command", number + 1))
         })
         .collect()
 }

@@ -51,7 +51,7 @@ pub(super) const INTENDED: &[Intended] = &[
     because(
         "LD_LIBRARY_PATH=",
         Absent,
-        "only given to what needs a library of the build, and with places of its own",
+        "only given to what needs a library of the build, and with directories of its own",
     ),
     because("CARGO_TARGET_DIR=", Absent, "set by this task, for cargo alone"),
     because("RUSTC_WRAPPER=", Absent, "the recorder of this task"),

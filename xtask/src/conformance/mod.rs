@@ -8,7 +8,7 @@ mod compare;
 mod corpus;
 mod intended;
 mod normal;
-mod place;
+mod path_leak;
 mod process;
 mod record;
 mod results;
@@ -23,7 +23,7 @@ use clap::Args;
 
 use builders::{Built, BuiltTwice, Settings, Workshop};
 use corpus::Entry;
-use normal::Places;
+use normal::Roots;
 pub(crate) use record::{RECORD, run as record};
 use results::Results;
 use toolchain::Toolchain;
@@ -34,7 +34,7 @@ use crate::{interrupt, workspace};
 /// What to build, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Entries of the corpus; all of them where none is named
+    /// Entries of the corpus; all of them if none is named
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// List of programs
@@ -46,13 +46,13 @@ pub(crate) struct Arguments {
     /// Jobs of each builder
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
-    /// Show the differences of the units whose package, version or crate holds this text
+    /// Show the differences of units whose package, version or crate contains this text
     #[arg(long, value_name = "TEXT")]
     unit: Option<String>,
-    /// Build again what was built with this vx already
+    /// Build again even if the results of this vx are known
     #[arg(long)]
     again: bool,
-    /// The vx to examine, in place of the release version of this workspace
+    /// Examine this vx instead of building one
     #[arg(long, value_name = "PATH")]
     vx: Option<Utf8PathBuf>,
 }
@@ -98,14 +98,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
             Err(error) => {
                 interrupt::check()?;
-                println!("{:<16} cannot be examined: {error:#}", entry.name);
+                println!("{:<16} could not be examined: {error:#}", entry.name);
             }
         }
     }
     let all = entries.len();
     println!("{conforming} of {all} conform");
     if conforming < all {
-        bail!("{} of the corpus do not conform", all - conforming);
+        bail!("{} entries of the corpus do not conform", all - conforming);
     }
     Ok(())
 }
@@ -116,8 +116,8 @@ impl Examination {
         let read = |results: &Results, name| process::read(&results.logs(entry).join(name));
         let theirs = read(&self.of_cargo, "actions")?;
         let ours = read(&self.of_vx, "actions")?;
-        let places = |built: &Built| Places::new(&built.checkout, &built.outputs, &self.settings.toolchain.sysroot);
-        let differences = compare::differences((&theirs, &places(&cargo)?), (&ours, &places(&vx)?));
+        let roots = |built: &Built| Roots::new(&built.checkout, &built.outputs, &self.settings.toolchain.sysroot);
+        let differences = compare::differences((&theirs, &roots(&cargo)?), (&ours, &roots(&vx)?));
         Ok(Verdict {
             name: entry.name.clone(),
             cargo,

@@ -1,4 +1,4 @@
-//! A process as lines that are equal for cargo and for vx when it does the same: places by name, hashes left out, options that do
+//! A process as lines that are equal for cargo and for vx when it does the same: roots by name, hashes left out, options that do
 //! not influence each other in one order.
 
 use anyhow::Result;
@@ -9,15 +9,15 @@ use super::intended::treated;
 use super::process::Process;
 use crate::program;
 
-/// Names for the places of one builder.
+/// Names for the directories of one builder.
 #[derive(Debug)]
-pub(super) struct Places {
-    /// Longest first, so that a place inside of another has its own name.
+pub(super) struct Roots {
+    /// Longest first, so that a root inside of another has its own name.
     known: Vec<(String, &'static str)>,
     patterns: Vec<(Regex, &'static str)>,
 }
 
-impl Places {
+impl Roots {
     /// `checkout` is where the sources are, `outputs` cargo's target directory or vx's home, `sysroot` the toolchain.
     pub(super) fn new(checkout: &Utf8Path, outputs: &Utf8Path, sysroot: &Utf8Path) -> Result<Self> {
         let mut known = vec![
@@ -25,7 +25,7 @@ impl Places {
             (outputs.to_string(), "{outputs}"),
             (sysroot.to_string(), "{toolchain}"),
         ];
-        known.sort_by_key(|(place, _)| std::cmp::Reverse(place.len()));
+        known.sort_by_key(|(root, _)| std::cmp::Reverse(root.len()));
         let patterns = [
             (
                 r"\{outputs\}(/out/[^/\s]+/target)?(/[^/\s]+){1,2}/build/[^/\s]+-[0-9a-f]{16}/out\b",
@@ -45,8 +45,8 @@ impl Places {
 
     fn named(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (place, name) in &self.known {
-            text = text.replace(place.as_str(), name);
+        for (root, name) in &self.known {
+            text = text.replace(root.as_str(), name);
         }
         for (pattern, name) in &self.patterns {
             text = pattern.replace_all(&text, *name).into_owned();
@@ -71,17 +71,17 @@ pub(super) fn title(process: &Process) -> String {
 }
 
 /// The process as lines: where, options, variables.
-pub(super) fn lines(process: &Process, places: &Places) -> Vec<String> {
-    let mut lines = vec![format!("in {}", places.named(&process.directory))];
+pub(super) fn lines(process: &Process, roots: &Roots) -> Vec<String> {
+    let mut lines = vec![format!("in {}", roots.named(&process.directory))];
     let options = options(process.arguments.get(1..).unwrap_or_default());
-    let mut options: Vec<String> = options.iter().map(|option| places.named(option)).collect();
+    let mut options: Vec<String> = options.iter().map(|option| roots.named(option)).collect();
     // Cargo has one directory of dependencies for the host and one for the target; vx has one.
     options.dedup_by(|later, earlier| later == earlier && later == "-L dependency={deps}");
     options.sort_by_key(|option| family(option).to_owned());
     lines.extend(options);
     let environment = process.environment.iter();
     let counts = environment.filter(|(name, _)| !program::ESSENTIAL.contains(&name.as_str()));
-    lines.extend(counts.map(|(name, value)| format!("{name}={}", places.named(value))));
+    lines.extend(counts.map(|(name, value)| format!("{name}={}", roots.named(value))));
     lines.into_iter().filter_map(treated).collect()
 }
 
@@ -115,8 +115,8 @@ fn family(option: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn places(outputs: &str) -> Places {
-        Places::new("/w".into(), outputs.into(), "/toolchain".into()).unwrap()
+    fn roots(outputs: &str) -> Roots {
+        Roots::new("/w".into(), outputs.into(), "/toolchain".into()).unwrap()
     }
 
     fn process(arguments: &[&str]) -> Process {
@@ -146,8 +146,8 @@ mod tests {
             "--extern",
             "b=/h/exec/12-3/deps/libb-fedcba9876543210.rmeta",
         ]);
-        let normal = lines(&vx, &places("/h"));
-        assert_eq!(lines(&cargo, &places("/t")), normal);
+        let normal = lines(&vx, &roots("/h"));
+        assert_eq!(lines(&cargo, &roots("/t")), normal);
         assert!(
             normal.contains(&"--extern b={deps}/libb.rmeta".to_owned()),
             "{normal:?}"
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_order_of_lints_and_of_search_paths_counts() {
-        let normal = |arguments: &[&str]| lines(&process(arguments), &places("/t"));
+        let normal = |arguments: &[&str]| lines(&process(arguments), &roots("/t"));
         assert_ne!(
             normal(&["-Wunused", "-Adead_code"]),
             normal(&["-Adead_code", "-Wunused"])

@@ -46,5 +46,5 @@ pub(super) fn read(file: &Utf8Path) -> Result<Vec<Process>> {
     let lines = text.lines().map(serde_json::from_str);
     lines
         .collect::<Result<_, _>>()
-        .with_context(|| format!("{file} holds something that is no record of a process"))
+        .with_context(|| format!("{file} contains a line that is not the record of a process"))
 }

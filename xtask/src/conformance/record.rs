@@ -71,7 +71,7 @@ fn append(file: &Utf8Path, process: &Process) -> Result<()> {
     file.write_all(line.as_bytes()).context("cannot record")
 }
 
-/// Puts the recorder in the place of the build script that `process` has compiled.
+/// Puts the recorder in place of the build script that `process` has compiled.
 fn stand_in(process: &Process) -> Result<()> {
     let suffix = process
         .arguments
@@ -86,5 +86,5 @@ fn stand_in(process: &Process) -> Result<()> {
     fs::rename(&executable, &real).with_context(|| format!("cannot rename {executable}"))?;
     fs::write(&executable, format!("#!/bin/sh\nexec '{recorder}' '{real}' \"$@\"\n"))?;
     fs::set_permissions(&executable, fs::Permissions::from_mode(0o755))
-        .with_context(|| format!("cannot make {executable} a program"))
+        .with_context(|| format!("cannot make {executable} executable"))
 }

@@ -19,7 +19,7 @@ impl Toolchain {
     pub(super) fn find() -> Result<Self> {
         let ask = |question: &[&str]| program::output(program::isolated("rustc").args(question));
         let version = ask(&["--version"])?;
-        let release = version.split(' ').nth(1).context("rustc has no version")?;
+        let release = version.split(' ').nth(1).context("rustc did not report its version")?;
         Ok(Self {
             sysroot: ask(&["--print", "sysroot"])?.trim().into(),
             release: release.to_owned(),

@@ -14,7 +14,7 @@ pub(super) struct Verdict {
     pub(super) second: Built,
     /// Processes that cargo started.
     pub(super) units: usize,
-    /// The packages of the processes that vx started in the second place, one each.
+    /// The packages of the processes that vx started in the second checkout, one each.
     pub(super) started_in_second: Vec<String>,
     /// Processes that differ.
     pub(super) differences: Vec<Difference>,
@@ -45,7 +45,7 @@ impl Verdict {
         self.complaints().is_empty() && self.differences.is_empty()
     }
 
-    /// What is wrong, but for processes that differ.
+    /// What is wrong, except processes that differ.
     pub(super) fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         let mut expect = |holds: bool, complaint: String| {
@@ -56,17 +56,17 @@ impl Verdict {
         let Self { cargo, vx, second, .. } = self;
         expect(cargo.success, "cargo fails".to_owned());
         expect(vx.success, "vx fails".to_owned());
-        expect(second.success, "vx fails in the second place".to_owned());
-        for (place, built) in [("", vx), (" in the second place", second)] {
+        expect(second.success, "vx fails in the second checkout".to_owned());
+        for (suffix, built) in [("", vx), (" in the second checkout", second)] {
             let (theirs, ours) = (&cargo.artifacts, &built.artifacts);
             expect(
                 theirs == ours,
-                format!("artifacts: cargo has {theirs:?}, vx{place} {ours:?}"),
+                format!("artifacts: cargo has {theirs:?}, vx{suffix} {ours:?}"),
             );
             let (theirs, ours) = (&cargo.smoke, &built.smoke);
             expect(
                 theirs == ours,
-                format!("smoke command: cargo's prints {theirs:?}, that of vx{place} {ours:?}"),
+                format!("smoke command: cargo's prints {theirs:?}, that of vx{suffix} {ours:?}"),
             );
         }
         let unbound: Vec<_> = self
@@ -77,18 +77,18 @@ impl Verdict {
         expect(
             unbound.is_empty(),
             format!(
-                "vx starts {} processes in the second place, of {unbound:?}",
+                "vx starts {} processes in the second checkout, of {unbound:?}",
                 unbound.len()
             ),
         );
         complaints
     }
 
-    /// Why something ran in the second place, where something had to.
+    /// Why something ran in the second checkout, where something had to.
     pub(super) fn note(&self) -> Option<String> {
         let bound = self.cargo.bound.join(", ");
         (!self.started_in_second.is_empty() && !bound.is_empty())
-            .then(|| format!("what the build script of {bound} left for cargo holds the path of the checkout"))
+            .then(|| format!("cargo's output of the build script of {bound} contains the path of the checkout"))
     }
 
     /// Everything that is wrong, processes whose title holds `unit` only.
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_bound_to_its_place_may_run_in_another() {
+    fn only_what_leaks_its_path_may_run_in_a_second_checkout() {
         let mut bound = verdict();
         bound.started_in_second = vec!["a".to_owned()];
         assert!(!bound.conforms() && bound.note().is_none());

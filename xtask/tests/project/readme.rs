@@ -1,6 +1,9 @@
-//! What README.md says of the interface of vx is what the code says.
+//! What pages say about environment variables is what the code says. Commands, options and exit codes are compared where they
+//! are defined, in the tests of `vx`.
 
-use crate::sources::read;
+use std::collections::BTreeSet;
+
+use crate::sources::{read, tracked_texts};
 
 #[test]
 fn every_environment_variable_is_explained() {
@@ -13,36 +16,21 @@ fn every_environment_variable_is_explained() {
 }
 
 #[test]
-fn every_exit_code_is_explained() {
-    let readme = read("README.md");
-    let source = read("crates/vx/src/cli.rs");
-    let (_, table) = source.split_once("Exit codes:\n").unwrap();
-    let is_code = |line: &&str| line.trim_start().starts_with(|first: char| first.is_ascii_digit());
-    let mut count = 0;
-    for line in table.lines().take_while(is_code) {
-        let (code, meaning) = line.trim().split_once("  ").unwrap();
-        let row = format!("| {code} | {} |", meaning.trim());
-        assert!(readme.contains(&row), "README.md has no row `{row}`");
-        count += 1;
+fn pages_name_only_variables_that_exist() {
+    let is_part = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+    let mut unknown = BTreeSet::new();
+    let pages = tracked_texts()
+        .into_iter()
+        .filter(|(path, _)| path.extension() == Some("md"));
+    for (path, text) in pages {
+        for (start, _) in text.match_indices("VX_") {
+            let rest = &text[start..];
+            let name = &rest[..rest.find(|letter| !is_part(letter)).unwrap_or(rest.len())];
+            // `VX_*` means all of them.
+            if name != "VX_" && !vx_home::env::ALL.contains(&name) {
+                unknown.insert(format!("{path}: {name}"));
+            }
+        }
     }
-    assert!(count > 1, "the exit codes in cli.rs were not found");
-}
-
-#[test]
-fn every_command_is_named() {
-    let readme = read("README.md");
-    let source = read("crates/vx/src/cli.rs");
-    let (_, commands) = source.split_once("pub(crate) enum Command {").unwrap();
-    let (commands, _) = commands.split_once("\n}").unwrap();
-    // A variant stands on a line of its own, with four blanks before it.
-    let variants = commands.lines().filter_map(|line| line.strip_prefix("    "));
-    let variants = variants.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
-    let hidden = |name: &str| name.starts_with("__");
-    for variant in variants {
-        let name = variant.split(['(', ',', ' ']).next().unwrap().to_lowercase();
-        assert!(
-            hidden(&name) || readme.contains(&format!("`vx {name}")),
-            "README.md does not name `vx {name}`"
-        );
-    }
+    assert!(unknown.is_empty(), "vx does not read these: {unknown:#?}");
 }

@@ -75,28 +75,41 @@ fn every_crate_inherits_from_the_workspace() {
 }
 
 #[test]
-fn no_file_names_a_place_of_this_machine() {
-    let home = env::var("HOME").unwrap_or_default();
-    let places: Vec<String> = [root().as_str(), home.as_str()]
+fn every_dependency_of_the_workspace_is_used_by_a_member() {
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let used: BTreeSet<String> = members()
         .into_iter()
-        .map(|place| place.trim_end_matches('/'))
-        .filter(|place| !place.is_empty())
-        .map(|place| format!("{place}/"))
+        .flat_map(|member| member.dependencies)
+        .map(|dependency| dependency.name)
+        .collect();
+    let listed = manifest["workspace"]["dependencies"].as_table().unwrap().keys();
+    let unused = listed.filter(|name| !used.contains(*name)).cloned().collect();
+    assert_none(&unused, "no member depends on these");
+}
+
+#[test]
+fn no_file_names_a_path_of_this_machine() {
+    let home = env::var("HOME").unwrap_or_default();
+    let paths: Vec<String> = [root().as_str(), home.as_str()]
+        .into_iter()
+        .map(|path| path.trim_end_matches('/'))
+        .filter(|path| !path.is_empty())
+        .map(|path| format!("{path}/"))
         .collect();
     let mut found = BTreeSet::new();
     for (path, text) in tracked_texts() {
         let named = text
             .lines()
             .enumerate()
-            .filter(|(_, line)| places.iter().any(|place| names_path(line, place)));
+            .filter(|(_, line)| paths.iter().any(|path| names_path(line, path)));
         found.extend(named.map(|(number, line)| format!("{path}:{}: {}", number + 1, line.trim())));
     }
     assert_none(&found, "these lines name a path of this machine");
 }
 
-/// Whether `place` occurs where an absolute path begins, not inside of another path.
-fn names_path(line: &str, place: &str) -> bool {
-    line.match_indices(place).any(|(start, _)| {
+/// Whether `path` occurs where an absolute path begins, not inside of another path.
+fn names_path(line: &str, path: &str) -> bool {
+    line.match_indices(path).any(|(start, _)| {
         let before = line[..start].chars().next_back();
         !before.is_some_and(|before| before.is_alphanumeric() || "_-.$})]>~".contains(before))
     })

@@ -81,7 +81,7 @@ impl<'a> Arguments<'a> {
         self.linking();
         self.dependencies();
         self.lint_cap();
-        self.words();
+        self.extra_args();
         let remaps = super::remap::arguments(self.plan, self.unit);
         self.arguments.extend(remaps);
         self.arguments.extend(self.platform.rustflags.iter().cloned());
@@ -107,7 +107,7 @@ impl<'a> Arguments<'a> {
         self.lints();
         self.codegen(format!("metadata={}", self.unit.identity));
         self.dependencies();
-        self.words();
+        self.extra_args();
         let flags = self.platform.rustdocflags.iter().cloned();
         self.arguments.extend(flags);
         self.push("--crate-version");
@@ -117,11 +117,11 @@ impl<'a> Arguments<'a> {
     }
 
     /// What the user tells rustc about this unit alone.
-    fn words(&mut self) {
+    fn extra_args(&mut self) {
         let settings = &self.unit.settings;
         if settings.driver == Driver::Rustc {
             self.arguments
-                .extend(settings.words.iter().map(|word| Template::from(word.as_str())));
+                .extend(settings.extra_args.iter().map(|word| Template::from(word.as_str())));
         }
     }
 

@@ -30,8 +30,10 @@ impl Plan {
             set("CARGO_BIN_NAME", planned.target.name.as_str().into());
         }
         if planned.settings.driver == Driver::Clippy {
-            let words = planned.settings.words.iter();
-            let ended: String = words.flat_map(|word| [word, END_OF_CLIPPY_ARGUMENT]).collect();
+            let extra_args = planned.settings.extra_args.iter();
+            let ended: String = extra_args
+                .flat_map(|argument| [argument, END_OF_CLIPPY_ARGUMENT])
+                .collect();
             set(CLIPPY_ARGUMENTS, ended.into());
         }
         if planned.is("test") || planned.is("bench") {

@@ -43,7 +43,7 @@ fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
         .part("lto", format!("{:?}", unit.settings.lto))
         .part(
             "compiler",
-            format!("{:?} {:?}", unit.settings.driver, unit.settings.words),
+            format!("{:?} {:?}", unit.settings.driver, unit.settings.extra_args),
         );
     for flag in &plan.platform(unit).rustflags {
         key = key.part("flag", text(flag));

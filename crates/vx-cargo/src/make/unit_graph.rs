@@ -228,10 +228,10 @@ fn arguments(selection: &Selection) -> Vec<String> {
         // Cargo looks no further at it than whether there is one.
         arguments.push("name".to_owned());
     }
-    if selection.goal == Goal::Rustc && !selection.words.is_empty() {
+    if selection.goal == Goal::Rustc && !selection.extra_args.is_empty() {
         // The graph does not show them, but Cargo checks that they are for one target.
         arguments.push("--".to_owned());
-        arguments.extend(selection.words.iter().cloned());
+        arguments.extend(selection.extra_args.iter().cloned());
     }
     arguments
 }

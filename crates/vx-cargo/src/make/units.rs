@@ -212,7 +212,7 @@ impl Converter<'_> {
             public: dependency.public,
             noprelude: dependency.noprelude,
         });
-        let (driver, words) = self.compiler(graph, number, package, kind);
+        let (driver, extra_args) = self.compiler(graph, number, package, kind);
         let mut features = said.features.clone();
         features.sort();
         Ok(Unit {
@@ -230,21 +230,21 @@ impl Converter<'_> {
                 },
                 lto,
                 driver,
-                words,
+                extra_args,
             },
         })
     }
 
     /// Who compiles a unit, and what the user has to say to it: Clippy, all that the workspace has; rustc, what was asked for.
     fn compiler(&self, graph: &UnitGraph, number: usize, package: usize, kind: UnitKind) -> (Driver, Vec<String>) {
-        let words = || self.context.selection.words.clone();
+        let extra_args = || self.context.selection.extra_args.clone();
         let is_member = matches!(self.packages[package].source, PackageSource::Path { member: true });
         let is_compiled = matches!(kind, UnitKind::Compile(_));
         match self.context.selection.goal {
-            Goal::Clippy if is_member && is_compiled => (Driver::Clippy, words()),
-            Goal::Rustc if graph.roots.contains(&number) => (Driver::Rustc, words()),
+            Goal::Clippy if is_member && is_compiled => (Driver::Clippy, extra_args()),
+            Goal::Rustc if graph.roots.contains(&number) => (Driver::Rustc, extra_args()),
             Goal::Doc if graph.roots.contains(&number) => {
-                (Driver::Rustc, words_for_rustdoc(&graph.units[number], words()))
+                (Driver::Rustc, args_for_rustdoc(&graph.units[number], extra_args()))
             }
             _ => (Driver::Rustc, Vec::new()),
         }
@@ -309,14 +309,14 @@ impl Converter<'_> {
 }
 
 /// What rustdoc is told about a root. A program has nothing but private items, and no reader to whom links to them are lost.
-fn words_for_rustdoc(unit: &GraphUnit, mut words: Vec<String>) -> Vec<String> {
+fn args_for_rustdoc(unit: &GraphUnit, mut extra_args: Vec<String>) -> Vec<String> {
     if unit.target.kind.iter().any(|kind| kind == "bin") {
-        if words.is_empty() {
-            words.push("--document-private-items".to_owned());
+        if extra_args.is_empty() {
+            extra_args.push("--document-private-items".to_owned());
         }
-        words.push("-Arustdoc::private-intra-doc-links".to_owned());
+        extra_args.push("-Arustdoc::private-intra-doc-links".to_owned());
     }
-    words
+    extra_args
 }
 
 /// Cargo's id of the package with its place named.

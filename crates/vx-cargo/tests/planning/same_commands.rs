@@ -512,14 +512,14 @@ fn of_checks_of_all_targets() {
 
 #[test]
 fn of_clippy() {
-    let with_words = Selection {
-        words: vec!["-D".to_owned(), "clippy::all".to_owned()],
+    let with_extra_args = Selection {
+        extra_args: vec!["-D".to_owned(), "clippy::all".to_owned()],
         ..goal(Goal::Clippy)
     };
-    compare(with_words, &["clippy", "--", "-D", "clippy::all"]);
+    compare(with_extra_args, &["clippy", "--", "-D", "clippy::all"]);
     let all_targets = Selection {
         all_targets: true,
-        words: vec!["--no-deps".to_owned()],
+        extra_args: vec!["--no-deps".to_owned()],
         ..goal(Goal::Clippy)
     };
     compare(all_targets, &["clippy", "--all-targets", "--no-deps"]);
@@ -527,16 +527,16 @@ fn of_clippy() {
 
 #[test]
 fn of_one_target_with_flags_of_its_own() {
-    let words = ["-C", "debuginfo=1", "--cfg", "own"];
+    let extra_args = ["-C", "debuginfo=1", "--cfg", "own"];
     let library = Selection {
         packages: vec!["the-app".to_owned()],
         lib: true,
         crate_types: vec!["cdylib".to_owned(), "rlib".to_owned()],
-        words: words.map(str::to_owned).to_vec(),
+        extra_args: extra_args.map(str::to_owned).to_vec(),
         ..goal(Goal::Rustc)
     };
     let arguments = ["rustc", "-p", "the-app", "--lib", "--crate-type=cdylib,rlib", "--"];
-    compare(library, &[&arguments[..], &words].concat());
+    compare(library, &[&arguments[..], &extra_args].concat());
 }
 
 #[test]
@@ -545,7 +545,7 @@ fn of_documentation() {
     let private = Selection {
         workspace: true,
         no_deps: true,
-        words: vec!["--document-private-items".to_owned()],
+        extra_args: vec!["--document-private-items".to_owned()],
         ..goal(Goal::Doc)
     };
     compare(

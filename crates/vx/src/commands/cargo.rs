@@ -46,28 +46,22 @@ const NOT_OF_VX: &[&str] = &[
 
 /// Options of Cargo's commands that vx does not have, each with what to do; `docs/not-yet.md` lists them for people.
 const OPTIONS_NOT_OF_VX: &[(&str, &str)] = &[
-    (
-        "--artifact-dir",
-        "outputs lie in `.vx/build` of the workspace; copy them from there",
-    ),
+    ("--artifact-dir", "copy the outputs from `.vx/build` of the workspace"),
     (
         "--build-plan",
-        "`--action-log PATH` writes every process that a build starts",
+        "`--action-log PATH` writes each process that a build starts",
     ),
-    ("--fix", "run cargo with it"),
-    ("--future-incompat-report", "run cargo with it"),
+    ("--fix", "run cargo with this option"),
+    ("--future-incompat-report", "run cargo with this option"),
     (
         "--lockfile-path",
-        "the lock file lies beside the manifest of the workspace",
+        "`Cargo.lock` is always beside the manifest of the workspace",
     ),
-    ("--open", "the first page is named when the documentation is made"),
-    ("--target-dir", "outputs lie in `.vx/build` of the workspace"),
-    ("--timings", "`vx explain` tells what ran, and why"),
-    ("--unit-graph", "run cargo with it"),
-    (
-        "-Z",
-        "what a manifest asks for by `cargo-features` works with a nightly toolchain",
-    ),
+    ("--open", "`vx doc` prints the path of the first page"),
+    ("--target-dir", "outputs are always in `.vx/build` of the workspace"),
+    ("--timings", "`vx explain` shows what ran, and why"),
+    ("--unit-graph", "run cargo with this option"),
+    ("-Z", "`cargo-features` in a manifest work with a nightly toolchain"),
 ];
 
 /// What is said in place of `error` where it is about an option that only Cargo has.
@@ -76,7 +70,7 @@ pub(crate) fn option_not_of_vx(error: &clap::Error) -> Option<WireError> {
         return None;
     };
     let (option, help) = OPTIONS_NOT_OF_VX.iter().find(|(name, _)| name == option)?;
-    let message = format!("vx does not have cargo's option `{option}`");
+    let message = format!("vx does not support cargo's option `{option}`");
     Some(WireError::new(ErrorKind::Usage, message).with_help(*help))
 }
 
@@ -87,7 +81,7 @@ pub(crate) fn is_passed_on(arguments: &[OsString]) -> Result<bool, WireError> {
         return Ok(false);
     };
     if NOT_OF_VX.contains(&command) {
-        let message = format!("vx has no command `{command}`: it builds, and leaves the rest to cargo");
+        let message = format!("vx does not have cargo's command `{command}`");
         return Err(WireError::new(ErrorKind::Usage, message).with_help(format!("run `cargo {command}`")));
     }
     Ok(PASSED_ON.contains(&command))
@@ -131,11 +125,26 @@ mod tests {
         let refusal = |option: &str| option_not_of_vx(&Cli::try_parse_from(["vx", "doc", option]).unwrap_err());
         for (option, _) in OPTIONS_NOT_OF_VX {
             let refused = refusal(option).unwrap();
-            assert_eq!(refused.message, format!("vx does not have cargo's option `{option}`"));
+            assert_eq!(
+                refused.message,
+                format!("vx does not support cargo's option `{option}`")
+            );
         }
         for joined in ["-Zbuild-std", "--target-dir=x", "--timings=html"] {
             assert!(refusal(joined).is_some(), "{joined}");
         }
         assert_eq!(refusal("--nonsense"), None);
+    }
+
+    #[test]
+    fn options_of_cargo_are_listed_for_people() {
+        let page = include_str!("../../../../docs/not-yet.md");
+        for (option, _) in OPTIONS_NOT_OF_VX {
+            let is_listed = [format!("`{option}`"), format!(" {option}`")];
+            assert!(
+                is_listed.iter().any(|text| page.contains(text)),
+                "docs/not-yet.md does not list {option}"
+            );
+        }
     }
 }

@@ -68,7 +68,12 @@ fn for_people(home: &str, status: &DaemonStatus) -> String {
     let cas = &status.cas;
     line(
         "store",
-        format!("{} in {} blobs, {} results", bytes(cas.bytes), cas.blobs, cas.results),
+        format!(
+            "{} in {}, {}",
+            bytes(cas.bytes),
+            counted(cas.blobs, "blob"),
+            counted(cas.results, "result")
+        ),
     );
     match status.builds.as_slice() {
         [] => line("builds", "none".to_owned()),
@@ -84,6 +89,12 @@ fn build_for_people(build: &BuildStatus) -> String {
     };
     let age = humantime::format_duration(seconds(build.running_ms));
     format!("{}, {progress}, for {age}", build.workspace)
+}
+
+/// `1 blob`, `3 blobs`.
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// Whole seconds: nobody reads the rest.
@@ -191,7 +202,7 @@ mod tests {
         uptime   1m 2s
         daemon   127.0.0.1:4000, process 7
         jobs     1 running, 0 waiting, at most 4
-        store    3.0 MiB in 3 blobs, 1 results
+        store    3.0 MiB in 3 blobs, 1 result
         build    /w, 2 of 5 units, for 3s
         ");
     }

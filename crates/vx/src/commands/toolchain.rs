@@ -33,18 +33,20 @@ fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let store = store(invocation, &environment);
     let used = used_here(invocation).ok();
     let is_used = |directory: &Utf8Path| used.as_ref().is_some_and(|used| used.sysroot == directory);
-    let mark = |is_used: bool| if is_used { " (used here)" } else { "" };
+    let mark = |is_used: bool| if is_used { " (in use)" } else { "" };
     let names = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
     for name in names {
         let is_used = used.as_ref().is_some_and(|used| used.name == name);
-        invocation.screen.answer(&format!("{name} of rustup{}", mark(is_used)));
+        invocation
+            .screen
+            .answer(&format!("{name} from rustup{}", mark(is_used)));
     }
     for KeptToolchain { names, directory } in kept(&store)? {
         let names: Vec<String> = match names.is_empty() {
             true => directory.file_name().map(str::to_owned).into_iter().collect(),
             false => names.into_iter().collect(),
         };
-        let line = format!("{} of vx{}", names.join(", "), mark(is_used(&directory)));
+        let line = format!("{} from vx{}", names.join(", "), mark(is_used(&directory)));
         invocation.screen.answer(&line);
     }
     Ok(())
@@ -77,20 +79,19 @@ fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireE
         // What is no channel can only be the name of a directory.
         let host = ToolchainWish::named(name).map(|wish| wish.host).unwrap_or_default();
         let removed = store.remove(name, &host);
-        let removed = removed.map_err(|error| machine(format!("cannot remove the toolchain `{name}`"), &error))?;
+        let removed = removed.map_err(|error| machine(format!("could not remove toolchain `{name}`"), &error))?;
         let full_name = format!("{name}-{host}");
         match removed.as_slice() {
             [] if of_rustup.iter().any(|other| other == name || *other == full_name) => {
-                return Err(WireError::new(
-                    ErrorKind::Usage,
-                    format!("the toolchain `{name}` is rustup's, and vx does not remove it"),
-                )
-                .with_help(format!("rustup toolchain uninstall {name}")));
+                return Err(
+                    WireError::new(ErrorKind::Usage, format!("toolchain `{name}` was installed by rustup"))
+                        .with_help(format!("run `rustup toolchain uninstall {name}`")),
+                );
             }
             [] => {
                 return Err(
-                    WireError::new(ErrorKind::Usage, format!("vx has not unpacked a toolchain `{name}`"))
-                        .with_help("`vx toolchain list` names those that it has"),
+                    WireError::new(ErrorKind::Usage, format!("toolchain `{name}` is not installed"))
+                        .with_help("run `vx toolchain list` to see the installed toolchains"),
                 );
             }
             removed => removed
@@ -111,7 +112,7 @@ fn which(program: &str, invocation: &mut Invocation<'_>) -> Result<(), WireError
             .with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)),
     };
     if !path.is_file() {
-        let message = format!("the toolchain {} has no program `{program}`", used.name);
+        let message = format!("toolchain `{}` does not contain `{program}`", used.name);
         return Err(WireError::new(ErrorKind::Usage, message));
     }
     invocation.screen.answer(path.as_str());
@@ -200,7 +201,7 @@ fn store(invocation: &Invocation<'_>, environment: &BTreeMap<String, String>) ->
 fn kept(store: &ToolchainStore) -> Result<Vec<KeptToolchain>, WireError> {
     store
         .kept()
-        .map_err(|error| machine("cannot read which toolchains are unpacked".to_owned(), &error))
+        .map_err(|error| machine("could not list the installed toolchains".to_owned(), &error))
 }
 
 fn variables() -> BTreeMap<String, String> {
@@ -225,9 +226,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, WireError> {
 }
 
 fn no_channel(name: &str) -> WireError {
-    let message = format!("`{name}` is no toolchain for this machine that a server has");
+    let message = format!("`{name}` is not a toolchain that can be downloaded for this machine");
     WireError::new(ErrorKind::Usage, message).with_help(format!(
-        "`stable`, `beta`, `nightly`, a version such as `1.95`, or one of these with a date; {} names the server",
+        "use `stable`, `beta`, `nightly`, a version such as `1.95`, or a channel with a date; `{}` sets the server",
         env::VX_DIST_SERVER
     ))
 }

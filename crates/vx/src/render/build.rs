@@ -74,7 +74,7 @@ impl<'a> BuildView<'a> {
     /// The last line of a fetch that is good.
     pub(crate) fn fetched(mut self) {
         self.end_of_transfers();
-        let text = format!("all that a build needs in {}", seconds(self.started.elapsed()));
+        let text = format!("everything that a build needs in {}", seconds(self.started.elapsed()));
         let Self { screen, progress, .. } = self;
         drop(progress);
         screen.status("Fetched", text);

@@ -117,7 +117,7 @@ fn color_of_environment() -> Result<Color, WireError> {
         Ok(value) if !value.is_empty() => Color::from_str(&value, false).map_err(|_| {
             WireError::new(
                 ErrorKind::Usage,
-                format!("{VARIABLE} must be auto, always or never, but is `{value}`"),
+                format!("`{VARIABLE}` must be `auto`, `always` or `never`, but is `{value}`"),
             )
         }),
         _ => Ok(Color::Auto),

@@ -1,6 +1,6 @@
-//! Which packages are bound to the place of their checkout: their build scripts write its path into `OUT_DIR` or print it, so
-//! that what one checkout holds would be wrong in another. Told by cargo's own build; vx must run their scripts, and what
-//! reads that, in every checkout.
+//! Which packages leak the path of their checkout: their build scripts write it into `OUT_DIR` or print it, so that the result
+//! of one checkout would be wrong in another. Seen in cargo's own build; vx must run these scripts, and what reads their
+//! output, in every checkout.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 /// The packages among all that cargo built in `target` from `checkout`, by name, sorted.
 pub(super) fn packages_bound_to(checkout: &Utf8Path, target: &Utf8Path) -> Result<Vec<String>> {
     let path_of_checkout = Regex::new(&regex::escape(checkout.as_str()))?;
-    // What is to be watched is no part of a result.
+    // A path that is only watched is not in the result.
     let watches = Regex::new("^cargo::?rerun-if-changed=")?;
     let mut bound = BTreeSet::new();
     for entry in WalkDir::new(target).follow_links(false) {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_are_told_by_what_their_scripts_left() {
+    fn packages_are_known_by_the_output_of_their_scripts() {
         let directory = tempfile::tempdir().unwrap();
         let target = Utf8Path::from_path(directory.path()).unwrap();
         let write = |path: &str, text: &str| {
