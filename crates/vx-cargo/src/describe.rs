@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use vx_model::{Roots, Template};
+use vx_packages::Source;
 use vx_proto::UnitLabel;
-use vx_toolchain::Source;
 
 use crate::plan::{CompileMode, PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
 use crate::settings::{Debuginfo, Profile};

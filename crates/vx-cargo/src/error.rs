@@ -3,8 +3,8 @@
 use std::io;
 
 use camino::Utf8PathBuf;
+use vx_packages::{LockfileError, PackageError, TreeError, VendorError};
 use vx_proto::{ErrorKind, WireError};
-use vx_toolchain::{LockfileError, PackageError, TreeError, VendorError};
 
 /// There is no plan.
 #[derive(Debug, thiserror::Error)]

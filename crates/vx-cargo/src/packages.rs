@@ -7,9 +7,10 @@
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vx_toolchain::{
-    CargoHome, DownloadCache, GitSource, GitStore, LockedPackage, Lockfile, PackageDir, PackageError, PackageStore,
-    RegistrySource, Source, VendoredPackage,
+use vx_download::DownloadCache;
+use vx_packages::{
+    CargoHome, GitSource, GitStore, LockedPackage, Lockfile, PackageDir, PackageError, PackageStore, RegistrySource,
+    Source, VendoredPackage,
 };
 
 use crate::make::cargo::{self, Tools};
@@ -223,7 +224,7 @@ impl<'a> Preparation<'a> {
     fn view(&mut self, directories: &[PackageDir]) -> Result<Utf8PathBuf, PlanError> {
         self.views += 1;
         let home = &self.context.home;
-        vx_toolchain::source_view(home, directories).map_err(|source| PlanError::io(home.sources(), source))
+        vx_packages::source_view(home, directories).map_err(|source| PlanError::io(home.sources(), source))
     }
 
     fn open_cargo_home(&self) -> Result<CargoHome, PlanError> {

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
-use vx_toolchain::CargoHome;
+use vx_packages::CargoHome;
 
 use crate::environment::is_set_for_children;
 use crate::{PlanContext, PlanError, SourceReplacement};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::{Root, RootedPath, Roots, Template};
+use vx_packages::{CargoHome, GitStore, RegistrySource, Source};
 use vx_proto::Goal;
-use vx_toolchain::{CargoHome, GitStore, RegistrySource, Source};
 
 use super::metadata::{Metadata, MetadataPackage};
 use super::places::locate_package;

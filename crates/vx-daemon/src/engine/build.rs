@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use vx_cargo::{Jobs, Plan, PlanContext};
+use vx_download::{DownloadCache, Transferred};
 use vx_model::{Root, Roots};
 use vx_proto::{
     BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Explanation, Goal, Outcome, Selection, UnitLabel,
     WireError,
 };
-use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore, Transferred};
+use vx_toolchain::{Caller, DistServer, Toolchain, ToolchainError, ToolchainStore};
 
 use super::environment::{Environment, passed};
 use super::files::CLOCK_TICK;

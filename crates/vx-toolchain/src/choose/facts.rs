@@ -9,12 +9,11 @@ use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use vx_download::{Checksum, FileLock};
 use vx_model::Digest;
 
 use super::identity::{self, Files, Stamp};
 use super::{Found, Toolchain, ToolchainError};
-use crate::Checksum;
-use crate::lock::FileLock;
 
 /// What is known of a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use vx_download::Checksum;
 use vx_model::Digest;
 use walkdir::WalkDir;
 
 use super::ToolchainError;
-use crate::Checksum;
 
 /// Changes whenever the meaning of an identity does.
 const FORMAT: &str = "vx-toolchain-1";

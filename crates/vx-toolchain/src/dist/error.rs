@@ -1,9 +1,9 @@
 //! Why a toolchain could not be acquired.
 
 use camino::Utf8PathBuf;
+use vx_download::{DownloadError, ParseChecksumError};
 
 use super::ComponentError;
-use crate::DownloadError;
 
 /// A toolchain could not be acquired.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +148,6 @@ pub enum ManifestError {
         /// The component.
         component: String,
         /// Why.
-        source: crate::ParseChecksumError,
+        source: ParseChecksumError,
     },
 }

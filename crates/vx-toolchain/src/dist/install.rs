@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::publish_directory;
 
 use super::AcquireError;
 use super::select::Component;
 use super::unpack::{Limits, Unpacker};
-use crate::publish::publish_directory;
 
 /// The layout of installed toolchains, as in `lib/rustlib/rust-installer-version`.
 const INSTALLER_VERSION: &str = "3\n";

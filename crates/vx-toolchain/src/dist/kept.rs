@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::{Checksum, FileLock};
 
 use super::store::{Memo, ToolchainStore, lock_of};
-use crate::lock::FileLock;
 
 /// An unpacked toolchain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl ToolchainStore {
 
 /// Nothing else may be named: a name becomes part of a path.
 fn is_digest(name: &str) -> bool {
-    name.parse::<crate::Checksum>().is_ok()
+    name.parse::<Checksum>().is_ok()
 }
 
 /// Takes the whole directory away at once, so that nobody finds a part of a toolchain.

@@ -8,12 +8,11 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use url::Url;
+use vx_download::{Checksum, DownloadCache, DownloadError, FileLock};
 
 use super::manifest::Manifest;
 use super::{AcquireError, DistServer, channel};
 use crate::choose::ChannelName;
-use crate::lock::FileLock;
-use crate::{Checksum, DownloadCache, DownloadError};
 
 /// How long a moving channel is believed to have stayed where it was.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use vx_download::{Checksum, ParseChecksumError};
 
 use super::ManifestError;
-use crate::Checksum;
 
 /// The target of components that are the same for all.
 pub(super) const EVERY_TARGET: &str = "*";
@@ -127,7 +127,7 @@ impl Manifest {
 }
 
 impl RawTarget {
-    fn archives(self) -> Result<Vec<Archive>, crate::ParseChecksumError> {
+    fn archives(self) -> Result<Vec<Archive>, ParseChecksumError> {
         if !self.available {
             return Ok(Vec::new());
         }

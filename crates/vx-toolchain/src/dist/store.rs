@@ -12,13 +12,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use vx_download::{Checksum, DownloadCache, FileLock};
 
 use super::lookup::Lookup;
 use super::manifest::Manifest;
 use super::select::{Component, select};
 use super::{AcquireError, DistServer, install};
-use crate::lock::FileLock;
-use crate::{Checksum, DownloadCache};
 
 /// Downloads at a time.
 const PARALLEL: usize = 4;

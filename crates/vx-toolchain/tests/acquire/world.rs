@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_dist_server::{Archive, Channel, DistServer, Format, Shelf};
-use vx_toolchain::{AcquireError, Acquired, DownloadCache, ToolchainStore, ToolchainWish};
+use vx_download::DownloadCache;
+use vx_toolchain::{AcquireError, Acquired, ToolchainStore, ToolchainWish};
 
 pub(crate) const RELEASE: &str = "1.1.1";
 pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";

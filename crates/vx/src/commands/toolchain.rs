@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::{DownloadCache, Transferred};
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
 use vx_toolchain::{
-    AcquireError, Caller, DistServer, DownloadCache, KeptToolchain, Toolchain, ToolchainError, ToolchainStore,
-    ToolchainWish, Transferred,
+    AcquireError, Caller, DistServer, KeptToolchain, Toolchain, ToolchainError, ToolchainStore, ToolchainWish,
 };
 
 use crate::Invocation;

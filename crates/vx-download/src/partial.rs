@@ -14,7 +14,7 @@ use crate::Checksum;
 
 /// Held by whoever downloads.
 #[derive(Debug)]
-pub(super) struct Partial {
+pub(crate) struct Partial {
     path: Utf8PathBuf,
     file: File,
     hasher: Sha256,
@@ -23,7 +23,7 @@ pub(super) struct Partial {
 
 impl Partial {
     /// The partial file at `path`, made where it is not there; what it holds is read once, for the checksum.
-    pub(super) fn open(path: &Utf8Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Utf8Path) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -57,12 +57,12 @@ impl Partial {
     }
 
     /// Bytes that are there.
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Forgets what is there.
-    pub(super) fn restart(&mut self) -> io::Result<()> {
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.hasher = Sha256::new();
@@ -70,7 +70,7 @@ impl Partial {
         Ok(())
     }
 
-    pub(super) fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.file.write_all(chunk)?;
         self.hasher.update(chunk);
         self.size += chunk.len() as u64;
@@ -78,18 +78,18 @@ impl Partial {
     }
 
     /// The checksum of what is there.
-    pub(super) fn checksum(&self) -> Checksum {
+    pub(crate) fn checksum(&self) -> Checksum {
         Checksum(self.hasher.clone().finalize().into())
     }
 
     /// Gives the file its final name.
-    pub(super) fn publish(self, path: &Utf8Path) -> io::Result<()> {
+    pub(crate) fn publish(self, path: &Utf8Path) -> io::Result<()> {
         drop(self.file);
         std::fs::rename(&self.path, path)
     }
 
     /// Removes the file.
-    pub(super) fn discard(self) -> io::Result<()> {
+    pub(crate) fn discard(self) -> io::Result<()> {
         drop(self.file);
         std::fs::remove_file(&self.path)
     }

@@ -9,14 +9,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 /// Held for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct FileLock {
+pub struct FileLock {
     file: File,
     path: Utf8PathBuf,
 }
 
 impl FileLock {
     /// Takes the lock at `path`, making missing directories; blocks the thread while somebody else holds it.
-    pub(crate) fn acquire(path: &Utf8Path) -> io::Result<Self> {
+    pub fn acquire(path: &Utf8Path) -> io::Result<Self> {
         loop {
             let file = open(path)?;
             file.lock()?;
@@ -27,7 +27,7 @@ impl FileLock {
     }
 
     /// As [`FileLock::acquire`], without blocking the thread.
-    pub(crate) async fn acquire_async(path: &Utf8Path) -> io::Result<Self> {
+    pub async fn acquire_async(path: &Utf8Path) -> io::Result<Self> {
         let file = open(path)?;
         match file.try_lock() {
             Ok(()) if is_current(&file, path)? => return Ok(Self::new(file, path)),

@@ -44,7 +44,7 @@ pub enum UnpackError {
 }
 
 /// Unpacks the archive of `package` into the empty directory `to`, for Cargo to read as part of a directory source.
-pub(super) fn unpack(package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path) -> Result<(), UnpackError> {
+pub(crate) fn unpack(package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path) -> Result<(), UnpackError> {
     let file = File::open(archive)?;
     let limit = file.metadata()?.len().saturating_mul(LARGEST_RATIO).max(ALWAYS_ALLOWED);
     let prefix = format!("{}-{}", package.name, package.version);

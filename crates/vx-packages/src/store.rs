@@ -1,31 +1,17 @@
-//! Packages on this machine: fetched, unpacked once, never changed.
+//! The store of packages: where archives come from, and where they are unpacked to.
 //!
 //! Archives come from registries, through the download cache, or from directories of archives; vendored packages are
 //! copied. What takes more than an HTTP request (git, registries that ask who you are) is fetched by Cargo, into a home
-//! of its own that [`CargoHome`] lays out, and taken over from there.
-
-mod cargo_home;
-mod git;
-mod registry;
-mod tree;
-pub(crate) mod unpack;
-mod vendored;
-mod view;
+//! of its own that [`CargoHome`](crate::CargoHome) lays out, and taken over from there.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _};
+use vx_download::{Checksum, DownloadCache, DownloadError, publish_directory};
 use vx_home::VxHome;
 
-pub use cargo_home::CargoHome;
-pub use git::GitStore;
-pub use registry::{CRATES_IO_INDEX, Registry};
-pub use tree::TreeError;
-pub use unpack::UnpackError;
-pub use vendored::{VendorError, VendoredPackage};
-pub use view::source_view;
-
-use crate::publish::publish_directory;
-use crate::{Checksum, DownloadCache, DownloadError, LockedPackage};
+use crate::registry::{Registry, RegistryError};
+use crate::vendored::{self, VendorError, VendoredPackage};
+use crate::{LockedPackage, UnpackError, unpack};
 
 /// Downloads at a time.
 const PARALLEL: usize = 16;
@@ -55,7 +41,7 @@ pub enum PackageError {
         /// Its version.
         version: String,
         /// Why.
-        source: DownloadError,
+        source: RegistryError,
     },
     /// What was downloaded cannot be unpacked.
     #[error("cannot unpack {name} {version}")]
@@ -179,7 +165,7 @@ impl PackageStore {
         origin: &Origin,
         package: &LockedPackage,
         fetching: &(dyn Fn(&LockedPackage) + Send + Sync),
-    ) -> Result<Option<Utf8PathBuf>, DownloadError> {
+    ) -> Result<Option<Utf8PathBuf>, RegistryError> {
         let checksum = package.checksum;
         let here = tokio::task::block_in_place(|| match self.downloads.find(checksum)? {
             Some(found) => Ok(Some(found)),
@@ -195,7 +181,7 @@ impl PackageStore {
             return Ok(None);
         };
         fetching(package);
-        self.downloads.fetch(checksum, &url, LARGEST_ARCHIVE).await.map(Some)
+        Ok(Some(self.downloads.fetch(checksum, &url, LARGEST_ARCHIVE).await?))
     }
 
     fn adopt(
@@ -233,6 +219,6 @@ impl PackageStore {
     }
 }
 
-fn directory_of(home: &VxHome, name: &str, version: &str, content: Checksum) -> Utf8PathBuf {
+pub(crate) fn directory_of(home: &VxHome, name: &str, version: &str, content: Checksum) -> Utf8PathBuf {
     home.packages().join(format!("{name}-{version}-{content}"))
 }

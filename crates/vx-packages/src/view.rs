@@ -5,11 +5,10 @@
 use std::io;
 
 use camino::Utf8PathBuf;
+use vx_download::{Checksum, publish_directory};
 use vx_home::VxHome;
 
-use super::PackageDir;
-use crate::Checksum;
-use crate::publish::publish_directory;
+use crate::PackageDir;
 
 /// The directory source with exactly `packages`, made where it is not there yet; absolute. Blocks.
 pub fn source_view(home: &VxHome, packages: &[PackageDir]) -> io::Result<Utf8PathBuf> {
@@ -32,11 +31,11 @@ pub fn source_view(home: &VxHome, packages: &[PackageDir]) -> io::Result<Utf8Pat
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {
-        pub(super) fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
+        pub(crate) fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
             std::os::unix::fs::symlink(to, at)
         }
     } else {
-        pub(super) fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
+        pub(crate) fn link(to: &camino::Utf8Path, at: &camino::Utf8Path) -> io::Result<()> {
             std::os::windows::fs::symlink_dir(to, at)
         }
     }

@@ -5,14 +5,31 @@
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use url::Url;
+use vx_download::{DownloadCache, DownloadError};
 
-use crate::{DownloadCache, DownloadError, LockedPackage};
+use crate::LockedPackage;
 
 /// The index of crates.io.
 pub const CRATES_IO_INDEX: &str = "https://index.crates.io/";
 
 /// No index says more of itself.
 const LARGEST_CONFIG: usize = 64 * 1024;
+
+/// A registry does not give an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// A request to it failed.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// It does not say where its packages are.
+    #[error("the registry {index} does not say where its packages are")]
+    Config {
+        /// Its index.
+        index: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
 
 /// A sparse registry.
 #[derive(Debug)]
@@ -44,11 +61,11 @@ impl Registry {
     }
 
     /// Where the archive of `package` is; none where the registry wants to know who asks.
-    pub(super) async fn archive(
+    pub(crate) async fn archive(
         &self,
         package: &LockedPackage,
         downloads: &DownloadCache,
-    ) -> Result<Option<Url>, DownloadError> {
+    ) -> Result<Option<Url>, RegistryError> {
         let config = self.config.get_or_try_init(|| self.ask(downloads)).await?;
         let address = config.as_ref().map(|config| Url::parse(&fill(&config.dl, package)));
         address
@@ -56,7 +73,7 @@ impl Registry {
             .map_err(|error| self.unusable(std::io::Error::other(error)))
     }
 
-    async fn ask(&self, downloads: &DownloadCache) -> Result<Option<Config>, DownloadError> {
+    async fn ask(&self, downloads: &DownloadCache) -> Result<Option<Config>, RegistryError> {
         let url = self
             .index
             .join("config.json")
@@ -69,8 +86,8 @@ impl Registry {
         Ok(Some(config).filter(|config| !config.needs_login))
     }
 
-    fn unusable(&self, source: std::io::Error) -> DownloadError {
-        DownloadError::Registry {
+    fn unusable(&self, source: std::io::Error) -> RegistryError {
+        RegistryError::Config {
             index: self.index.to_string(),
             source,
         }
@@ -113,7 +130,7 @@ fn prefix(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::Checksum;
+    use vx_download::Checksum;
 
     use super::*;
 

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
+use vx_download::{Checksum, publish_directory};
 use vx_home::VxHome;
 
-use super::tree::{self, Entry, Kind, TreeError};
-use super::{PackageDir, directory_of};
-use crate::Checksum;
-use crate::publish::publish_directory;
+use crate::PackageDir;
+use crate::store::directory_of;
+use crate::tree::{self, Entry, Kind, TreeError};
 
 /// What Cargo keeps the checksums of a vendored package in.
 const CHECKSUMS: &str = ".cargo-checksum.json";
@@ -54,7 +54,7 @@ pub struct VendoredPackage {
 }
 
 /// Takes those of `packages` (name, version) that are in `vendor`.
-pub(super) fn take(
+pub(crate) fn take(
     home: &VxHome,
     vendor: &Utf8Path,
     packages: &BTreeSet<(&str, &str)>,

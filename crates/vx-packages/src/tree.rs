@@ -4,10 +4,10 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
+use vx_download::Checksum;
 use walkdir::WalkDir;
 
-use super::view::link;
-use crate::Checksum;
+use crate::view::link;
 
 /// A directory cannot be copied.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ impl From<io::Error> for TreeError {
 
 /// What is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Files of a user's, who may write to them.
     Files,
     /// A checkout of git's. Its objects, which nobody writes to once they are there, share their place on disk.
@@ -39,15 +39,15 @@ pub(super) enum Kind {
 }
 
 /// A file or link in a tree.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Its path below the top.
-    pub(super) path: Utf8PathBuf,
+    pub(crate) path: Utf8PathBuf,
     /// Whether it is a symbolic link.
-    pub(super) is_link: bool,
+    pub(crate) is_link: bool,
 }
 
 /// All files and links below `top`, sorted by path.
-pub(super) fn entries(top: &Utf8Path) -> Result<Vec<Entry>, TreeError> {
+pub(crate) fn entries(top: &Utf8Path) -> Result<Vec<Entry>, TreeError> {
     let mut found = Vec::new();
     for entry in WalkDir::new(top).min_depth(1) {
         let entry = entry.map_err(|error| failed(top)(error.into()))?;
@@ -67,7 +67,7 @@ pub(super) fn entries(top: &Utf8Path) -> Result<Vec<Entry>, TreeError> {
 }
 
 /// Copies everything below `from` to the directory `to`; but for repositories, for nobody to write to.
-pub(super) fn copy(from: &Utf8Path, to: &Utf8Path, kind: Kind) -> Result<(), TreeError> {
+pub(crate) fn copy(from: &Utf8Path, to: &Utf8Path, kind: Kind) -> Result<(), TreeError> {
     for entry in entries(from)? {
         let (source, target) = (from.join(&entry.path), to.join(&entry.path));
         copy_entry(&entry, &source, &target, kind).map_err(failed(&source))?;
@@ -107,7 +107,7 @@ fn is_git_object(path: &Utf8Path) -> bool {
 }
 
 /// The content of everything below `top`, and which files are executable.
-pub(super) fn digest(
+pub(crate) fn digest(
     top: &Utf8Path,
     entries: &[Entry],
     of: impl Fn(&Entry) -> Result<Checksum, TreeError>,
@@ -121,7 +121,7 @@ pub(super) fn digest(
 }
 
 /// The content of a file.
-pub(super) fn file_digest(path: &Utf8Path) -> Result<Checksum, TreeError> {
+pub(crate) fn file_digest(path: &Utf8Path) -> Result<Checksum, TreeError> {
     let digest = || Checksum::of_reader(std::fs::File::open(path)?);
     digest().map(|(digest, _)| digest).map_err(failed(path))
 }

@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::{Checksum, publish_directory};
 use vx_home::VxHome;
 
-use super::tree::{self, Kind, TreeError};
-use super::view::link;
-use crate::publish::publish_directory;
-use crate::{Checksum, GitSource};
+use crate::GitSource;
+use crate::tree::{self, Kind, TreeError};
+use crate::view::link;
 
 /// What is the user's: his configuration and his secrets.
 const OF_THE_USER: [&str; 4] = ["config.toml", "config", "credentials.toml", "credentials"];

@@ -3,11 +3,11 @@
 //! A commit names its content, so two homes and two checkouts of a project agree about the path below `$VX_HOME`.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::publish_directory;
 use vx_home::VxHome;
 
-use super::tree::{self, Kind, TreeError};
 use crate::GitSource;
-use crate::publish::publish_directory;
+use crate::tree::{self, Kind, TreeError};
 
 /// Written by Cargo when a checkout is complete; none of the repository's files.
 const CARGO_OK: &str = ".cargo-ok";

@@ -4,22 +4,19 @@
 //! lock per hash, so that any number of processes make one request. What an interrupted transfer has brought stays beside
 //! it and is continued.
 
-mod partial;
-
 use std::fmt;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use reqwest::header::{CONTENT_RANGE, HeaderMap, RANGE, RETRY_AFTER};
-use reqwest::{Client, NoProxy, Proxy, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use crate::Checksum;
-use crate::lock::FileLock;
-
-use partial::Partial;
+use crate::partial::Partial;
+use crate::proxies::Proxies;
+use crate::{Checksum, DownloadError, FileLock, ProgressHook, Transferred};
 
 /// How often a transfer is tried in all.
 const TRIES: u32 = 5;
@@ -33,145 +30,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 const PROGRESS: Duration = Duration::from_millis(100);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(30);
-
-/// A download failed.
-#[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
-    /// The network may not be used.
-    #[error("{url} is not in the download cache, and downloads are switched off (offline)")]
-    Offline {
-        /// What was wanted.
-        url: String,
-    },
-    /// The content is not what was promised.
-    #[error("{url} has the SHA-256 {found}, not the expected {expected}")]
-    Mismatch {
-        /// What was fetched.
-        url: String,
-        /// What a lock file or manifest promises.
-        expected: Checksum,
-        /// What came.
-        found: Checksum,
-    },
-    /// The content is larger than anything of its kind.
-    #[error("{url} is larger than {limit} bytes")]
-    TooLarge {
-        /// What was fetched.
-        url: String,
-        /// The bound, in bytes.
-        limit: u64,
-    },
-    /// The server refused.
-    #[error("{url} was refused by the server: {status}")]
-    Status {
-        /// What was wanted.
-        url: String,
-        /// The answer.
-        status: StatusCode,
-        /// How long the server wants us to wait before we ask again.
-        retry_after: Option<Duration>,
-    },
-    /// The transfer broke, as often as it was tried.
-    #[error("{url} could not be fetched")]
-    Transfer {
-        /// What was wanted.
-        url: String,
-        /// Why, the last time.
-        source: reqwest::Error,
-    },
-    /// A registry does not say where its packages are.
-    #[error("the registry {index} does not say where its packages are")]
-    Registry {
-        /// Its index.
-        index: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The cache cannot be read or written.
-    #[error("the download cache cannot be used: {path}")]
-    Cache {
-        /// File or directory.
-        path: Utf8PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl DownloadError {
-    /// Whether another try may bring something else.
-    pub(crate) fn is_passing(&self) -> bool {
-        match self {
-            Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
-            Self::Transfer { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// How long the server wants us to wait.
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-}
-
-/// How far a transfer is.
-#[derive(Debug, Clone, Copy)]
-pub struct Transferred<'a> {
-    /// What is fetched.
-    pub url: &'a Url,
-    /// Bytes that are there. The first time it is told, those of a try that was interrupted earlier.
-    pub done: u64,
-    /// Bytes in all, where the server says so.
-    pub total: Option<u64>,
-}
-
-impl Transferred<'_> {
-    /// Name of the file, for people.
-    pub fn file(&self) -> String {
-        let segments: Vec<&str> = self.url.path_segments().into_iter().flatten().collect();
-        match segments.as_slice() {
-            // What Cargo appends where a registry's `dl` has no markers: `/{crate}/{version}/download`.
-            [.., name, version, "download"] => format!("{name}-{version}.crate"),
-            [.., file] => (*file).to_owned(),
-            [] => self.url.to_string(),
-        }
-    }
-}
-
-/// Told when a transfer begins, when it ends, and several times a second between.
-pub type ProgressHook = Arc<dyn Fn(Transferred<'_>) + Send + Sync>;
-
-/// How servers are reached; empty texts count as none.
-#[derive(Debug, Clone, Default)]
-struct Proxies {
-    http: Option<String>,
-    https: Option<String>,
-    all: Option<String>,
-    /// Hosts that are reached directly.
-    none: Option<String>,
-}
-
-impl Proxies {
-    /// In the order in which they are asked whether they are for a server.
-    fn each(&self) -> Result<Vec<Proxy>, reqwest::Error> {
-        type Make = fn(&str) -> reqwest::Result<Proxy>;
-        let all: [(&Option<String>, Make); 3] = [
-            (&self.http, |address| Proxy::http(address)),
-            (&self.https, |address| Proxy::https(address)),
-            (&self.all, |address| Proxy::all(address)),
-        ];
-        let none = self.none.as_deref().and_then(NoProxy::from_string);
-        let mut proxies = Vec::new();
-        for (address, make) in all {
-            if let Some(address) = address.as_deref().filter(|address| !address.is_empty()) {
-                proxies.push(make(address)?.no_proxy(none.clone()));
-            }
-        }
-        Ok(proxies)
-    }
-}
 
 /// Downloads by SHA-256. A clone is the same cache.
 #[derive(Clone)]
@@ -223,15 +81,8 @@ impl DownloadCache {
     /// `https_proxy`, `all_proxy`, but for the hosts of `no_proxy`; all but the first in capitals too. Without this,
     /// servers are reached directly.
     pub fn with_proxies_of(self, variable: impl Fn(&str) -> Option<String>) -> Self {
-        let either = |name: &str| variable(name).or_else(|| variable(&name.to_uppercase()));
         Self {
-            proxies: Proxies {
-                // In capitals, it could be a header `Proxy:` that a server handed to a program.
-                http: variable("http_proxy"),
-                https: either("https_proxy"),
-                all: either("all_proxy"),
-                none: either("no_proxy"),
-            },
+            proxies: Proxies::of(variable),
             ..self
         }
     }

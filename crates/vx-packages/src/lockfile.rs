@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use vx_download::Checksum;
 
-use crate::{Checksum, GitSource, ParseSourceError, RegistrySource, Source};
+use crate::{GitSource, ParseSourceError, RegistrySource, Source};
 
 /// A package of a registry that a lock file names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! `Checksum`: the SHA-256 that a lock file or an index promises for a download.
 //!
-//! A [`vx_model::Digest`] also holds the length, which nobody publishes for packages; hence a type of its own.
+//! The `Digest` of a blob also holds the length, which nobody publishes for packages; hence a type of its own.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -39,7 +39,7 @@ impl Checksum {
 
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&vx_model::hex(&self.0))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -58,9 +58,14 @@ impl FromStr for Checksum {
     type Err = ParseChecksumError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        vx_model::unhex(text)
-            .map(Self)
-            .ok_or_else(|| ParseChecksumError(text.to_owned()))
+        let refused = || ParseChecksumError(text.to_owned());
+        // One content has one name: the other spelling would be another file.
+        if text.contains(|character: char| character.is_ascii_uppercase()) {
+            return Err(refused());
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| refused())?;
+        Ok(Self(bytes))
     }
 }
 

@@ -4,13 +4,13 @@ use std::io;
 
 use camino::Utf8Path;
 
-use crate::lock::FileLock;
+use crate::FileLock;
 
 /// Makes the directory `path` by calling `fill` with an empty one, unless it is there already.
 ///
 /// A directory that exists is complete: it gets its name by a rename. What a killed process left is removed by the
 /// next one that wants the same directory.
-pub(crate) fn publish_directory<E: From<io::Error>>(
+pub fn publish_directory<E: From<io::Error>>(
     path: &Utf8Path,
     fill: impl FnOnce(&Utf8Path) -> Result<(), E>,
 ) -> Result<(), E> {

@@ -1,0 +1,83 @@
+//! Why a download failed.
+
+use std::io;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use reqwest::StatusCode;
+
+use crate::Checksum;
+
+/// A download failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The network may not be used.
+    #[error("{url} is not in the download cache, and downloads are switched off (offline)")]
+    Offline {
+        /// What was wanted.
+        url: String,
+    },
+    /// The content is not what was promised.
+    #[error("{url} has the SHA-256 {found}, not the expected {expected}")]
+    Mismatch {
+        /// What was fetched.
+        url: String,
+        /// What a lock file or manifest promises.
+        expected: Checksum,
+        /// What came.
+        found: Checksum,
+    },
+    /// The content is larger than anything of its kind.
+    #[error("{url} is larger than {limit} bytes")]
+    TooLarge {
+        /// What was fetched.
+        url: String,
+        /// The bound, in bytes.
+        limit: u64,
+    },
+    /// The server refused.
+    #[error("{url} was refused by the server: {status}")]
+    Status {
+        /// What was wanted.
+        url: String,
+        /// The answer.
+        status: StatusCode,
+        /// How long the server wants us to wait before we ask again.
+        retry_after: Option<Duration>,
+    },
+    /// The transfer broke, as often as it was tried.
+    #[error("{url} could not be fetched")]
+    Transfer {
+        /// What was wanted.
+        url: String,
+        /// Why, the last time.
+        source: reqwest::Error,
+    },
+    /// The cache cannot be read or written.
+    #[error("the download cache cannot be used: {path}")]
+    Cache {
+        /// File or directory.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl DownloadError {
+    /// Whether another try may bring something else.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
+            Self::Transfer { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// How long the server wants us to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
