@@ -36,17 +36,39 @@ pub fn in_directory(unpack: impl FnOnce(&Utf8Path)) -> io::Result<()> {
     Ok(())
 }
 
-/// An entry that `tar` itself may refuse to write.
-pub fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
+/// The header of an entry that `tar` itself may refuse to write.
+pub fn header(name: &str, kind: EntryType, size: u64) -> Header {
     let mut header = Header::new_ustar();
     let name = &name.as_bytes()[..name.len().min(99)];
     header.as_mut_bytes()[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
-    header.set_size(content.len() as u64);
-    header.set_mode(0o644);
+    header.set_size(size);
+    header.set_mode(0o755);
+    header.set_mtime(1_000_000_000);
+    header.set_cksum();
+    header
+}
+
+/// An entry; `link` is where it leads, if it is a link.
+pub fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = header(name, kind, content.len() as u64);
+    // Where the target has no room, the entry has none.
     let _ = header.set_link_name_literal(link.as_bytes());
     header.set_cksum();
     let mut bytes = [header.as_bytes(), content].concat();
     bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+/// A tar file of entries: path, kind, content; of a symbolic link, where it leads.
+pub fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, kind, content) in entries {
+        bytes.extend(match *kind {
+            EntryType::Symlink => entry(name, *kind, &String::from_utf8_lossy(content), b""),
+            kind => entry(name, kind, "", content),
+        });
+    }
+    bytes.resize(bytes.len() + 1024, 0);
     bytes
 }

@@ -2,6 +2,7 @@
 //!
 //! What is fetched, and who promises its checksum, is not decided here.
 
+pub mod archive;
 mod cache;
 mod checksum;
 mod error;

@@ -4,18 +4,24 @@
 
 use std::io;
 
+use vx_download::archive::{Limits, Unpacker};
 use vx_download::fuzzing::in_directory;
 
-use crate::{Lockfile, unpack};
+use crate::Lockfile;
+use crate::unpack::{Below, RULES};
 
 /// What an archive may unpack to here.
-const LIMIT: u64 = 64 * 1024;
+const LIMITS: Limits = Limits {
+    bytes: 64 * 1024,
+    entries: 100,
+};
 
 /// The tar file of a package, decompressed.
 pub fn package_archive(bytes: &[u8]) -> io::Result<()> {
     in_directory(|directory| {
         // Refused or not, it stays where it belongs.
-        let _ = unpack::unpack_entries(bytes, "p-1.0.0", directory, LIMIT);
+        let mut layout = Below("p-1.0.0".to_owned());
+        let _ = Unpacker::new(directory, RULES, &|| false).unpack_tar(bytes, LIMITS, &mut layout);
     })
 }
 

@@ -22,6 +22,5 @@ pub use registry::{CRATES_IO_INDEX, Registry, RegistryError};
 pub use source::{GitReference, GitSource, ParseSourceError, RegistrySource, Source};
 pub use store::{Origin, PackageDir, PackageError, PackageStore};
 pub use tree::TreeError;
-pub use unpack::UnpackError;
 pub use vendored::{VendorError, VendoredPackage};
 pub use view::source_view;

@@ -6,12 +6,13 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _};
+use vx_download::archive::ArchiveError;
 use vx_download::{Checksum, DownloadCache, DownloadError, publish_directory};
 use vx_home::VxHome;
 
 use crate::registry::{Registry, RegistryError};
 use crate::vendored::{self, VendorError, VendoredPackage};
-use crate::{LockedPackage, UnpackError, unpack};
+use crate::{LockedPackage, unpack};
 
 /// Downloads at a time.
 const PARALLEL: usize = 16;
@@ -51,7 +52,7 @@ pub enum PackageError {
         /// Its version.
         version: String,
         /// Why.
-        source: UnpackError,
+        source: ArchiveError,
     },
     /// It is not on this machine, and only Cargo can fetch it: it knows who the user is, and other protocols.
     #[error("{name} {version} is not on this machine, and Cargo has not fetched it")]
@@ -208,14 +209,14 @@ impl PackageStore {
         Ok(None)
     }
 
-    async fn unpack(&self, package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path) -> Result<(), UnpackError> {
+    async fn unpack(&self, package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path) -> Result<(), ArchiveError> {
         let (package, archive, to) = (package.clone(), archive.to_owned(), to.to_owned());
         let unpacked = tokio::task::spawn_blocking(move || {
             publish_directory(&to, |partial| unpack::unpack(&package, &archive, partial))
         });
         unpacked
             .await
-            .unwrap_or_else(|panicked| Err(UnpackError::from(std::io::Error::other(panicked))))
+            .unwrap_or_else(|panicked| Err(ArchiveError::from(std::io::Error::other(panicked))))
     }
 }
 

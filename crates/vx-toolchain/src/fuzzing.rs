@@ -5,23 +5,28 @@
 use std::io;
 
 use camino::Utf8Path;
+use vx_download::archive::{Limits, Unpacker};
 use vx_download::fuzzing::in_directory;
 
 use crate::choose::toolchain_file;
-use crate::dist::{manifest, unpack as component};
+use crate::dist::component::{Contents, RULES};
+use crate::dist::manifest;
 
 /// What an archive may unpack to here.
-const LIMIT: u64 = 64 * 1024;
+const LIMITS: Limits = Limits {
+    bytes: 64 * 1024,
+    entries: 100,
+};
 
 /// The tar file of a toolchain's component, decompressed.
 pub fn component_archive(bytes: &[u8]) -> io::Result<()> {
-    let limits = component::Limits {
-        bytes: LIMIT,
-        entries: 100,
-    };
     in_directory(|directory| {
         // Refused or not, it stays where it belongs.
-        let _ = component::Unpacker::new(directory, &|| false).unpack_tar(bytes, limits);
+        let mut unpacker = Unpacker::new(directory, RULES, &|| false);
+        let mut contents = Contents::default();
+        if unpacker.unpack_tar(bytes, LIMITS, &mut contents).is_ok() {
+            let _ = contents.check(&unpacker);
+        }
     })
 }
 

@@ -1,9 +1,8 @@
 //! Why a toolchain could not be acquired.
 
 use camino::Utf8PathBuf;
+use vx_download::archive::ArchiveError;
 use vx_download::{DownloadError, ParseChecksumError};
-
-use super::ComponentError;
 
 /// A toolchain could not be acquired.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +93,7 @@ pub enum AcquireError {
         /// The component.
         component: String,
         /// Why.
-        source: ComponentError,
+        source: ArchiveError,
     },
     /// The disk.
     #[error("{path} cannot be read or written")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use vx_download::archive::Format;
 use vx_download::{Checksum, ParseChecksumError};
 
 use super::ManifestError;
@@ -31,14 +32,6 @@ pub(super) struct Archive {
     /// Where the manifest says that it is.
     pub(super) url: String,
     pub(super) checksum: Checksum,
-}
-
-/// How an archive is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Zst,
-    Xz,
-    Gz,
 }
 
 #[derive(Deserialize)]

@@ -54,7 +54,7 @@ async fn two_components_with_one_file_are_refused() {
     let rustc = archive("rustc", "rustc").with("share/cargo", b"mine", false);
     let world = World::with_shelf(shelf(&release_with(&rustc)));
     let error = world.acquire(&wish("stable")).await.unwrap_err();
-    assert!(describe(&error).contains("already there"), "{}", describe(&error));
+    assert!(describe(&error).contains("already exists"), "{}", describe(&error));
     assert_eq!(world.toolchains(), [""; 0]);
 }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use tar::{Entry, PaxExtensions};
 
-use super::ComponentError;
+use super::ArchiveError;
 
 /// No file system has longer paths.
 const LONGEST: u64 = 64 * 1024;
@@ -27,7 +27,7 @@ pub(super) struct Names {
 
 impl Announced {
     /// Takes note of an entry that only speaks of the next one or of the archive; says whether it does.
-    pub(super) fn note(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<bool, ComponentError> {
+    pub(super) fn note(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<bool, ArchiveError> {
         let kind = entry.header().entry_type();
         if kind.is_gnu_longname() {
             self.name = Some(read(entry)?);
@@ -42,7 +42,7 @@ impl Announced {
                     b"path" => self.name = value(),
                     b"linkpath" => self.link = value(),
                     // A header has room for eight GiB.
-                    b"size" => return Err(layout("an entry in it has its size elsewhere")),
+                    b"size" => return Err(ArchiveError::layout("the size of an entry is not in its header")),
                     _ => {}
                 }
             }
@@ -67,20 +67,14 @@ impl Announced {
     }
 }
 
-fn read(entry: &mut impl Read) -> Result<Vec<u8>, ComponentError> {
+fn read(entry: &mut impl Read) -> Result<Vec<u8>, ArchiveError> {
     let mut name = Vec::new();
     entry.take(LONGEST + 1).read_to_end(&mut name)?;
     if name.len() as u64 > LONGEST {
-        return Err(layout("a name in it is too long"));
+        return Err(ArchiveError::layout("a name in it is too long"));
     }
     if name.last() == Some(&0) {
         name.pop();
     }
     Ok(name)
-}
-
-fn layout(reason: &str) -> ComponentError {
-    ComponentError::Layout {
-        reason: reason.to_owned(),
-    }
 }

@@ -1,12 +1,25 @@
 //! Archives made by hand: `tar::Builder` refuses to write what is tested here.
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
+use std::time::SystemTime;
 
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use tar::EntryType;
+
+use super::paths::{plain_components, stays_inside};
 use super::*;
+use crate::fuzzing::{archive, header};
 
 const LIMITS: Limits = Limits {
     bytes: 64 * 1024,
     entries: 20,
+};
+
+/// Everything may be there, once.
+const RULES: Rules = Rules {
+    has_links: true,
+    replaces: false,
+    keeps_times: true,
 };
 
 /// An entry: path, kind, content; for a link, where it leads.
@@ -15,38 +28,22 @@ type Made<'a> = (&'a str, EntryType, &'a [u8]);
 const FILE: EntryType = EntryType::Regular;
 const LINK: EntryType = EntryType::Symlink;
 
-fn header(name: &str, kind: EntryType, size: u64) -> tar::Header {
-    let mut header = tar::Header::new_ustar();
-    header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(0o755);
-    header.set_mtime(1_000_000_000);
-    header.set_cksum();
-    header
-}
+/// What lies in `t/c` is unpacked, what lies beside it is not.
+struct Part;
 
-fn archive(entries: &[Made<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, kind, content) in entries {
-        if *kind == LINK {
-            let mut header = header(name, *kind, 0);
-            header.set_link_name_literal(content).unwrap();
-            header.set_cksum();
-            bytes.extend_from_slice(header.as_bytes());
-            continue;
-        }
-        bytes.extend_from_slice(header(name, *kind, content.len() as u64).as_bytes());
-        bytes.extend_from_slice(content);
-        bytes.resize(bytes.len().next_multiple_of(512), 0);
+impl Layout for Part {
+    fn destination(&mut self, path: &[&str], _: bool, _: &mut dyn Read) -> Result<Destination, ArchiveError> {
+        Ok(match path {
+            ["t", "c", path @ ..] => Destination::Path(path.iter().collect()),
+            ["t", ..] => Destination::Nowhere,
+            _ => Destination::Outside,
+        })
     }
-    bytes.resize(bytes.len() + 1024, 0);
-    bytes
 }
 
-/// A component `c` that lists nothing, with more entries.
+/// An archive with something beside the part, and more entries.
 fn component<'a>(entries: &[Made<'a>]) -> Vec<u8> {
-    let mut all: Vec<Made<'a>> = vec![("t/components", FILE, b"c\n"), ("t/c/manifest.in", FILE, b"")];
+    let mut all: Vec<Made<'a>> = vec![("t/components", FILE, b"c\n"), ("t/other", FILE, b"")];
     all.extend_from_slice(entries);
     archive(&all)
 }
@@ -64,13 +61,13 @@ impl Directory {
         Utf8Path::from_path(self.0.path()).unwrap().join("to")
     }
 
-    fn unpack(&self, archive: &[u8]) -> Result<String, ComponentError> {
-        Unpacker::new(&self.to(), &|| false).unpack_tar(archive, LIMITS)
+    fn unpack(&self, archive: &[u8]) -> Result<(), ArchiveError> {
+        Unpacker::new(&self.to(), RULES, &|| false).unpack_tar(archive, LIMITS, &mut Part)
     }
 }
 
 /// Unpacks into a directory of its own, beside which nothing may appear.
-fn try_unpack(archive: &[u8]) -> Result<Directory, ComponentError> {
+fn try_unpack(archive: &[u8]) -> Result<Directory, ArchiveError> {
     let directory = Directory::new();
     let unpacked = directory.unpack(archive);
     assert_eq!(
@@ -82,29 +79,37 @@ fn try_unpack(archive: &[u8]) -> Result<Directory, ComponentError> {
 }
 
 #[test]
-fn files_lose_what_the_archive_puts_before_them() {
-    let list = b"file:bin/rustc\nfile:lib/libx.so\ndir:lib\n";
+fn files_are_unpacked_as_they_were() {
+    let directory = Directory::new();
     let archive = archive(&[
-        ("t/", EntryType::Directory, b""),
-        ("t/components", FILE, b"c\n"),
-        ("t/install.sh", FILE, b"#!/bin/sh"),
+        ("t/c/", EntryType::Directory, b""),
+        ("t/other", FILE, b"other"),
         ("t/c/bin/rustc", FILE, b"program"),
         ("t/c/lib/libx.so", FILE, b"library"),
-        ("t/c/lib/libx.so.1", LINK, b"libx.so"),
         ("t/c/bin/up", LINK, b"../lib/libx.so"),
-        ("t/c/manifest.in", FILE, list),
     ]);
-    let directory = Directory::new();
-    assert_eq!(directory.unpack(&archive).unwrap().as_bytes(), list);
+    directory.unpack(&archive).unwrap();
     let to = directory.to();
     assert_eq!(std::fs::read(to.join("bin/rustc")).unwrap(), b"program");
-    assert_eq!(std::fs::read(to.join("lib/libx.so.1")).unwrap(), b"library");
     assert_eq!(std::fs::read(to.join("bin/up")).unwrap(), b"library");
-    assert!(!to.join("install.sh").exists());
+    assert!(!to.join("other").exists());
     let metadata = std::fs::metadata(to.join("bin/rustc")).unwrap();
     assert!(metadata.permissions().readonly());
     let modified = metadata.modified().unwrap().duration_since(SystemTime::UNIX_EPOCH);
     assert_eq!(modified.unwrap().as_secs(), 1_000_000_000);
+}
+
+#[test]
+fn what_is_added_takes_the_place_of_a_link() {
+    let directory = Directory::new();
+    let to = directory.to();
+    let mut unpacker = Unpacker::new(&to, RULES, &|| false);
+    let entries = [("t/c/a", FILE, &b"theirs"[..]), ("t/c/l", LINK, b"a")];
+    unpacker.unpack_tar(&archive(&entries)[..], LIMITS, &mut Part).unwrap();
+    unpacker.add("l".into(), b"ours").unwrap();
+    assert_eq!(std::fs::read(to.join("a")).unwrap(), b"theirs");
+    assert_eq!(std::fs::read(to.join("l")).unwrap(), b"ours");
+    assert!(unpacker.has("l") && !unpacker.has("../to/l"));
 }
 
 /// An xz archive whose header asks for a dictionary of this many bytes (a power of two), whatever the content needs: a packer
@@ -131,7 +136,7 @@ fn the_dictionaries_of_published_archives_are_held_and_larger_ones_refused() {
     let unpack = |bytes| {
         let directory = Directory::new();
         let archive = xz_with_dictionary(&tar, bytes);
-        Unpacker::new(&directory.to(), &|| false).unpack(archive.as_slice(), Format::Xz, LIMITS)
+        Unpacker::new(&directory.to(), RULES, &|| false).unpack(archive.as_slice(), Format::Xz, LIMITS, &mut Part)
     };
     // As rustc and rust-std of Rust 1.94.
     unpack(128 << 20).unwrap();
@@ -152,7 +157,7 @@ fn every_compression_is_understood() {
     ] {
         let directory = Directory::new();
         let unpack = |packed: &[u8], directory: &Directory| {
-            Unpacker::new(&directory.to(), &|| false).unpack(packed, format, LIMITS)
+            Unpacker::new(&directory.to(), RULES, &|| false).unpack(packed, format, LIMITS, &mut Part)
         };
         unpack(&packed, &directory).unwrap();
         assert_eq!(
@@ -162,10 +167,7 @@ fn every_compression_is_understood() {
         );
         let cut = unpack(&packed[..packed.len() / 2], &Directory::new());
         assert!(cut.is_err(), "half of a {format:?} archive is no archive");
-        assert!(matches!(
-            unpack(b"<html>", &Directory::new()),
-            Err(ComponentError::Io(_))
-        ));
+        assert!(matches!(unpack(b"<html>", &Directory::new()), Err(ArchiveError::Io(_))));
     }
 }
 
@@ -183,7 +185,7 @@ fn paths_that_lead_outside_are_refused() {
         "t/c/..",
     ] {
         let refused = try_unpack(&component(&[(name, FILE, b"")]));
-        assert!(matches!(refused, Err(ComponentError::Escape { .. })), "{name}");
+        assert!(matches!(refused, Err(ArchiveError::Escape { .. })), "{name}");
     }
 }
 
@@ -199,10 +201,7 @@ fn links_that_lead_outside_are_refused() {
         ("t/c/x", ""),
     ] {
         let refused = try_unpack(&component(&[(name, LINK, target.as_bytes())]));
-        assert!(
-            matches!(refused, Err(ComponentError::Link { .. })),
-            "{name} -> {target}"
-        );
+        assert!(matches!(refused, Err(ArchiveError::Link { .. })), "{name} -> {target}");
     }
 }
 
@@ -211,12 +210,12 @@ fn nothing_is_written_through_a_link() {
     let through = [("t/c/d/e/up", LINK, &b"../.."[..]), ("t/c/d/e/up/x", FILE, b"")];
     assert!(matches!(
         try_unpack(&component(&through)),
-        Err(ComponentError::Escape { .. })
+        Err(ArchiveError::Escape { .. })
     ));
     let deeper = [("t/c/d/up", LINK, &b".."[..]), ("t/c/d/up/x", LINK, b"..")];
     assert!(matches!(
         try_unpack(&component(&deeper)),
-        Err(ComponentError::Escape { .. })
+        Err(ArchiveError::Escape { .. })
     ));
     let replaced = [("t/c/a", FILE, &b"1"[..]), ("t/c/l", LINK, b"a"), ("t/c/l", FILE, b"2")];
     assert!(try_unpack(&component(&replaced)).is_err());
@@ -226,12 +225,12 @@ fn nothing_is_written_through_a_link() {
 fn links_of_one_component_bind_the_next() {
     let directory = Directory::new();
     let to = directory.to();
-    let mut unpacker = Unpacker::new(&to, &|| false);
+    let mut unpacker = Unpacker::new(&to, RULES, &|| false);
     let first = component(&[("t/c/d/up", LINK, b"..")]);
-    unpacker.unpack_tar(&first[..], LIMITS).unwrap();
+    unpacker.unpack_tar(&first[..], LIMITS, &mut Part).unwrap();
     let second = component(&[("t/c/d/up/x", FILE, b"")]);
-    let refused = unpacker.unpack_tar(&second[..], LIMITS);
-    assert!(matches!(refused, Err(ComponentError::Escape { .. })));
+    let refused = unpacker.unpack_tar(&second[..], LIMITS, &mut Part);
+    assert!(matches!(refused, Err(ArchiveError::Escape { .. })));
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn long_names_are_understood_and_bounded() {
         ("t/c/short", FILE, b""),
     ];
     let refused = try_unpack(&component(&outside));
-    assert!(matches!(refused, Err(ComponentError::Escape { .. })));
+    assert!(matches!(refused, Err(ArchiveError::Escape { .. })));
 }
 
 #[test]
@@ -271,8 +270,8 @@ fn a_name_that_is_a_bomb_is_refused_before_it_is_held() {
             entries: 20,
         };
         let directory = Directory::new();
-        let refused = Unpacker::new(&directory.to(), &|| false).unpack_tar(&bomb[..], limits);
-        assert!(matches!(refused, Err(ComponentError::Layout { .. })), "{kind:?}");
+        let refused = Unpacker::new(&directory.to(), RULES, &|| false).unpack_tar(&bomb[..], limits, &mut Part);
+        assert!(matches!(refused, Err(ArchiveError::Layout { .. })), "{kind:?}");
     }
 }
 
@@ -295,20 +294,20 @@ fn too_much_is_refused_before_it_is_written() {
     let mut huge = component(&[]);
     huge.truncate(huge.len() - 1024);
     huge.extend_from_slice(header("t/c/x", FILE, 1 << 40).as_bytes());
-    assert!(matches!(try_unpack(&huge), Err(ComponentError::TooLarge { .. })));
+    assert!(matches!(try_unpack(&huge), Err(ArchiveError::TooLarge { .. })));
 
     let content = vec![0; 40 * 1024];
     let two = [("t/c/x", FILE, &content[..]), ("t/c/y", FILE, &content)];
     assert!(matches!(
         try_unpack(&component(&two)),
-        Err(ComponentError::TooLarge { .. })
+        Err(ArchiveError::TooLarge { .. })
     ));
 
     let names: Vec<String> = (0..20).map(|number| format!("t/c/{number}")).collect();
     let many: Vec<Made<'_>> = names.iter().map(|name| (name.as_str(), FILE, &b""[..])).collect();
     assert!(matches!(
         try_unpack(&component(&many)),
-        Err(ComponentError::TooLarge { .. })
+        Err(ArchiveError::TooLarge { .. })
     ));
 }
 
@@ -320,8 +319,8 @@ fn a_bomb_is_refused_when_its_bound_is_reached() {
     let bomb = bomb.finish().unwrap();
     assert!(bomb.len() < 64 * 1024);
     let directory = Directory::new();
-    let refused = Unpacker::new(&directory.to(), &|| false).unpack(&bomb[..], Format::Gz, LIMITS);
-    assert!(matches!(refused, Err(ComponentError::TooLarge { .. })));
+    let refused = Unpacker::new(&directory.to(), RULES, &|| false).unpack(&bomb[..], Format::Gz, LIMITS, &mut Part);
+    assert!(matches!(refused, Err(ArchiveError::TooLarge { .. })));
 }
 
 #[test]
@@ -329,32 +328,15 @@ fn a_file_that_is_there_already_is_refused() {
     let twice = [("t/c/x", FILE, &b"1"[..]), ("t/c/x", FILE, b"2")];
     assert!(matches!(
         try_unpack(&component(&twice)),
-        Err(ComponentError::Twice { .. })
+        Err(ArchiveError::Twice { .. })
     ));
-}
-
-#[test]
-fn an_archive_of_another_layout_is_refused() {
-    let without_parts = archive(&[("t/c/manifest.in", FILE, b""), ("t/c/a", FILE, b"")]);
-    let without_list = archive(&[("t/components", FILE, b"c\n"), ("t/c/a", FILE, b"")]);
-    let missing = archive(&[("t/components", FILE, b"c\n"), ("t/c/manifest.in", FILE, b"file:a\n")]);
-    let odd = archive(&[("t/components", FILE, b"c\n"), ("t/c/manifest.in", FILE, b"../x\n")]);
-    for archive in [
-        without_parts,
-        without_list,
-        missing,
-        odd,
-        component(&[("t/d/a", FILE, b"")]),
-    ] {
-        assert!(matches!(try_unpack(&archive), Err(ComponentError::Layout { .. })));
-    }
 }
 
 #[test]
 fn it_stops_when_nobody_waits() {
     let directory = Directory::new();
-    let refused = Unpacker::new(&directory.to(), &|| true).unpack_tar(&component(&[])[..], LIMITS);
-    assert!(matches!(refused, Err(ComponentError::Cancelled)));
+    let refused = Unpacker::new(&directory.to(), RULES, &|| true).unpack_tar(&component(&[])[..], LIMITS, &mut Part);
+    assert!(matches!(refused, Err(ArchiveError::Cancelled)));
 }
 
 proptest::proptest! {
@@ -362,8 +344,17 @@ proptest::proptest! {
     fn no_bytes_make_it_panic(bytes: Vec<u8>, format in 0..3_usize) {
         let directory = Directory::new();
         let format = [Format::Gz, Format::Xz, Format::Zst][format];
-        let _ = Unpacker::new(&directory.to(), &|| false).unpack(&bytes[..], format, LIMITS);
+        let _ = Unpacker::new(&directory.to(), RULES, &|| false).unpack(&bytes[..], format, LIMITS, &mut Part);
         let _ = directory.unpack(&bytes);
+    }
+
+    #[test]
+    fn no_path_leads_outside(name in "(a-1\\.0\\.0|\\.\\.|\\.|x|/){1,3}(/(\\.\\.|\\.|x|y)){0,4}") {
+        if let Some(components) = plain_components(&name) {
+            let path: Utf8PathBuf = components.iter().collect();
+            let plain = path.components().all(|component| matches!(component, Utf8Component::Normal(_)));
+            proptest::prop_assert!(plain, "{}", path);
+        }
     }
 
     #[test]
