@@ -14,7 +14,7 @@ pub enum DownloadError {
     /// The network may not be used.
     #[error("{url} is not in the download cache, and downloads are switched off (offline)")]
     Offline {
-        /// What was wanted.
+        /// What was requested.
         url: String,
     },
     /// The content is not what was promised.
@@ -38,7 +38,7 @@ pub enum DownloadError {
     /// The server refused.
     #[error("{url} was refused by the server: {status}")]
     Status {
-        /// What was wanted.
+        /// What was requested.
         url: String,
         /// The answer.
         status: StatusCode,
@@ -48,7 +48,7 @@ pub enum DownloadError {
     /// The transfer broke, as often as it was tried.
     #[error("{url} could not be fetched")]
     Transfer {
-        /// What was wanted.
+        /// What was requested.
         url: String,
         /// Why, the last time.
         source: reqwest::Error,

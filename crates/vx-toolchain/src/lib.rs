@@ -8,4 +8,4 @@ mod dist;
 pub mod fuzzing;
 
 pub use choose::{AskedBy, Caller, Toolchain, ToolchainError, ToolchainFileError, obtain, rustup_toolchains, select};
-pub use dist::{AcquireError, Acquired, DistServer, KeptToolchain, ManifestError, ToolchainStore, ToolchainWish};
+pub use dist::{AcquireError, Acquired, DistServer, KeptToolchain, ManifestError, ToolchainSpec, ToolchainStore};

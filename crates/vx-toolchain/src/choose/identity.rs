@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use vx_download::Checksum;
 use vx_model::Digest;
@@ -98,7 +98,7 @@ fn add_tree(
     sysroot: &Utf8Path,
     directory: &str,
     depth: usize,
-    is_wanted: impl Fn(&str) -> bool,
+    is_part: impl Fn(&str) -> bool,
 ) -> Result<(), ToolchainError> {
     let root = sysroot.join(directory);
     if !root.is_dir() {
@@ -119,7 +119,7 @@ fn add_tree(
         let Some(path) = Utf8Path::from_path(entry.path()) else {
             continue;
         };
-        if entry.file_type().is_file() && path.file_name().is_some_and(&is_wanted) {
+        if entry.file_type().is_file() && path.file_name().is_some_and(&is_part) {
             let label = path.strip_prefix(sysroot).unwrap_or(path);
             files.insert(label.to_string(), path.to_owned());
         }
@@ -189,10 +189,7 @@ pub(super) fn hash(mut files: Vec<(String, Utf8PathBuf)>) -> Result<BTreeMap<Str
     files.sort_by_key(|(_, path)| path.metadata().map_or(0, |metadata| metadata.len()));
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
     let waiting = Mutex::new(files);
-    let next = || match waiting.lock() {
-        Ok(mut waiting) => waiting.pop(),
-        Err(_) => None,
-    };
+    let next = || waiting.lock().pop();
     let work = || {
         let mut done = Vec::new();
         while let Some((label, path)) = next() {

@@ -11,6 +11,7 @@ mod identity;
 mod name;
 mod path;
 mod request;
+mod requested;
 mod rustup;
 pub(crate) mod toolchain_file;
 
@@ -25,7 +26,8 @@ pub use request::AskedBy;
 pub use toolchain_file::ToolchainFileError;
 
 use crate::ToolchainStore;
-use request::{Request, Wanted};
+use request::Request;
+use requested::Requested;
 use rustup::Rustup;
 
 /// A toolchain on this machine.
@@ -59,7 +61,7 @@ pub struct Caller<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The `NAME` of a `+NAME` argument.
     pub plus: Option<&'a str>,
-    /// Targets beside the host that the toolchain is wanted for, where it can be acquired with them.
+    /// Targets beside the host that the toolchain is requested for, where it can be acquired with them.
     pub targets: &'a [String],
 }
 
@@ -150,14 +152,14 @@ fn find(
     rustup: Option<&Rustup>,
     environment: &BTreeMap<String, String>,
 ) -> Result<Found, ToolchainError> {
-    match (&request.wanted, rustup) {
-        (Wanted::Path(path), _) => Rustup::at_path(path, &request.asked_by),
-        (Wanted::Name(name), Some(rustup)) => rustup.find_named(name, &request.asked_by),
-        (Wanted::Name(name), None) => Err(ToolchainError::NoRustup {
+    match (&request.requested, rustup) {
+        (Requested::Path(path), _) => Rustup::at_path(path, &request.asked_by),
+        (Requested::Name(name), Some(rustup)) => rustup.find_named(name, &request.asked_by),
+        (Requested::Name(name), None) => Err(ToolchainError::NoRustup {
             name: name.clone(),
             asked_by: request.asked_by.clone(),
         }),
-        (Wanted::Anything, _) => path::find(environment),
+        (Requested::Anything, _) => path::find(environment),
     }
 }
 

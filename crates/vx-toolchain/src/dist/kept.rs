@@ -55,8 +55,8 @@ impl ToolchainStore {
         let mut removed = Vec::new();
         for digest in digests.iter().filter(|digest| is_digest(digest)) {
             let directory = self.path("toolchains").join(digest);
-            let is_wanted = others.iter().any(|(_, memo)| memo.toolchain == *digest);
-            if !is_wanted && directory.is_dir() {
+            let is_used = others.iter().any(|(_, memo)| memo.toolchain == *digest);
+            if !is_used && directory.is_dir() {
                 remove_directory(&directory)?;
                 removed.push(directory);
             }
@@ -69,7 +69,7 @@ impl ToolchainStore {
             let memo = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
             Some((path, memo))
         };
-        Ok(entries(&self.path("wishes"))?.into_iter().filter_map(read).collect())
+        Ok(entries(&self.path("specs"))?.into_iter().filter_map(read).collect())
     }
 }
 

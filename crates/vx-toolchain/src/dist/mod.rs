@@ -1,6 +1,6 @@
 //! Acquiring toolchains: channels of a dist server, their manifests, the components in them, unpacked once per machine.
 //!
-//! Everything fetched goes through the download cache. Which toolchain is wanted is not decided here.
+//! Everything fetched goes through the download cache. Which toolchain is requested is not decided here.
 
 mod channel;
 pub(crate) mod component;
@@ -16,4 +16,4 @@ mod store;
 pub use error::{AcquireError, ManifestError};
 pub use kept::KeptToolchain;
 pub use server::DistServer;
-pub use store::{Acquired, ToolchainStore, ToolchainWish};
+pub use store::{Acquired, ToolchainSpec, ToolchainStore};
