@@ -8,7 +8,7 @@ use url::Url;
 use vx_packages::{GitReference, GitSource, Registry, RegistrySource};
 
 use crate::PlanContext;
-use crate::make::config::Config;
+use crate::cargo::config::Config;
 use crate::workspace::cargo_home;
 
 /// Cargo's name of crates.io.

@@ -1,8 +1,7 @@
 //! `Plan`: what Cargo decided to build, as typed units in which no path depends on the checkout.
 //!
-//! Data only; `make` makes it, `compile` and `run_script` turn its units into commands.
+//! Data only; `Plan::make` makes it, `compile` and `run_script` turn its units into commands.
 
-use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use vx_model::{Input, RootedPath, Template};
 
@@ -282,19 +281,4 @@ pub struct Dependency {
     pub public: bool,
     /// Whether the crate is left out of the extern prelude.
     pub noprelude: bool,
-}
-
-/// A request for a plan, in absolute paths of this machine.
-#[derive(Debug, Clone)]
-pub struct PlanContext {
-    /// The directory that the user is in.
-    pub directory: Utf8PathBuf,
-    /// The user's environment.
-    pub environment: std::collections::BTreeMap<String, String>,
-    /// Where vx keeps things.
-    pub home: vx_home::VxHome,
-    /// The toolchain to plan for.
-    pub toolchain: vx_toolchain::Toolchain,
-    /// What the user asked for.
-    pub selection: vx_proto::Selection,
 }

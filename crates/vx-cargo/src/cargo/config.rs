@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
 
-use super::cargo::{self, Tools};
+use super::tools::{self, Tools};
 use crate::{PlanContext, PlanError};
 
 /// Names that the `[env]` table must not set, in Cargo's words.
@@ -26,19 +26,19 @@ pub(crate) struct Config {
 
 /// An entry of the `[env]` table.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ConfigVariable {
-    pub(super) name: String,
-    pub(super) value: String,
+pub(crate) struct ConfigVariable {
+    pub(crate) name: String,
+    pub(crate) value: String,
     /// Whether it wins over the user's environment.
-    pub(super) force: bool,
+    pub(crate) force: bool,
 }
 
 impl Config {
     /// Asks Cargo.
     pub(crate) async fn ask(tools: Tools<'_>, context: &PlanContext) -> Result<Self, PlanError> {
-        let command = cargo::permit_unstable(tools.cargo(["config", "get", "--show-origin"]));
-        let shown = cargo::shown(&command);
-        let output = cargo::run(command).await?;
+        let command = tools::permit_unstable(tools.cargo(["config", "get", "--show-origin"]));
+        let shown = tools::shown(&command);
+        let output = tools::run(command).await?;
         let text = String::from_utf8_lossy(&output.stdout);
         Self::parse(&text, context.environment.clone(), context.directory.clone()).map_err(|error| PlanError::Answer {
             command: shown,
@@ -62,7 +62,7 @@ impl Config {
     }
 
     /// Files that gave at least one value.
-    pub(super) fn files(&self) -> BTreeSet<&Utf8Path> {
+    pub(crate) fn files(&self) -> BTreeSet<&Utf8Path> {
         self.origins
             .values()
             .map(Utf8Path::new)
@@ -76,7 +76,7 @@ impl Config {
     }
 
     /// The value of a program: a bare name, or a path made absolute.
-    pub(super) fn program(&self, key: &[&str]) -> Option<String> {
+    pub(crate) fn program(&self, key: &[&str]) -> Option<String> {
         let (program, origin) = self.text_and_origin(key)?;
         match program.contains('/') {
             true => Some(self.base(origin).join(program).into_string()),
@@ -85,7 +85,7 @@ impl Config {
     }
 
     /// Flags: a list of texts, or one text to be split at spaces, with those of the environment behind them.
-    pub(super) fn flags(&self, key: &[&str]) -> Option<Vec<String>> {
+    pub(crate) fn flags(&self, key: &[&str]) -> Option<Vec<String>> {
         let configured = self.value(key).and_then(flags);
         let added = self.environment.get(&environment_key(key)).map(|text| split(text));
         match (configured, added) {
@@ -99,7 +99,7 @@ impl Config {
     }
 
     /// A program with its arguments: a list, or one text to be split at spaces.
-    pub(super) fn command(&self, key: &[&str]) -> Option<Vec<String>> {
+    pub(crate) fn command(&self, key: &[&str]) -> Option<Vec<String>> {
         let of_environment = self.environment.get(&environment_key(key));
         let (mut command, origin) = match of_environment {
             Some(text) => (split(text), None),
@@ -114,7 +114,7 @@ impl Config {
 
     /// Flags of `variable` (`RUSTFLAGS`, `RUSTDOCFLAGS`), which Cargo takes from the environment before it looks at the
     /// configuration.
-    pub(super) fn environment_flags(&self, variable: &str) -> Option<Vec<String>> {
+    pub(crate) fn environment_flags(&self, variable: &str) -> Option<Vec<String>> {
         if let Some(encoded) = self.environment.get(&format!("CARGO_ENCODED_{variable}")) {
             let flags = encoded.split('\x1f').filter(|_| !encoded.is_empty());
             return Some(flags.map(str::to_owned).collect());
@@ -130,12 +130,12 @@ impl Config {
     }
 
     /// Whether the user's environment has the variable.
-    pub(super) fn is_in_environment(&self, name: &str) -> bool {
+    pub(crate) fn is_in_environment(&self, name: &str) -> bool {
         self.environment.contains_key(name)
     }
 
     /// The expressions of `target.'cfg(…)'` tables, sorted.
-    pub(super) fn target_expressions(&self) -> Vec<&str> {
+    pub(crate) fn target_expressions(&self) -> Vec<&str> {
         let targets = self.values.get("target").and_then(Value::as_table);
         let mut keys: Vec<&str> = targets.into_iter().flat_map(Table::keys).map(String::as_str).collect();
         keys.retain(|key| key.starts_with("cfg("));
@@ -144,7 +144,7 @@ impl Config {
     }
 
     /// `build.target`: none where everything is for the host.
-    pub(super) fn build_targets(&self) -> Vec<String> {
+    pub(crate) fn build_targets(&self) -> Vec<String> {
         if let Some(target) = self
             .environment
             .get("CARGO_BUILD_TARGET")
@@ -174,7 +174,7 @@ impl Config {
     }
 
     /// The `[env]` table, sorted by name.
-    pub(super) fn variables(&self) -> Result<Vec<ConfigVariable>, PlanError> {
+    pub(crate) fn variables(&self) -> Result<Vec<ConfigVariable>, PlanError> {
         let table = self.values.get("env").and_then(Value::as_table);
         let mut variables = Vec::new();
         for (name, entry) in table.into_iter().flatten() {

@@ -1,10 +1,4 @@
-//! Packages for Cargo: what the lock file names, fetched and offered as directory sources and git checkouts.
-//!
-//! Packages of registries are downloaded by vx, vendored ones copied; git repositories, and registries that want to know
-//! who the user is, are fetched by Cargo into a home of its own. The lock file itself is Cargo's: where it is missing or
-//! does not fit the manifests, Cargo makes or mends it.
-
-use std::io;
+//! What the lock file names, fetched and offered to Cargo as directory sources and git checkouts.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_download::DownloadCache;
@@ -13,30 +7,14 @@ use vx_packages::{
     Source, VendoredPackage,
 };
 
-use crate::make::cargo::{self, Tools};
-use crate::make::config::Config;
-use crate::make::metadata::Metadata;
+use super::{Status, lock_file};
+use crate::cargo::config::Config;
+use crate::cargo::metadata::Metadata;
+use crate::cargo::refusal::{is_about_fetching, is_about_lockfile};
+use crate::cargo::tools::{self, Tools};
 use crate::sources::{self, Location, Sources};
 use crate::workspace::cargo_home;
-use crate::{PlanContext, PlanError};
-
-/// Tells the user what is going on: a verb, a text.
-pub type Status<'a> = dyn Fn(&str, String) + Send + Sync + 'a;
-
-/// Where Cargo finds packages while planning.
-#[derive(Debug, Clone)]
-pub struct SourceReplacement {
-    /// Options of Cargo's (`--config`) that put a directory source in the place of each source whose packages vx holds.
-    pub(crate) options: Vec<String>,
-    /// Cargo's home with the git repositories; none where the lock file names none.
-    pub(crate) cargo_home: Option<CargoHome>,
-    /// Vendored packages, where the user has them.
-    pub(crate) vendored: Vec<Utf8PathBuf>,
-    /// Whether Cargo has looked just now that everything is in `cargo_home`.
-    fetched: bool,
-    /// The shared download cache: planning may find that the lock file is stale.
-    downloads: DownloadCache,
-}
+use crate::{PlanContext, PlanError, SourceReplacement};
 
 /// When Cargo is asked to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,14 +67,7 @@ async fn prepare(
     status: &Status<'_>,
     fetching: Fetching,
 ) -> Result<SourceReplacement, PlanError> {
-    let path = workspace.join("Cargo.lock");
-    let lockfile = match read(&path)? {
-        Some(lockfile) => lockfile,
-        None => {
-            tell(&run(context, "generate-lockfile", None).await?, status);
-            read(&path)?.unwrap_or_default()
-        }
-    };
+    let lockfile = lock_file::read_or_make(context, workspace, status).await?;
     let sources = match sources::are_configured(context) {
         true => Sources::new(Config::ask(Tools::new(context), context).await?),
         false => Sources::default(),
@@ -267,9 +238,9 @@ impl<'a> Preparation<'a> {
             (self.status)("Fetching", registry.to_string());
         }
         let command = Tools::new(self.context).fetcher(&self.replacement);
-        let metadata: Metadata = match cargo::answer(command).await {
+        let metadata: Metadata = match tools::answer(command).await {
             // Planning finds the same, and what to do about it.
-            Err(PlanError::Cargo { stderr, .. }) if crate::make::is_about_lockfile(&stderr) => return Ok(()),
+            Err(PlanError::Cargo { stderr, .. }) if is_about_lockfile(&stderr) => return Ok(()),
             Err(PlanError::Cargo { stderr, .. }) if is_about_fetching(&stderr) => {
                 return Err(PlanError::Fetch { stderr });
             }
@@ -295,95 +266,5 @@ impl<'a> Preparation<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether Cargo could not fetch something.
-fn is_about_fetching(stderr: &str) -> bool {
-    let texts = [
-        "failed to get `",
-        "Unable to update",
-        "failed to fetch",
-        "failed to download",
-        "failed to load source",
-    ];
-    texts.iter().any(|text| stderr.contains(text))
-}
-
-/// Has Cargo fit the lock file to the manifests, changing as little as it can.
-pub(crate) async fn mend_lockfile(
-    context: &PlanContext,
-    source: &SourceReplacement,
-    status: &Status<'_>,
-) -> Result<(), PlanError> {
-    tell(&run(context, "update", source.cargo_home.as_ref()).await?, status);
-    Ok(())
-}
-
-/// Runs a command of Cargo's that writes the lock file, with the user's own registries and permissions.
-///
-/// Cargo lives in the user's home, which may have the index of a registry already; in `home` where repositories of git are
-/// there.
-async fn run(context: &PlanContext, subcommand: &str, home: Option<&CargoHome>) -> Result<String, PlanError> {
-    let planning = context.home.planning();
-    std::fs::create_dir_all(&planning).map_err(|source| PlanError::io(planning, source))?;
-    let mut command = Tools::new(context).cargo([subcommand]);
-    if subcommand == "update" {
-        command.arg("--workspace");
-    }
-    cargo::live_in(&mut command, home);
-    let selection = &context.selection;
-    let switches = [
-        ("--locked", selection.locked),
-        ("--offline", selection.offline),
-        ("--frozen", selection.frozen),
-    ];
-    command.args(switches.iter().filter(|(_, set)| *set).map(|(flag, _)| flag));
-    if let Some(manifest) = &selection.manifest_path {
-        command.arg("--manifest-path").arg(manifest);
-    }
-    let output = cargo::run(command).await?;
-    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn tell(stderr: &str, status: &Status<'_>) {
-    for (verb, text) in lines(stderr) {
-        status(verb, text.to_owned());
-    }
-}
-
-/// The lines of Cargo's that are a verb and a text: `    Updating crates.io index`.
-fn lines(stderr: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = stderr.lines().filter(|line| line.starts_with(' '));
-    lines.filter_map(|line| line.trim_start().split_once(' '))
-}
-
-fn read(path: &Utf8Path) -> Result<Option<Lockfile>, PlanError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(PlanError::io(path, source)),
-    };
-    let lockfile = Lockfile::parse(&text).map_err(|source| PlanError::Lockfile {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(Some(lockfile))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cargo_says_while_it_locks() {
-        let stderr =
-            "    Updating crates.io index\n     Locking 3 packages to latest compatible versions\nwarning: x\n";
-        let said: Vec<_> = lines(stderr).collect();
-        let expected = [
-            ("Updating", "crates.io index"),
-            ("Locking", "3 packages to latest compatible versions"),
-        ];
-        assert_eq!(said, expected);
     }
 }

@@ -7,11 +7,11 @@ use vx_model::{Root, RootedPath, Roots, Template};
 use vx_packages::{CargoHome, GitStore, RegistrySource, Source};
 use vx_proto::Goal;
 
-use super::metadata::{Metadata, MetadataPackage};
-use super::places::locate_package;
-use super::unit_graph::{GraphUnit, UnitGraph};
+use super::paths::locate_package;
+use super::types::{CompileMode, Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
 use super::{harness, lints, lto};
-use crate::plan::{CompileMode, Dependency, Package, PackageSource, Target, TargetName, Unit, UnitIndex, UnitKind};
+use crate::cargo::metadata::{Metadata, MetadataPackage};
+use crate::cargo::unit_graph::{GraphUnit, UnitGraph};
 use crate::workspace::{cargo_home, root_of};
 use crate::{Driver, Lto, PlanContext, PlanError, Profile, Settings};
 

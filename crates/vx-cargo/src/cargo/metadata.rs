@@ -5,27 +5,27 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use super::cargo::{self, Tools};
+use super::tools::{self, Tools};
 use crate::{PlanError, SourceReplacement};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<MetadataPackage>,
-    pub(super) workspace_members: Vec<String>,
-    pub(super) workspace_root: Utf8PathBuf,
+    pub(crate) workspace_members: Vec<String>,
+    pub(crate) workspace_root: Utf8PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct MetadataPackage {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) version: semver::Version,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: semver::Version,
     /// None for path packages.
     pub(crate) source: Option<String>,
     pub(crate) manifest_path: Utf8PathBuf,
-    pub(super) targets: Vec<MetadataTarget>,
-    pub(super) features: BTreeMap<String, Vec<String>>,
-    pub(super) links: Option<String>,
+    pub(crate) targets: Vec<MetadataTarget>,
+    pub(crate) features: BTreeMap<String, Vec<String>>,
+    pub(crate) links: Option<String>,
     #[serde(default)]
     authors: Vec<String>,
     description: Option<String>,
@@ -34,24 +34,24 @@ pub(crate) struct MetadataPackage {
     license_file: Option<String>,
     readme: Option<String>,
     repository: Option<String>,
-    pub(super) rust_version: Option<String>,
+    pub(crate) rust_version: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct MetadataTarget {
-    pub(super) name: String,
-    pub(super) kind: Vec<String>,
-    pub(super) src_path: Utf8PathBuf,
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+    pub(crate) src_path: Utf8PathBuf,
 }
 
 impl MetadataPackage {
     /// The directory of the manifest.
-    pub(super) fn directory(&self) -> &Utf8Path {
+    pub(crate) fn directory(&self) -> &Utf8Path {
         self.manifest_path.parent().unwrap_or(&self.manifest_path)
     }
 
     /// `CARGO_PKG_*`, sorted.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let mut variables = vec![
             ("CARGO_PKG_AUTHORS", self.authors.join(":")),
@@ -80,6 +80,6 @@ impl MetadataPackage {
 /// Asks for the packages of the workspace and everything they depend on.
 ///
 /// Without permission for unstable options: a manifest that a stable Cargo refuses is refused here.
-pub(super) async fn ask(tools: Tools<'_>, source: &SourceReplacement) -> Result<Metadata, PlanError> {
-    cargo::answer(tools.metadata(source)).await
+pub(crate) async fn ask(tools: Tools<'_>, source: &SourceReplacement) -> Result<Metadata, PlanError> {
+    tools::answer(tools.metadata(source)).await
 }

@@ -4,8 +4,8 @@
 //! What a library must hold depends on who links it: bitcode for a program that optimises at link time, object code for
 //! one that does not, both where there are both.
 
-use super::unit_graph::{GraphUnit, UnitGraph};
 use crate::Lto;
+use crate::cargo::unit_graph::{GraphUnit, UnitGraph};
 
 /// The part of every unit, by its number in the graph; none for units that no compilation needs.
 pub(super) fn parts(graph: &UnitGraph) -> Vec<Option<Lto>> {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::process::Command;
 use vx_packages::CargoHome;
 
+use super::refusal::refusal;
 use crate::environment::is_set_for_children;
 use crate::{PlanContext, PlanError, SourceReplacement};
 
@@ -166,17 +167,6 @@ pub(crate) async fn answer<T: DeserializeOwned>(command: Command) -> Result<T, P
         command: shown,
         reason: error.to_string(),
     })
-}
-
-/// What Cargo said when it refused.
-pub(crate) fn refusal(output: &Output) -> PlanError {
-    // Several processes of one plan wait for one another; that is no news to the user.
-    let is_news = |line: &&str| !line.trim_start().starts_with("Blocking waiting for file lock");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    PlanError::Cargo {
-        stderr: stderr.split_inclusive('\n').filter(is_news).collect(),
-        code: output.status.code().unwrap_or(101),
-    }
 }
 
 /// The command as a person would write it, for messages.

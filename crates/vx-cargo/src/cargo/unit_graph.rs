@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use vx_proto::{Goal, Selection};
 
-use super::cargo::{self, Tools};
+use super::refusal::refusal;
+use super::tools::{self, Tools};
 use crate::{PlanError, Profile, SourceReplacement};
 
 /// The version of the format that is understood here.
@@ -13,52 +14,52 @@ const VERSION: u32 = 1;
 
 /// The graph as Cargo tells it.
 #[derive(Debug, Deserialize)]
-pub(super) struct UnitGraph {
+pub(crate) struct UnitGraph {
     version: u32,
-    pub(super) units: Vec<GraphUnit>,
-    pub(super) roots: Vec<usize>,
+    pub(crate) units: Vec<GraphUnit>,
+    pub(crate) roots: Vec<usize>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct GraphUnit {
-    pub(super) pkg_id: String,
-    pub(super) target: GraphTarget,
-    pub(super) profile: Profile,
-    pub(super) platform: Option<String>,
-    pub(super) mode: String,
+pub(crate) struct GraphUnit {
+    pub(crate) pkg_id: String,
+    pub(crate) target: GraphTarget,
+    pub(crate) profile: Profile,
+    pub(crate) platform: Option<String>,
+    pub(crate) mode: String,
     /// Whether the tests of the target are checked too; Cargo does not say.
     #[serde(skip)]
-    pub(super) checks_tests: bool,
-    pub(super) features: Vec<String>,
+    pub(crate) checks_tests: bool,
+    pub(crate) features: Vec<String>,
     #[serde(default)]
-    pub(super) is_std: bool,
-    pub(super) dependencies: Vec<GraphDependency>,
+    pub(crate) is_std: bool,
+    pub(crate) dependencies: Vec<GraphDependency>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct GraphTarget {
-    pub(super) kind: Vec<String>,
-    pub(super) crate_types: Vec<String>,
-    pub(super) name: String,
-    pub(super) src_path: String,
-    pub(super) edition: String,
-    pub(super) doc: bool,
-    pub(super) doctest: bool,
-    pub(super) test: bool,
+pub(crate) struct GraphTarget {
+    pub(crate) kind: Vec<String>,
+    pub(crate) crate_types: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) src_path: String,
+    pub(crate) edition: String,
+    pub(crate) doc: bool,
+    pub(crate) doctest: bool,
+    pub(crate) test: bool,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct GraphDependency {
-    pub(super) index: usize,
-    pub(super) extern_crate_name: String,
+pub(crate) struct GraphDependency {
+    pub(crate) index: usize,
+    pub(crate) extern_crate_name: String,
     #[serde(default)]
-    pub(super) public: bool,
+    pub(crate) public: bool,
     #[serde(default)]
-    pub(super) noprelude: bool,
+    pub(crate) noprelude: bool,
 }
 
 /// The graph, and what Cargo wrote to standard error.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     tools: Tools<'_>,
     selection: &Selection,
     source: &SourceReplacement,
@@ -96,10 +97,10 @@ async fn ask_for(
         Goal::Test => "test",
         Goal::Bench => "bench",
     };
-    let mut command = cargo::permit_unstable(tools.planner([subcommand, "--unit-graph"], source));
+    let mut command = tools::permit_unstable(tools.planner([subcommand, "--unit-graph"], source));
     command.args(arguments(selection));
-    let shown = cargo::shown(&command);
-    let output = cargo::output(command).await?;
+    let shown = tools::shown(&command);
+    let output = tools::output(command).await?;
     let graph: Result<UnitGraph, _> = serde_json::from_slice(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stderr = match output.status.success() {
@@ -109,7 +110,7 @@ async fn ask_for(
             let before_its_fall = stderr.split("\nthread '").next();
             before_its_fall.unwrap_or_default().to_owned()
         }
-        false => return Err(cargo::refusal(&output)),
+        false => return Err(refusal(&output)),
     };
     let mut graph = graph.map_err(|error| PlanError::Answer {
         command: shown.clone(),

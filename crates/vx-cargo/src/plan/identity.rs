@@ -3,7 +3,7 @@
 
 use vx_model::{KeyBuilder, Template};
 
-use crate::plan::{Plan, Unit, UnitKind};
+use super::types::{Plan, Unit, UnitKind};
 
 /// Hexadecimal digits of an identity, as many as Cargo takes.
 const DIGITS: usize = 16;

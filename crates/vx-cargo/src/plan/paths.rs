@@ -1,4 +1,4 @@
-//! Naming the places of a plan: no path of a plan depends on where the checkout or the home lies.
+//! Naming the paths of a plan by a root: no path of a plan depends on where the checkout or the home lies.
 
 use camino::Utf8Path;
 use vx_model::{Part, Root, RootedPath, Roots, Template};

@@ -1,39 +1,23 @@
 //! Making a plan: Cargo, asked in several ways at once, and what it leaves out.
 
-pub(crate) mod cargo;
-pub(crate) mod config;
-mod harness;
-mod identity;
-mod inputs;
-mod lints;
-mod lto;
-pub(crate) mod metadata;
-mod places;
-mod platform;
-mod unit_graph;
-mod units;
-
 use std::collections::BTreeSet;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use vx_model::{Root, Roots, Template};
-use vx_proto::Goal;
 
-use crate::plan::{Plan, PlanToolchain, Platform};
-use crate::workspace::{MANIFEST, parse};
+use super::compilers::{CLIPPY, program_beside, refuse_other_compilers, refuse_without_clippy};
+use super::directories::{output_directory, profile_directory};
+use super::platform::Platforms;
+use super::profile::{is_release, requested_profile};
+use super::types::{Plan, PlanToolchain, Platform};
+use super::warnings::warnings;
+use super::{identity, inputs, units};
+use crate::cargo::config::Config;
+use crate::cargo::refusal::is_about_lockfile;
+use crate::cargo::tools::Tools;
+use crate::cargo::unit_graph::UnitGraph;
+use crate::cargo::{metadata, unit_graph};
 use crate::{PlanContext, PlanError, SourceReplacement, Status, packages, workspace_root};
-
-use cargo::Tools;
-use config::Config;
-use metadata::Metadata;
-use platform::Platforms;
-use unit_graph::UnitGraph;
-
-/// The name of Clippy's compiler.
-const CLIPPY: &str = "clippy-driver";
-
-/// Directory of final outputs below the workspace root.
-const OUTPUTS: &str = ".vx/build";
 
 impl Plan {
     /// Asks the toolchain's cargo what to build, with the packages of `source`.
@@ -152,14 +136,6 @@ fn sorted(roots: &[usize]) -> impl Iterator<Item = usize> {
     roots.iter().copied().collect::<BTreeSet<usize>>().into_iter()
 }
 
-/// Whether Cargo refuses because the lock file does not fit the manifests. While planning, it must not change the lock
-/// file, and knows no packages but those that the lock file names.
-pub(crate) fn is_about_lockfile(stderr: &str) -> bool {
-    ["--locked", "no matching package", "failed to select a version"]
-        .iter()
-        .any(|text| stderr.contains(text))
-}
-
 /// The configuration, and the platforms that the user named.
 async fn configuration(
     context: &PlanContext,
@@ -198,38 +174,6 @@ fn requested_targets(context: &PlanContext, config: &Config) -> BTreeSet<String>
         }
     };
     targets.into_iter().map(name).collect()
-}
-
-/// Another compiler than the toolchain's, or one wrapped, cannot be told apart by content.
-fn refuse_other_compilers(context: &PlanContext, config: &Config) -> Result<(), PlanError> {
-    let keys = [
-        ("rustc", "RUSTC", "build.rustc"),
-        ("rustc-wrapper", "RUSTC_WRAPPER", "build.rustc-wrapper"),
-        (
-            "rustc-workspace-wrapper",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "build.rustc-workspace-wrapper",
-        ),
-    ];
-    for (key, variable, name) in keys {
-        let of_environment = context.environment.get(variable).map(|value| (variable, value.clone()));
-        let found = of_environment.or_else(|| config.text(&["build", key]).map(|value| (name, value)));
-        // An empty value switches a wrapper off.
-        let Some((name, value)) = found.filter(|(_, value)| !value.is_empty()) else {
-            continue;
-        };
-        if key == "rustc" && (value == "rustc" || value == context.toolchain.rustc) {
-            continue;
-        }
-        return Err(PlanError::Unsupported {
-            what: format!("another compiler by `{name}` ({value})"),
-            package: None,
-            help: Some(format!(
-                "unset `{name}`; vx chooses the toolchain as rustup does, and caches by itself"
-            )),
-        });
-    }
-    Ok(())
 }
 
 /// What is known when every question has been answered.
@@ -294,26 +238,6 @@ impl Asked<'_> {
     }
 }
 
-/// Another program of the toolchain.
-fn program_beside(rustc: &Utf8Path, name: &str) -> Utf8PathBuf {
-    rustc.with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// Clippy is a component that a toolchain may lack.
-fn refuse_without_clippy(context: &PlanContext) -> Result<(), PlanError> {
-    if context.selection.goal != Goal::Clippy || program_beside(&context.toolchain.rustc, CLIPPY).is_file() {
-        return Ok(());
-    }
-    let name = &context.toolchain.name;
-    Err(PlanError::Unsupported {
-        what: format!("Clippy, which the toolchain {name} does not have"),
-        package: None,
-        help: Some(format!(
-            "add it: `rustup component add clippy --toolchain {name}`, or name it in the components of rust-toolchain.toml"
-        )),
-    })
-}
-
 /// How rustc names the standard library's sources in what it makes.
 fn virtual_sources(verbose_version: &str, release: &str) -> String {
     let commit = verbose_version
@@ -321,127 +245,4 @@ fn virtual_sources(verbose_version: &str, release: &str) -> String {
         .find_map(|line| line.strip_prefix("commit-hash: "));
     let name = commit.filter(|commit| *commit != "unknown").unwrap_or(release);
     format!("/rustc/{name}")
-}
-
-fn requested_profile(context: &PlanContext) -> String {
-    let of_goal = match context.selection.goal {
-        Goal::Test => "test",
-        Goal::Bench => "bench",
-        Goal::Build | Goal::Run | Goal::Check | Goal::Clippy | Goal::Rustc | Goal::Doc | Goal::Fetch => "dev",
-    };
-    context.selection.profile.clone().unwrap_or_else(|| of_goal.to_owned())
-}
-
-/// Cargo's name of the directory of a profile's outputs.
-fn profile_directory(profile: &str) -> &str {
-    match profile {
-        "dev" | "test" => "debug",
-        "bench" => "release",
-        name => name,
-    }
-}
-
-/// Where final outputs lie, below the workspace root; `name` is the directory of a profile, or another beside those.
-pub(crate) fn output_directory(name: &str, triple: Option<&str>) -> String {
-    format!("{OUTPUTS}/{}", of_platform(name, triple))
-}
-
-/// Where the directory `name` of a platform lies, below the directory of all outputs.
-pub(crate) fn of_platform(name: &str, triple: Option<&str>) -> String {
-    match triple {
-        Some(triple) => format!("{triple}/{name}"),
-        None => name.to_owned(),
-    }
-}
-
-/// The directory of all documentation, below the workspace root.
-pub(crate) fn documentation_directory(triple: Option<&str>) -> String {
-    output_directory("doc", triple)
-}
-
-/// The directory for the files of integration tests, below the workspace root.
-pub(crate) fn test_directory(triple: Option<&str>) -> String {
-    output_directory("tmp", triple)
-}
-
-/// Whether the requested profile descends from `release`.
-fn is_release(context: &PlanContext, workspace: &Utf8Path, config: &Config) -> Result<bool, PlanError> {
-    let manifest = workspace.join(MANIFEST);
-    let text = std::fs::read_to_string(&manifest).map_err(|source| PlanError::io(&manifest, source))?;
-    let document: toml::Table = parse(&manifest, &text)?;
-    let mut name = requested_profile(context);
-    let mut seen = BTreeSet::new();
-    // Cargo has refused circles before.
-    while seen.insert(name.clone()) {
-        match name.as_str() {
-            "release" | "bench" => return Ok(true),
-            "dev" | "test" => return Ok(false),
-            _ => {}
-        }
-        let in_manifest = || {
-            Some(
-                document
-                    .get("profile")?
-                    .get(&name)?
-                    .get("inherits")?
-                    .as_str()?
-                    .to_owned(),
-            )
-        };
-        match config.text(&["profile", &name, "inherits"]).or_else(in_manifest) {
-            Some(parent) => name = parent,
-            None => break,
-        }
-    }
-    Ok(false)
-}
-
-/// What Cargo wrote to standard error, for the user.
-fn warnings(stderr: &str, roots: &Roots, metadata: &Metadata) -> Vec<Template> {
-    let mut warnings: Vec<String> = Vec::new();
-    for line in stderr.lines().filter(|line| !is_status(line)) {
-        let is_new = line.starts_with("warning:") || line.starts_with("note:");
-        match warnings.last_mut() {
-            Some(last) if !is_new => {
-                last.push('\n');
-                last.push_str(line);
-            }
-            _ => warnings.push(line.to_owned()),
-        }
-    }
-    // Cargo's own order differs from run to run.
-    warnings.sort();
-    let packages: Vec<&Utf8Path> = metadata.packages.iter().map(|package| package.directory()).collect();
-    let template = |warning: &String| places::template(roots, &packages, warning.trim_end());
-    warnings.iter().map(template).collect()
-}
-
-/// Whether Cargo reports progress here: a verb that ends in the twelfth column, and a text.
-fn is_status(line: &str) -> bool {
-    let verb = line.split_at_checked(12).filter(|(_, text)| text.starts_with(' '));
-    verb.is_some_and(|(verb, _)| {
-        let verb = verb.trim_start();
-        verb.starts_with(|c: char| c.is_ascii_uppercase()) && verb.chars().all(|c| c.is_ascii_alphabetic())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_is_no_warning() {
-        let stderr =
-            "    Blocking waiting for file lock on package cache\nwarning: b\n  more\nwarning: a\n   Compiling x\n";
-        let metadata = Metadata {
-            packages: Vec::new(),
-            workspace_members: Vec::new(),
-            workspace_root: "/w".into(),
-        };
-        let warnings = warnings(stderr, &Roots::default(), &metadata);
-        assert_eq!(
-            warnings,
-            [Template::from("warning: a"), Template::from("warning: b\n  more")]
-        );
-    }
 }

@@ -7,9 +7,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
 use vx_model::{Input, RootedPath, Roots};
 
-use super::config::Config;
-use super::metadata::{Metadata, MetadataPackage};
-use super::places;
+use super::paths;
+use crate::cargo::config::Config;
+use crate::cargo::metadata::{Metadata, MetadataPackage};
 use crate::workspace::{self, MANIFEST};
 use crate::{PlanContext, PlanError};
 
@@ -78,7 +78,7 @@ struct Inputs<'a> {
 impl Inputs<'_> {
     fn place(&self, path: &Utf8Path) -> RootedPath {
         match self.outside.iter().any(|directory| path.starts_with(directory)) {
-            true => places::locate_package(self.roots, path),
+            true => paths::locate_package(self.roots, path),
             false => self.roots.locate(path.as_str()),
         }
     }

@@ -4,8 +4,8 @@
 use camino::Utf8Path;
 use toml::{Table, Value};
 
-use super::unit_graph::GraphTarget;
 use crate::PlanError;
+use crate::cargo::unit_graph::GraphTarget;
 use crate::workspace::parse;
 
 /// Whether rustc's harness runs the tests of `target`, which the manifest at `manifest` declares or leaves to Cargo to find.

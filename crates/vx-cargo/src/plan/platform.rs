@@ -6,10 +6,11 @@ use cargo_platform::{Cfg, CfgExpr};
 use tokio::process::Command;
 use vx_model::{Roots, Template};
 
-use super::cargo::{self, Tools};
-use super::config::Config;
+use super::types::{FileName, Platform};
 use crate::PlanError;
-use crate::plan::{FileName, Platform};
+use crate::cargo::config::Config;
+use crate::cargo::refusal::refusal;
+use crate::cargo::tools::{self, Tools};
 
 /// Crate types, in the order in which rustc is asked about them.
 const CRATE_TYPES: [&str; 6] = ["bin", "rlib", "dylib", "cdylib", "staticlib", "proc-macro"];
@@ -150,12 +151,12 @@ struct Answer {
 }
 
 async fn answer(command: Command) -> Result<Answer, PlanError> {
-    let shown = cargo::shown(&command);
-    let output = cargo::output(command).await?;
+    let shown = tools::shown(&command);
+    let output = tools::output(command).await?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         // Cargo, asking the same, fails with the same words.
-        return Err(cargo::refusal(&output));
+        return Err(refusal(&output));
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
     Answer::parse(&stdout, &stderr).ok_or(PlanError::Answer {

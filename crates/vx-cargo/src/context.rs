@@ -1,0 +1,23 @@
+//! What a plan is asked for: the user's directory, environment, toolchain and selection.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use vx_home::VxHome;
+use vx_proto::Selection;
+use vx_toolchain::Toolchain;
+
+/// A request for a plan, in absolute paths of this machine.
+#[derive(Debug, Clone)]
+pub struct PlanContext {
+    /// The directory that the user is in.
+    pub directory: Utf8PathBuf,
+    /// The user's environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where vx keeps things.
+    pub home: VxHome,
+    /// The toolchain to plan for.
+    pub toolchain: Toolchain,
+    /// What the user asked for.
+    pub selection: Selection,
+}
