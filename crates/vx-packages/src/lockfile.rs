@@ -1,7 +1,9 @@
 //! `Cargo.lock`: which packages it names and where they come from.
 //!
 //! All versions of the format are read, also those that keep the checksums in a table of their own (`[metadata]`).
-//! Nothing here writes a lock file: that is Cargo's.
+//! Nothing here writes a lock file: that is Cargo's. The crate `cargo-lock` (11.1) is not used, because it panics at a
+//! checksum that is not ASCII, and gives a package of an old lock file the checksum of any source that has its name and
+//! version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -248,6 +250,54 @@ source = "registry+https://github.com/rust-lang/crates.io-index"
 "#;
         let error = Lockfile::parse(text).unwrap_err();
         assert_eq!(error.to_string(), "the lock file has no valid checksum for a 1.0.0");
+    }
+
+    #[test]
+    fn a_checksum_that_is_not_ascii_is_refused_by_name() {
+        let text = format!(
+            r#"
+[[package]]
+name = "a"
+version = "1.0.0"
+source = "registry+https://github.com/rust-lang/crates.io-index"
+checksum = "a{}a"
+"#,
+            "é".repeat(31)
+        );
+        let error = Lockfile::parse(&text).unwrap_err();
+        assert_eq!(error.to_string(), "the lock file has no valid checksum for a 1.0.0");
+    }
+
+    #[test]
+    fn in_old_lock_files_the_source_tells_checksums_apart() {
+        let (crates_io, other) = (
+            "registry+https://github.com/rust-lang/crates.io-index",
+            "registry+https://example.com/index",
+        );
+        let sums = [SUM.to_owned(), "0".repeat(64)];
+        let text = format!(
+            r#"
+[[package]]
+name = "a"
+version = "1.0.0"
+source = "{crates_io}"
+[[package]]
+name = "a"
+version = "1.0.0"
+source = "{other}"
+[metadata]
+"checksum a 1.0.0 ({crates_io})" = "{}"
+"checksum a 1.0.0 ({other})" = "{}"
+"#,
+            sums[0], sums[1]
+        );
+        let lockfile = Lockfile::parse(&text).unwrap();
+        let found: Vec<_> = lockfile
+            .registries
+            .values()
+            .map(|of| of[0].checksum.to_string())
+            .collect();
+        assert_eq!(found, sums);
     }
 
     proptest::proptest! {
