@@ -25,7 +25,7 @@ impl Plan {
             (_, kind @ ("bin" | "example")) => format!("{}({kind})", unit.target.name),
             _ => package.name.clone(),
         };
-        let place = match &package.source {
+        let directory = match &package.source {
             PackageSource::Path { .. } => Some(roots.absolute(&package.root)),
             PackageSource::Git { source, .. } => match source.parse() {
                 Ok(Source::Git(git)) => Some(git.to_string()),
@@ -36,7 +36,7 @@ impl Plan {
         UnitLabel {
             package: package.name.clone(),
             version: package.version.clone(),
-            directory: place,
+            directory,
             target,
         }
     }

@@ -1,4 +1,4 @@
-//! What Cargo's configuration puts in the place of the sources of packages (`[source]`, `[registries]`), and how Cargo is
+//! What Cargo's configuration replaces the sources of packages by (`[source]`, `[registries]`), and how Cargo is
 //! told to take packages from vx instead.
 
 use std::collections::BTreeSet;

@@ -55,12 +55,12 @@ impl Plan {
                 };
                 let [one, other] = [unit, other].map(|unit| self.description(unit));
                 if one != other {
-                    let place = RootedPath::new(Root::Workspace, uplift.destination);
+                    let path = RootedPath::new(Root::Workspace, uplift.destination);
                     let names = format!("\n  |\n  = note: {one} has the same output filename as {other}");
                     let help = "\n  = help: consider changing their names to be unique or compiling them separately";
                     warnings.push(
                         Template::from("warning: output filename collision at ")
-                            .place(place)
+                            .place(path)
                             .text(names)
                             .text(help),
                     );

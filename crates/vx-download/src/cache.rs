@@ -119,7 +119,7 @@ impl DownloadCache {
         if found == checksum {
             return Ok(Some(path));
         }
-        tracing::warn!(%path, "damaged in the download cache: discarded");
+        tracing::warn!(%path, "discarded a damaged file in the download cache");
         std::fs::remove_file(&path).map_err(failed)?;
         Ok(None)
     }
@@ -189,7 +189,7 @@ impl DownloadCache {
         for tried in 1.. {
             match attempt().await {
                 Err(error) if error.is_passing() && tried < TRIES => {
-                    tracing::info!(%url, %error, tried, "trying again");
+                    tracing::info!(%url, %error, tried, "retrying");
                     let jitter: f64 = rand::random_range(0.75..1.25);
                     let pause = error.retry_after().unwrap_or_default().max(wait.mul_f64(jitter));
                     tokio::time::sleep(pause.min(LONGEST_WAIT)).await;

@@ -51,7 +51,7 @@ impl fmt::Debug for Checksum {
 
 /// A text is not a SHA-256.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a SHA-256 (64 lower-case hexadecimal digits)")]
+#[error("`{0}` is not a SHA-256 checksum (64 lowercase hexadecimal digits)")]
 pub struct ParseChecksumError(String);
 
 impl FromStr for Checksum {

@@ -12,13 +12,13 @@ use crate::Checksum;
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// The network may not be used.
-    #[error("{url} is not in the download cache, and downloads are switched off (offline)")]
+    #[error("{url} is not in the download cache, and network access is disabled (offline)")]
     Offline {
         /// What was requested.
         url: String,
     },
     /// The content is not what was promised.
-    #[error("{url} has the SHA-256 {found}, not the expected {expected}")]
+    #[error("SHA-256 mismatch for {url}: expected {expected}, found {found}")]
     Mismatch {
         /// What was fetched.
         url: String,
@@ -28,7 +28,7 @@ pub enum DownloadError {
         found: Checksum,
     },
     /// The content is larger than anything of its kind.
-    #[error("{url} is larger than {limit} bytes")]
+    #[error("{url} is larger than the limit of {limit} bytes")]
     TooLarge {
         /// What was fetched.
         url: String,
@@ -36,7 +36,7 @@ pub enum DownloadError {
         limit: u64,
     },
     /// The server refused.
-    #[error("{url} was refused by the server: {status}")]
+    #[error("failed to get {url}: the server responded with {status}")]
     Status {
         /// What was requested.
         url: String,
@@ -46,7 +46,7 @@ pub enum DownloadError {
         retry_after: Option<Duration>,
     },
     /// The transfer broke, as often as it was tried.
-    #[error("{url} could not be fetched")]
+    #[error("failed to download {url}")]
     Transfer {
         /// What was requested.
         url: String,
@@ -54,7 +54,7 @@ pub enum DownloadError {
         source: reqwest::Error,
     },
     /// The cache cannot be read or written.
-    #[error("the download cache cannot be used: {path}")]
+    #[error("failed to access the download cache at {path}")]
     Cache {
         /// File or directory.
         path: Utf8PathBuf,

@@ -1,5 +1,5 @@
 //! What tests and fuzzers of archives share, in this crate and in those that unpack with it: hostile entries, and the
-//! property that nothing is written outside of the directory that an archive is for. No part of the interface.
+//! property that nothing is written outside of the directory that an archive is for. Not part of the interface.
 
 use std::io;
 

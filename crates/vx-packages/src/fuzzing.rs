@@ -1,5 +1,5 @@
 //! What must hold whatever an archive or a lock file says: readers refuse or understand, and nothing is written outside of
-//! the directory that an archive is for. Fuzzers and property tests call these functions; they are no part of the
+//! the directory that an archive is for. Fuzzers and property tests call these functions; they are not part of the
 //! interface.
 
 use std::io;

@@ -47,7 +47,7 @@ pub struct Lockfile {
 #[derive(Debug, thiserror::Error)]
 pub enum LockfileError {
     /// It is not TOML, or not of the shape of a lock file.
-    #[error("the lock file cannot be parsed")]
+    #[error("it is not a valid lock file")]
     Syntax(#[source] Box<toml::de::Error>),
     /// A package of a registry has no checksum, or none that is a SHA-256.
     #[error("the lock file has no valid checksum for {name} {version}")]
@@ -57,8 +57,8 @@ pub enum LockfileError {
         /// Its version.
         version: String,
     },
-    /// A package comes from a place of unknown kind.
-    #[error("the lock file does not say where {name} {version} comes from")]
+    /// A package has a source of an unknown kind.
+    #[error("the lock file has no valid source for {name} {version}")]
     Source {
         /// The package.
         name: String,
@@ -237,7 +237,7 @@ source = "registry+https://github.com/rust-lang/crates.io-index"
     fn a_source_of_unknown_kind_is_refused_by_name() {
         let text = "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"ftp+x\"\n";
         let error = Lockfile::parse(text).unwrap_err();
-        assert_eq!(error.to_string(), "the lock file does not say where a 1.0.0 comes from");
+        assert_eq!(error.to_string(), "the lock file has no valid source for a 1.0.0");
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub enum RegistryError {
     /// A request to it failed.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// It does not say where its packages are.
-    #[error("the registry {index} does not say where its packages are")]
+    /// Its `config.json`, which says where packages are, is not usable.
+    #[error("failed to read the configuration of the registry {index}")]
     Config {
         /// Its index.
         index: String,

@@ -1,6 +1,6 @@
 //! Where a package of a lock file comes from: `registry+URL`, `sparse+URL`, `git+URL?branch=NAME#REVISION`.
 //!
-//! Texts of Cargo's, taken apart. What Cargo's configuration puts in the place of a source is not decided here.
+//! Texts of Cargo's, taken apart. What Cargo's configuration replaces a source by is not decided here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ const CRATES_IO: &[&str] = &[
     "sparse+https://index.crates.io/",
 ];
 
-/// Where a package comes from, if it is no path.
+/// Where a package comes from, if it is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A registry.
@@ -57,9 +57,9 @@ pub enum GitReference {
     Rev(String),
 }
 
-/// A text names no source of packages.
+/// A text does not name a source of packages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no source of packages: {reason}")]
+#[error("`{text}` is not a valid package source: {reason}")]
 pub struct ParseSourceError {
     text: String,
     reason: String,
@@ -73,9 +73,7 @@ impl FromStr for Source {
             text: text.to_owned(),
             reason: reason.to_owned(),
         };
-        let (kind, rest) = text
-            .split_once('+')
-            .ok_or_else(|| error("it says nothing of its kind"))?;
+        let (kind, rest) = text.split_once('+').ok_or_else(|| error("its kind is missing"))?;
         match kind {
             "registry" | "sparse" => text
                 .parse()
@@ -129,7 +127,7 @@ impl fmt::Display for RegistrySource {
 fn git(text: &str) -> Result<GitSource, String> {
     let (address, revision) = text.rsplit_once('#').unwrap_or((text, ""));
     if !matches!(revision.len(), 40 | 64) || !revision.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err("it pins no commit".to_owned());
+        return Err("it does not pin a commit".to_owned());
     }
     // Before its fourth version, the lock file encodes nothing; Cargo's answers never do.
     let mut url = Url::parse(&address.replace('#', "%23")).map_err(|error| error.to_string())?;
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_source() {
+    fn what_is_not_a_source() {
         for text in [
             "",
             "x",

@@ -35,7 +35,7 @@ pub struct PackageDir {
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// It could not be downloaded.
-    #[error("cannot download {name} {version}")]
+    #[error("failed to download `{name} v{version}`")]
     Download {
         /// The package.
         name: String,
@@ -45,7 +45,7 @@ pub enum PackageError {
         source: RegistryError,
     },
     /// What was downloaded cannot be unpacked.
-    #[error("cannot unpack {name} {version}")]
+    #[error("failed to unpack `{name} v{version}`")]
     Unpack {
         /// The package.
         name: String,
@@ -55,7 +55,7 @@ pub enum PackageError {
         source: ArchiveError,
     },
     /// It is not on this machine, and only Cargo can fetch it: it knows who the user is, and other protocols.
-    #[error("{name} {version} is not on this machine, and Cargo has not fetched it")]
+    #[error("`{name} v{version}` is not on this machine, and Cargo did not fetch it")]
     OnlyCargo {
         /// The package.
         name: String,

@@ -11,7 +11,7 @@ use crate::view::link;
 
 /// A directory cannot be copied.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} cannot be copied")]
+#[error("failed to copy {path}")]
 pub struct TreeError {
     /// What was copied when it failed.
     path: Utf8PathBuf,
@@ -56,7 +56,7 @@ pub(crate) fn entries(top: &Utf8Path) -> Result<Vec<Entry>, TreeError> {
         }
         let path = Utf8Path::from_path(entry.path())
             .and_then(|path| path.strip_prefix(top).ok())
-            .ok_or_else(|| failed(top)(io::Error::other("a name in it is not UTF-8")))?;
+            .ok_or_else(|| failed(top)(io::Error::other("a file name in it is not valid UTF-8")))?;
         found.push(Entry {
             path: path.to_owned(),
             is_link: entry.file_type().is_symlink(),

@@ -23,13 +23,13 @@ const PARALLEL: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum VendorError {
     /// A file is not what its checksum says.
-    #[error("{file} is not what {CHECKSUMS} beside it says; vendored sources are not to be edited, vendor them again")]
+    #[error("{file} does not match its checksum in `{CHECKSUMS}`")]
     Changed {
         /// The file.
         file: Utf8PathBuf,
     },
     /// The checksums cannot be read.
-    #[error("{file} cannot be read")]
+    #[error("failed to read {file}")]
     Checksums {
         /// The file.
         file: Utf8PathBuf,
@@ -40,7 +40,7 @@ pub enum VendorError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// The store cannot be written.
-    #[error("the store of packages cannot be written")]
+    #[error("failed to write to the package store")]
     Store(#[from] std::io::Error),
 }
 
@@ -236,7 +236,7 @@ mod tests {
             assert_eq!(try_take(top, &vendor).unwrap(), first);
             std::fs::write(vendor.join(name).join("src/lib.rs"), "// edited").unwrap();
             let second = try_take(top, &vendor).unwrap();
-            assert_ne!(second, first, "other content has another place");
+            assert_ne!(second, first, "other content has another path");
             std::fs::remove_dir_all(vendor).unwrap();
         }
     }

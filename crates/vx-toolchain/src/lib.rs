@@ -7,5 +7,7 @@ mod dist;
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub use choose::{AskedBy, Caller, Toolchain, ToolchainError, ToolchainFileError, obtain, rustup_toolchains, select};
+pub use choose::{
+    Caller, RequestedBy, Toolchain, ToolchainError, ToolchainFileError, obtain, rustup_toolchains, select,
+};
 pub use dist::{AcquireError, Acquired, DistServer, KeptToolchain, ManifestError, ToolchainSpec, ToolchainStore};

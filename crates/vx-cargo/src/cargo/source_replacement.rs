@@ -7,7 +7,7 @@ use vx_packages::CargoHome;
 /// Where Cargo finds packages while planning.
 #[derive(Debug, Clone)]
 pub struct SourceReplacement {
-    /// Options of Cargo's (`--config`) that put a directory source in the place of each source whose packages vx holds.
+    /// Options of Cargo's (`--config`) that replace each source whose packages vx holds by a directory source.
     pub(crate) options: Vec<String>,
     /// Cargo's home with the git repositories; none where the lock file names none.
     pub(crate) cargo_home: Option<CargoHome>,

@@ -19,13 +19,8 @@ pub(super) fn refuse_without_clippy(context: &PlanContext) -> Result<(), PlanErr
     if context.selection.goal != Goal::Clippy || program_beside(&context.toolchain.rustc, CLIPPY).is_file() {
         return Ok(());
     }
-    let name = &context.toolchain.name;
-    Err(PlanError::Unsupported {
-        what: format!("Clippy, which the toolchain {name} does not have"),
-        package: None,
-        help: Some(format!(
-            "add it: `rustup component add clippy --toolchain {name}`, or name it in the components of rust-toolchain.toml"
-        )),
+    Err(PlanError::NoClippy {
+        toolchain: context.toolchain.name.clone(),
     })
 }
 
@@ -51,10 +46,10 @@ pub(super) fn refuse_other_compilers(context: &PlanContext, config: &Config) -> 
             continue;
         }
         return Err(PlanError::Unsupported {
-            what: format!("another compiler by `{name}` ({value})"),
+            what: format!("a compiler or wrapper set by `{name}` ({value})"),
             package: None,
             help: Some(format!(
-                "unset `{name}`; vx chooses the toolchain as rustup does, and caches by itself"
+                "unset `{name}`; vx selects the toolchain as rustup does, and caches by itself"
             )),
         });
     }

@@ -1,4 +1,4 @@
-//! What a plan depends on, as questions: manifests, lock file, configuration, and the places in which Cargo discovers
+//! What a plan depends on, as inputs: manifests, lock file, configuration, and the directories in which Cargo discovers
 //! targets and members. What is absent counts as well.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ const TARGET_FILES: [&str; 3] = ["src/lib.rs", "src/main.rs", "build.rs"];
 /// Directories that a `**` in a member pattern does not enter.
 const NEVER_MEMBERS: [&str; 4] = [".git", ".vx", "target", "node_modules"];
 
-/// The questions, sorted, none twice.
+/// The inputs, sorted, none twice.
 pub(super) fn of(
     context: &PlanContext,
     workspace: &Utf8Path,
@@ -48,7 +48,7 @@ pub(super) fn of(
     let mut inputs = Inputs {
         roots,
         outside,
-        questions: BTreeSet::new(),
+        found: BTreeSet::new(),
     };
     inputs.file(&workspace.join("Cargo.lock"));
     inputs.workspace(workspace, cargo_home.as_deref())?;
@@ -63,20 +63,20 @@ pub(super) fn of(
     }
     inputs.configuration(context, workspace, config)?;
     for variable in config.variables()?.into_iter().filter(|variable| !variable.force) {
-        inputs.questions.insert(Input::Env(variable.name));
+        inputs.found.insert(Input::Env(variable.name));
     }
-    Ok(inputs.questions.into_iter().collect())
+    Ok(inputs.found.into_iter().collect())
 }
 
 struct Inputs<'a> {
     roots: &'a Roots,
     /// Directories of path packages beside the workspace.
     outside: Vec<&'a Utf8Path>,
-    questions: BTreeSet<Input>,
+    found: BTreeSet<Input>,
 }
 
 impl Inputs<'_> {
-    fn place(&self, path: &Utf8Path) -> RootedPath {
+    fn locate(&self, path: &Utf8Path) -> RootedPath {
         match self.outside.iter().any(|directory| path.starts_with(directory)) {
             true => paths::locate_package(self.roots, path),
             false => self.roots.locate(path.as_str()),
@@ -84,18 +84,18 @@ impl Inputs<'_> {
     }
 
     fn file(&mut self, path: &Utf8Path) {
-        let place = self.place(path);
-        self.questions.insert(Input::File(place));
+        let path = self.locate(path);
+        self.found.insert(Input::File(path));
     }
 
     fn kind(&mut self, path: &Utf8Path) {
-        let place = self.place(path);
-        self.questions.insert(Input::Kind(place));
+        let path = self.locate(path);
+        self.found.insert(Input::Kind(path));
     }
 
     fn listing(&mut self, path: &Utf8Path) {
-        let place = self.place(path);
-        self.questions.insert(Input::Listing(place));
+        let path = self.locate(path);
+        self.found.insert(Input::Listing(path));
     }
 
     /// What makes the workspace what it is.
@@ -103,7 +103,7 @@ impl Inputs<'_> {
         self.file(&root.join(MANIFEST));
         if !workspace::is_declared_root(root)? {
             // A manifest above could claim the package.
-            self.questions.insert(Input::Ancestors(MANIFEST.to_owned()));
+            self.found.insert(Input::Ancestors(MANIFEST.to_owned()));
             for directory in root
                 .ancestors()
                 .skip(1)
@@ -217,7 +217,7 @@ impl Inputs<'_> {
             }
         }
         if is_inside {
-            self.questions
+            self.found
                 .extend(CONFIG_FILES.map(|name| Input::Ancestors(name.to_owned())));
         }
         if let Some(home) = workspace::cargo_home(context) {

@@ -80,7 +80,7 @@ impl Plan {
         let metadata = metadata?;
         if metadata.workspace_root != workspace {
             let reason = format!(
-                "it takes {} for the workspace root, not {workspace}",
+                "it reports {} as the workspace root, not {workspace}",
                 metadata.workspace_root
             );
             return Err(PlanError::Answer {
@@ -212,15 +212,15 @@ impl Asked<'_> {
 
     fn toolchain(&self) -> PlanToolchain {
         let toolchain = &self.context.toolchain;
-        let place = |path: &Utf8Path| self.roots.locate(path.as_str());
-        let beside = |name| place(&program_beside(&toolchain.rustc, name));
+        let locate = |path: &Utf8Path| self.roots.locate(path.as_str());
+        let beside = |name| locate(&program_beside(&toolchain.rustc, name));
         let bootstrap = self.context.environment.get("RUSTC_BOOTSTRAP").cloned();
         let is_prerelease = toolchain.release.contains("-nightly") || toolchain.release.contains("-dev");
         PlanToolchain {
-            rustc: place(&toolchain.rustc),
+            rustc: locate(&toolchain.rustc),
             rustdoc: beside("rustdoc"),
             clippy: beside(CLIPPY),
-            cargo: place(&toolchain.cargo),
+            cargo: locate(&toolchain.cargo),
             release: toolchain.release.clone(),
             host: toolchain.host.clone(),
             virtual_sources: virtual_sources(&toolchain.verbose_version, &toolchain.release),

@@ -8,14 +8,14 @@ use crate::paths::relative;
 /// Names a path of a package, absolute and normal. What no root holds, a path package beside the workspace, is named by
 /// the way from the workspace.
 pub(super) fn locate_package(roots: &Roots, path: &Utf8Path) -> RootedPath {
-    let place = roots.locate(path.as_str());
-    match place.root {
+    let located = roots.locate(path.as_str());
+    match located.root {
         Root::Host => RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path)),
-        _ => place,
+        _ => located,
     }
 }
 
-/// The template that renders to `text` here, with the places of `packages` named, those beside the workspace too.
+/// The template that renders to `text` here, with the roots of `packages` named, those beside the workspace too.
 pub(super) fn template(roots: &Roots, packages: &[&Utf8Path], text: &str) -> Template {
     let is_unnamed = |package: &&&Utf8Path| roots.locate(package.as_str()).root == Root::Host;
     let outside = packages.iter().filter(is_unnamed);
@@ -24,8 +24,8 @@ pub(super) fn template(roots: &Roots, packages: &[&Utf8Path], text: &str) -> Tem
     })
 }
 
-/// `template` with `place` for every path `path`.
-fn named(template: Template, path: &str, place: &RootedPath) -> Template {
+/// `template` with `root` for every path `path`.
+fn named(template: Template, path: &str, root: &RootedPath) -> Template {
     let path = format!("{path}/");
     let mut whole = Template::new();
     for part in template.parts {
@@ -35,7 +35,7 @@ fn named(template: Template, path: &str, place: &RootedPath) -> Template {
                 let mut pieces = text.split(path.as_str());
                 whole = whole.text(pieces.next().unwrap_or_default());
                 for piece in pieces {
-                    whole = whole.place(place.clone()).text(format!("/{piece}"));
+                    whole = whole.place(root.clone()).text(format!("/{piece}"));
                 }
             }
         }

@@ -56,7 +56,7 @@ pub struct Package {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Cargo's package id, as in its JSON messages, with the workspace's place replaced by `{workspace}` .
+    /// Cargo's package id, as in its JSON messages, with the workspace's root replaced by `{workspace}`.
     pub id: Template,
     /// Where its files come from.
     pub source: PackageSource,
@@ -100,10 +100,10 @@ pub struct PlanToolchain {
     pub release: String,
     /// The host's triple.
     pub host: String,
-    /// What rustc calls the place of the standard library's sources: `/rustc/HASH`.
+    /// What rustc calls the path of the standard library's sources: `/rustc/HASH`.
     pub virtual_sources: String,
     /// Whether build scripts may set `RUSTC_BOOTSTRAP` with no more than a warning: for every crate, because the
-    /// toolchain is no stable one or the user has set it to `1`.
+    /// toolchain is not a stable one or the user has set it to `1`.
     pub is_nightly: bool,
     /// The user's `RUSTC_BOOTSTRAP`.
     pub bootstrap: Option<String>,

@@ -1,4 +1,4 @@
-//! From Cargo's JSON to the units and packages of a plan: dependencies first, paths by place.
+//! From Cargo's JSON to the units and packages of a plan: dependencies first, paths by root.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,8 +82,8 @@ fn dependencies_first(graph: &UnitGraph) -> (Vec<usize>, Vec<UnitIndex>) {
         visit(graph, number, &mut seen, &mut sorted);
     }
     let mut order = vec![0; sorted.len()];
-    for (place, number) in sorted.iter().enumerate() {
-        order[*number] = place;
+    for (index, number) in sorted.iter().enumerate() {
+        order[*number] = index;
     }
     (sorted, order)
 }
@@ -98,7 +98,7 @@ struct Converter<'a> {
     /// The manifest of each.
     manifests: Vec<Utf8PathBuf>,
     numbers: BTreeMap<String, usize>,
-    /// Directories of packages and checkouts as Cargo names them, with the places they really are.
+    /// Directories of packages and checkouts as Cargo names them, with the paths where they really are.
     moved: BTreeMap<Utf8PathBuf, RootedPath>,
 }
 
@@ -154,16 +154,16 @@ impl Converter<'_> {
         match (source.parse(), checkout) {
             (Ok(Source::Git(git)), Some((checkout, name))) => {
                 let real = GitStore::new(&self.context.home).directory(&git);
-                let place = self.roots.locate(real.as_str());
-                self.moved.insert(checkout.to_owned(), place.clone());
+                let root_of_checkout = self.roots.locate(real.as_str());
+                self.moved.insert(checkout.to_owned(), root_of_checkout.clone());
                 let below = said.directory().strip_prefix(checkout).unwrap_or(Utf8Path::new(""));
                 let root = match below.as_str() {
-                    "" => place.clone(),
-                    below => place.join(below),
+                    "" => root_of_checkout.clone(),
+                    below => root_of_checkout.join(below),
                 };
                 let source = PackageSource::Git {
                     source: source.to_owned(),
-                    checkout: place,
+                    checkout: root_of_checkout,
                     name: name.to_owned(),
                 };
                 Ok((source, root))
@@ -203,7 +203,7 @@ impl Converter<'_> {
         let said = &graph.units[number];
         let package = *self.numbers.get(&said.pkg_id).ok_or_else(|| PlanError::Answer {
             command: "cargo metadata".to_owned(),
-            reason: format!("the package {} of the unit graph is not there", said.pkg_id),
+            reason: format!("it does not list the package {} of the unit graph", said.pkg_id),
         })?;
         let kind = self.kind(graph, said, package)?;
         let dependencies = said.dependencies.iter().map(|dependency| Dependency {
@@ -275,7 +275,7 @@ impl Converter<'_> {
             "doctest" => Ok(UnitKind::TestDocumentation),
             "run-custom-build" if depends_on("custom-build") => Ok(UnitKind::RunBuildScript),
             // Without a script to compile, its output comes from the configuration.
-            "run-custom-build" => refuse("an overridden build script (`target.*.LINKS` in Cargo's configuration)"),
+            "run-custom-build" => refuse("overriding a build script (`target.*.LINKS` in Cargo's configuration)"),
             mode => refuse(&format!("the compile mode `{mode}`")),
         }
     }
@@ -319,7 +319,7 @@ fn words_for_rustdoc(unit: &GraphUnit, mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-/// Cargo's id of the package with its place named.
+/// Cargo's id of the package with its root named.
 fn package_id(said: &MetadataPackage, root: &RootedPath) -> Template {
     match said.id.strip_prefix("path+file://").and_then(|id| id.rsplit_once('#')) {
         Some((_, fragment)) if root.root == Root::Workspace => Template::from("path+file://")

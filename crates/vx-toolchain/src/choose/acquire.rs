@@ -1,4 +1,4 @@
-//! What to acquire when the toolchain that is asked for is not on this machine, or lacks something.
+//! What to acquire when the toolchain that is requested is not on this machine, or lacks something.
 
 use camino::Utf8Path;
 
@@ -9,7 +9,7 @@ use super::rustup::Rustup;
 use super::{Found, ToolchainError};
 use crate::{ToolchainSpec, ToolchainStore};
 
-/// The channel for a machine without Rust where nothing asks for another.
+/// The channel for a machine without Rust where nothing requests another.
 const DEFAULT_CHANNEL: &str = "stable";
 
 /// What could be acquired in place of what `error` says is missing; none where only the user can help.
@@ -62,7 +62,7 @@ impl ToolchainSpec {
     }
 }
 
-/// Acquires what `request` asks for, because of `error`, which is the answer where nothing can be acquired.
+/// Acquires what `request` requests, because of `error`, which is the answer where nothing can be acquired.
 pub(super) async fn acquire(
     request: &Request,
     rustup: Option<&Rustup>,
@@ -76,13 +76,13 @@ pub(super) async fn acquire(
     let acquired = store.acquire(&spec, status).await;
     let acquired = acquired.map_err(|source| ToolchainError::Acquire {
         name: format!("{}-{}", spec.channel, spec.host),
-        asked_by: request.asked_by.clone(),
+        requested_by: request.requested_by.clone(),
         source: Box::new(source),
     })?;
     let directory: &Utf8Path = &acquired.directory;
     Ok(Found {
         name: acquired.name,
-        ..Rustup::at_path(directory, &request.asked_by)?
+        ..Rustup::at_path(directory, &request.requested_by)?
     })
 }
 

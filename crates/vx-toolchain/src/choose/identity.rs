@@ -111,7 +111,7 @@ fn add_tree(
     for entry in WalkDir::new(&root).max_depth(depth).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
-            // A link in `/usr/lib` that leads nowhere is no part of a compiler; in a target's own tree it would be missed
+            // A link in `/usr/lib` that leads nowhere is not part of a compiler; in a target's own tree it would be missed
             // by rustc, not by us.
             Err(error) if error.path().is_some_and(|path| path.is_symlink()) => continue,
             Err(error) => return Err(io_error(error.into())),

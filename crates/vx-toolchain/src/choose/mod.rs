@@ -1,7 +1,7 @@
 //! Choosing a toolchain, as rustup would, and knowing it by content.
 //!
 //! `+NAME`, then `RUSTUP_TOOLCHAIN`, then the nearest directory override or toolchain file, then rustup's default; the
-//! `rustc` and `cargo` on `PATH` where nothing asks for a toolchain. An installed one that fits is used where it is; for
+//! `rustc` and `cargo` on `PATH` where nothing requests a toolchain. An installed one that fits is used where it is; for
 //! another, [`obtain`] asks a [`ToolchainStore`]. What rustup has installed is read, never written.
 
 mod acquire;
@@ -22,7 +22,7 @@ use vx_model::Digest;
 
 pub use error::ToolchainError;
 pub(crate) use name::{Channel, ChannelName};
-pub use request::AskedBy;
+pub use request::RequestedBy;
 pub use toolchain_file::ToolchainFileError;
 
 use crate::ToolchainStore;
@@ -83,8 +83,8 @@ pub fn select(
     know(found, environment, memory)
 }
 
-/// As [`select`], and acquires from `store` what is asked for and not installed. On a machine without rustup, toolchain
-/// files and `RUSTUP_TOOLCHAIN` are obeyed all the same, and `stable` is acquired where nothing asks for another and
+/// As [`select`], and acquires from `store` what is requested and not installed. On a machine without rustup, toolchain
+/// files and `RUSTUP_TOOLCHAIN` are obeyed all the same, and `stable` is acquired where nothing requests another and
 /// `PATH` holds none.
 ///
 /// `status` is told, as a verb and a text, of what takes time. Needs a runtime of several threads.
@@ -136,7 +136,7 @@ pub(crate) struct Found {
     directory: Option<Utf8PathBuf>,
 }
 
-/// What is on this machine and has all that is asked for.
+/// What is on this machine and has all that is requested.
 fn installed(
     request: &Request,
     rustup: Option<&Rustup>,
@@ -153,11 +153,11 @@ fn find(
     environment: &BTreeMap<String, String>,
 ) -> Result<Found, ToolchainError> {
     match (&request.requested, rustup) {
-        (Requested::Path(path), _) => Rustup::at_path(path, &request.asked_by),
-        (Requested::Name(name), Some(rustup)) => rustup.find_named(name, &request.asked_by),
+        (Requested::Path(path), _) => Rustup::at_path(path, &request.requested_by),
+        (Requested::Name(name), Some(rustup)) => rustup.find_named(name, &request.requested_by),
         (Requested::Name(name), None) => Err(ToolchainError::NoRustup {
             name: name.clone(),
-            asked_by: request.asked_by.clone(),
+            requested_by: request.requested_by.clone(),
         }),
         (Requested::Anything, _) => path::find(environment),
     }

@@ -1,4 +1,4 @@
-//! What toolchain is asked for, and by whom: command line, environment, directory overrides, toolchain files, default.
+//! What toolchain is requested, and by whom: command line, environment, directory overrides, toolchain files, default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,9 @@ use super::{Found, ToolchainError};
 /// The variable in which rustup takes the name of a toolchain.
 const RUSTUP_TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
 
-/// Who asks for a toolchain.
+/// Who requests a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AskedBy {
+pub enum RequestedBy {
     /// A `+NAME` argument.
     CommandLine,
     /// `RUSTUP_TOOLCHAIN`.
@@ -24,7 +24,7 @@ pub enum AskedBy {
     DirectoryOverride(Utf8PathBuf),
     /// A toolchain file.
     File(Utf8PathBuf),
-    /// A `--target TRIPLE` argument, which asks for a part of whatever toolchain is chosen.
+    /// A `--target TRIPLE` argument, which requests a part of whatever toolchain is chosen.
     Target,
     /// rustup's default.
     Default,
@@ -32,27 +32,27 @@ pub enum AskedBy {
     Nobody,
 }
 
-impl fmt::Display for AskedBy {
+impl fmt::Display for RequestedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine => f.write_str("the command line (`+NAME`)"),
             Self::Environment => write!(f, "the environment variable {RUSTUP_TOOLCHAIN}"),
-            Self::DirectoryOverride(directory) => write!(f, "rustup's override for {directory}"),
+            Self::DirectoryOverride(directory) => write!(f, "the rustup override for {directory}"),
             Self::File(path) => write!(f, "{path}"),
             Self::Target => f.write_str("the command line (`--target`)"),
-            Self::Default => f.write_str("rustup's default"),
-            Self::Nobody => f.write_str("vx, because nothing asks for another"),
+            Self::Default => f.write_str("the rustup default"),
+            Self::Nobody => f.write_str("vx as the default"),
         }
     }
 }
 
-/// A toolchain that is asked for.
+/// A toolchain that is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) requested: Requested,
-    pub(super) asked_by: AskedBy,
+    pub(super) requested_by: RequestedBy,
     /// Components and targets that it must have, and the file that says so.
-    additions: Option<(Additions, AskedBy)>,
+    additions: Option<(Additions, RequestedBy)>,
 }
 
 impl Request {
@@ -64,16 +64,16 @@ impl Request {
         rustup: Option<&Rustup>,
     ) -> Result<Self, ToolchainError> {
         if let Some(name) = plus {
-            return Self::named(name, AskedBy::CommandLine);
+            return Self::named(name, RequestedBy::CommandLine);
         }
         if let Some(name) = environment.get(RUSTUP_TOOLCHAIN).filter(|name| !name.is_empty()) {
-            return Self::named(name, AskedBy::Environment);
+            return Self::named(name, RequestedBy::Environment);
         }
         // rustup compares overrides with resolved paths.
         let directory = directory.canonicalize_utf8().unwrap_or_else(|_| directory.to_owned());
         for directory in directory.ancestors() {
             if let Some(name) = rustup.and_then(|rustup| rustup.directory_override(directory)) {
-                return Self::named(name, AskedBy::DirectoryOverride(directory.to_owned()));
+                return Self::named(name, RequestedBy::DirectoryOverride(directory.to_owned()));
             }
             if let Some((path, file)) = toolchain_file::read_in(directory)? {
                 return Self::by_file(path, file, rustup);
@@ -83,30 +83,30 @@ impl Request {
     }
 
     fn by_file(path: Utf8PathBuf, file: ToolchainFile, rustup: Option<&Rustup>) -> Result<Self, ToolchainError> {
-        let asked_by = AskedBy::File(path);
+        let requested_by = RequestedBy::File(path);
         let request = match file.requested {
-            Some(Requested::Name(name)) => Self::named(&name, asked_by.clone())?,
+            Some(Requested::Name(name)) => Self::named(&name, requested_by.clone())?,
             Some(requested) => Self {
                 requested,
-                asked_by: asked_by.clone(),
+                requested_by: requested_by.clone(),
                 additions: None,
             },
             None => Self::default(rustup)?,
         };
         Ok(Self {
-            additions: Some((file.additions, asked_by)),
+            additions: Some((file.additions, requested_by)),
             ..request
         })
     }
 
     fn default(rustup: Option<&Rustup>) -> Result<Self, ToolchainError> {
         match rustup.and_then(Rustup::default_toolchain) {
-            Some(name) => Self::named(name, AskedBy::Default),
+            Some(name) => Self::named(name, RequestedBy::Default),
             None => Ok(Self::anything()),
         }
     }
 
-    fn named(name: &str, asked_by: AskedBy) -> Result<Self, ToolchainError> {
+    fn named(name: &str, requested_by: RequestedBy) -> Result<Self, ToolchainError> {
         let path = Utf8Path::new(name);
         let requested = if path.is_absolute() {
             Requested::Path(path.to_owned())
@@ -114,11 +114,11 @@ impl Request {
             Requested::Name(name.to_owned())
         } else {
             let name = name.to_owned();
-            return Err(ToolchainError::InvalidName { name, asked_by });
+            return Err(ToolchainError::InvalidName { name, requested_by });
         };
         Ok(Self {
             requested,
-            asked_by,
+            requested_by,
             additions: None,
         })
     }
@@ -126,7 +126,7 @@ impl Request {
     fn anything() -> Self {
         Self {
             requested: Requested::Anything,
-            asked_by: AskedBy::Nobody,
+            requested_by: RequestedBy::Nobody,
             additions: None,
         }
     }
@@ -141,7 +141,7 @@ impl Request {
         for target in targets {
             let (additions, _) = self
                 .additions
-                .get_or_insert_with(|| (Additions::default(), AskedBy::Target));
+                .get_or_insert_with(|| (Additions::default(), RequestedBy::Target));
             if !additions.targets.contains(target) {
                 additions.targets.push(target.clone());
             }
@@ -156,7 +156,7 @@ impl Request {
 
     /// Refuses a toolchain that lacks components or targets which the toolchain file names.
     pub(super) fn check(&self, found: &Found) -> Result<(), ToolchainError> {
-        let (Some((additions, asked_by)), Some(directory)) = (&self.additions, &found.directory) else {
+        let (Some((additions, requested_by)), Some(directory)) = (&self.additions, &found.directory) else {
             return Ok(());
         };
         let missing = additions.missing_in(directory)?;
@@ -165,7 +165,7 @@ impl Request {
         }
         Err(ToolchainError::Incomplete {
             name: found.name.clone(),
-            asked_by: asked_by.clone(),
+            requested_by: requested_by.clone(),
             remedy: missing.remedy(&found.name),
             missing: missing.describe(),
         })

@@ -18,22 +18,22 @@ pub enum ToolchainFileError {
     #[error("it is empty")]
     Empty,
     /// Not TOML, or not rustup's kind of it.
-    #[error("it is not a toolchain file")]
+    #[error("it is not a valid toolchain file")]
     Parse(#[source] Box<toml::de::Error>),
     /// A channel and a path.
-    #[error("it names both a channel (`{channel}`) and a path (`{path}`)")]
+    #[error("it specifies both a channel (`{channel}`) and a path (`{path}`)")]
     ChannelAndPath {
         /// The channel.
         channel: String,
         /// The path.
         path: String,
     },
-    /// A path, and what only rustup's own toolchains can be asked for.
-    #[error("it names a path, and components, targets or a profile, which only go with a channel")]
+    /// A path, and what only rustup's own toolchains can be requested.
+    #[error("it specifies a path with components, targets or a profile, which require a channel")]
     PathAndOptions,
 }
 
-/// What a toolchain file asks for.
+/// What a toolchain file requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ToolchainFile {
     /// None: whatever would be chosen without the file.

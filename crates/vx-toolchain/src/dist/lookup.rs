@@ -79,7 +79,7 @@ impl Lookup<'_> {
                 Ok(checksum)
             }
             (Err(AcquireError::Lookup { source, .. }), Some(known)) if source.is_passing() => {
-                tracing::warn!(%url, error = %source, "not reached: the channel is taken as it was");
+                tracing::warn!(%url, error = %source, "failed to reach the server; using the channel as it was last seen");
                 Ok(known.checksum)
             }
             (Err(error), _) => Err(error),

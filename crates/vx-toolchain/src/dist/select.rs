@@ -11,7 +11,7 @@ const ESSENTIAL: [&str; 3] = ["rustc", "cargo", "rust-std"];
 /// The standard library, the one component that is there for each target.
 const STANDARD_LIBRARY: &str = "rust-std";
 
-/// The profile where nothing asks for another. rustup's own setting is for people, who want documentation and tools too.
+/// The profile where nothing requests another. rustup's own setting is for people, who want documentation and tools too.
 const PROFILE: &str = "minimal";
 
 /// A component to be fetched and unpacked.

@@ -176,7 +176,7 @@ async fn channels_that_are_none_are_refused_by_name() {
         "{unknown}"
     );
     let linked = refused("stage1").await;
-    assert!(linked.contains("no release channel"), "{linked}");
+    assert!(linked.contains("not a release channel"), "{linked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
