@@ -1,4 +1,4 @@
 //! Lock files.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &str| vx_toolchain::fuzzing::lockfile(data));
+libfuzzer_sys::fuzz_target!(|data: &str| vx_packages::fuzzing::lockfile(data));

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use vx_model::{Roots, Template};
+use vx_packages::Source;
 use vx_proto::UnitLabel;
-use vx_toolchain::Source;
 
 use crate::plan::{CompileMode, PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
 use crate::settings::{Debuginfo, Profile};
@@ -25,7 +25,7 @@ impl Plan {
             (_, kind @ ("bin" | "example")) => format!("{}({kind})", unit.target.name),
             _ => package.name.clone(),
         };
-        let place = match &package.source {
+        let directory = match &package.source {
             PackageSource::Path { .. } => Some(roots.absolute(&package.root)),
             PackageSource::Git { source, .. } => match source.parse() {
                 Ok(Source::Git(git)) => Some(git.to_string()),
@@ -36,7 +36,7 @@ impl Plan {
         UnitLabel {
             package: package.name.clone(),
             version: package.version.clone(),
-            directory: place,
+            directory,
             target,
         }
     }

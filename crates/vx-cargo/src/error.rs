@@ -3,8 +3,8 @@
 use std::io;
 
 use camino::Utf8PathBuf;
+use vx_packages::{LockfileError, PackageError, TreeError, VendorError};
 use vx_proto::{ErrorKind, WireError};
-use vx_toolchain::{LockfileError, PackageError, TreeError, VendorError};
 
 /// There is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +18,20 @@ pub enum PlanError {
         code: i32,
     },
     /// The project or its configuration asks for something that vx does not do yet.
-    #[error("{} not supported yet", unsupported(what, package.as_deref()))]
+    #[error("vx does not support {what} yet{}", of_package(package.as_deref()))]
     Unsupported {
-        /// In the plural or with an article: `git dependencies`.
+        /// In the plural or with an article: `artifact dependencies`.
         what: String,
         /// The package that asks for it, where it is one.
         package: Option<String>,
         /// What the person can do.
         help: Option<String>,
+    },
+    /// Clippy is requested, and the toolchain does not have it.
+    #[error("Clippy is not installed for toolchain `{toolchain}`")]
+    NoClippy {
+        /// The toolchain.
+        toolchain: String,
     },
     /// There is no manifest in the directory or above it.
     #[error("could not find `Cargo.toml` in `{directory}` or any parent directory")]
@@ -34,7 +40,7 @@ pub enum PlanError {
         directory: Utf8PathBuf,
     },
     /// A manifest, a lock file or a configuration file cannot be parsed.
-    #[error("{path} cannot be parsed")]
+    #[error("failed to parse {path}")]
     Toml {
         /// The file.
         path: Utf8PathBuf,
@@ -42,7 +48,7 @@ pub enum PlanError {
         source: Box<toml::de::Error>,
     },
     /// The lock file cannot be used.
-    #[error("{path} cannot be used")]
+    #[error("failed to parse the lock file {path}")]
     Lockfile {
         /// The file.
         path: Utf8PathBuf,
@@ -62,7 +68,7 @@ pub enum PlanError {
     #[error(transparent)]
     Vendored(#[from] VendorError),
     /// A checkout of git's cannot be taken into the store.
-    #[error("a git dependency cannot be taken into the store of packages")]
+    #[error("failed to copy a git dependency to the package store")]
     Tree(#[from] TreeError),
     /// A program of the toolchain did not answer as this version of vx expects.
     #[error("`{command}` did not answer as expected: {reason}")]
@@ -73,7 +79,7 @@ pub enum PlanError {
         reason: String,
     },
     /// A program of the toolchain could not be started.
-    #[error("`{program}` could not be started")]
+    #[error("failed to start `{program}`")]
     Start {
         /// The program.
         program: Utf8PathBuf,
@@ -81,7 +87,7 @@ pub enum PlanError {
         source: io::Error,
     },
     /// The disk.
-    #[error("{path} cannot be read")]
+    #[error("failed to read {path}")]
     Io {
         /// File or directory.
         path: Utf8PathBuf,
@@ -90,11 +96,8 @@ pub enum PlanError {
     },
 }
 
-fn unsupported(what: &str, package: Option<&str>) -> String {
-    match package {
-        Some(package) => format!("{what} (package `{package}`): this is"),
-        None => format!("{what}: this is"),
-    }
+fn of_package(package: Option<&str>) -> String {
+    package.map_or_else(String::new, |package| format!(" (package `{package}`)"))
 }
 
 impl PlanError {
@@ -129,7 +132,7 @@ impl From<PlanError> for WireError {
             }
             PlanError::NoManifest { .. } | PlanError::Toml { .. } | PlanError::Lockfile { .. } => ErrorKind::Usage,
             PlanError::Package(_) | PlanError::Fetch { .. } => ErrorKind::Download,
-            PlanError::Unsupported { .. } => ErrorKind::Unsupported,
+            PlanError::Unsupported { .. } | PlanError::NoClippy { .. } => ErrorKind::Unsupported,
             PlanError::Answer { .. } => ErrorKind::Internal,
             PlanError::Start { .. } | PlanError::Io { .. } | PlanError::Tree(_) | PlanError::Vendored(_) => {
                 ErrorKind::Machine
@@ -137,6 +140,13 @@ impl From<PlanError> for WireError {
         };
         let help = match &error {
             PlanError::Unsupported { help, .. } => help.clone(),
+            PlanError::NoClippy { toolchain } => Some(format!(
+                "run `rustup component add clippy --toolchain {toolchain}`, or add `clippy` to the components in \
+                 rust-toolchain.toml"
+            )),
+            PlanError::Vendored(VendorError::Changed { .. }) => {
+                Some("run `cargo vendor` again, or use `[patch]` to change a dependency".to_owned())
+            }
             _ => None,
         };
         Self {

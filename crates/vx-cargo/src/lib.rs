@@ -3,8 +3,10 @@
 //! Cargo's semantics are the contract: the unit graph comes from the selected toolchain's own cargo, the rest from the
 //! manifests and configuration. Nothing here runs a compiler or a build script, touches the store, or caches.
 
+mod cargo;
 mod command;
 mod compile;
+mod context;
 mod dep_info;
 mod describe;
 mod environment;
@@ -13,7 +15,6 @@ mod error;
 pub mod fuzzing;
 mod graph;
 mod jobs;
-mod make;
 mod out_dir;
 mod packages;
 mod paths;
@@ -26,17 +27,19 @@ mod test_command;
 mod uplift;
 mod workspace;
 
+pub use cargo::source_replacement::SourceReplacement;
 pub use command::{Compile, Needs, RunScript, TestCommand, Uplift};
 pub use compile::Scripts;
+pub use context::PlanContext;
 pub use dep_info::DepInfo;
 pub use environment::{matches_any, plan_environment};
 pub use error::PlanError;
 pub use jobs::Jobs;
 pub use out_dir::LeftByScript;
-pub use packages::{SourceReplacement, Status, prepare_packages};
+pub use packages::{Status, prepare_packages};
 pub use paths::normalise;
 pub use plan::{
-    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanContext, PlanToolchain, Platform, Target,
+    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target,
     TargetName, Unit, UnitIndex, UnitKind,
 };
 pub use script_output::{

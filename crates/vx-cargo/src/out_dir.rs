@@ -51,7 +51,7 @@ impl Plan {
     }
 
     fn profile_of_script(&self, unit: &Unit) -> RootedPath {
-        let below = crate::make::of_platform(&self.profile_directory, unit.platform.as_deref());
+        let below = crate::plan::of_platform(&self.profile_directory, unit.platform.as_deref());
         RootedPath::new(Root::Script, format!("{TARGET}/{below}"))
     }
 }

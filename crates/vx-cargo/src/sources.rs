@@ -1,14 +1,14 @@
-//! What Cargo's configuration puts in the place of the sources of packages (`[source]`, `[registries]`), and how Cargo is
+//! What Cargo's configuration replaces the sources of packages by (`[source]`, `[registries]`), and how Cargo is
 //! told to take packages from vx instead.
 
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use url::Url;
-use vx_toolchain::{GitReference, GitSource, Registry, RegistrySource};
+use vx_packages::{GitReference, GitSource, Registry, RegistrySource};
 
 use crate::PlanContext;
-use crate::make::config::Config;
+use crate::cargo::config::Config;
 use crate::workspace::cargo_home;
 
 /// Cargo's name of crates.io.
@@ -135,7 +135,7 @@ impl Sources {
 fn location(registry: &RegistrySource) -> Location {
     match registry {
         RegistrySource::CratesIo => {
-            Location::Sparse(Url::parse(vx_toolchain::CRATES_IO_INDEX).expect("a constant that is an address"))
+            Location::Sparse(Url::parse(vx_packages::CRATES_IO_INDEX).expect("a constant that is an address"))
         }
         RegistrySource::Sparse(index) => Location::Sparse(index.clone()),
         RegistrySource::GitIndex(_) => Location::Cargo,
@@ -144,8 +144,8 @@ fn location(registry: &RegistrySource) -> Location {
 
 impl Location {
     /// Where archives come from.
-    pub(crate) fn origin(&self) -> vx_toolchain::Origin {
-        use vx_toolchain::Origin;
+    pub(crate) fn origin(&self) -> vx_packages::Origin {
+        use vx_packages::Origin;
         match self {
             Self::Sparse(index) => Origin::Registry(Registry::new(index.clone())),
             Self::LocalRegistry(directory) => Origin::Directory(directory.clone()),
@@ -208,7 +208,7 @@ mod tests {
         let sources = Sources::default();
         assert_eq!(
             sources.of_registry(&RegistrySource::CratesIo),
-            sparse(vx_toolchain::CRATES_IO_INDEX)
+            sparse(vx_packages::CRATES_IO_INDEX)
         );
         let other = registry("sparse+https://example.com/index/");
         assert_eq!(sources.of_registry(&other), sparse("https://example.com/index/"));
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(sources.of_registry(&RegistrySource::CratesIo), vendored);
         let git = |query: &str| {
             let text = format!("git+https://example.com/a{query}#{}", "0".repeat(40));
-            let Ok(vx_toolchain::Source::Git(git)) = text.parse() else {
+            let Ok(vx_packages::Source::Git(git)) = text.parse() else {
                 panic!("{text}")
             };
             git
@@ -288,7 +288,7 @@ mod tests {
         ]);
         assert_eq!(
             sources.of_registry(&RegistrySource::CratesIo),
-            sparse(vx_toolchain::CRATES_IO_INDEX)
+            sparse(vx_packages::CRATES_IO_INDEX)
         );
     }
 }

@@ -55,12 +55,12 @@ impl Plan {
                 };
                 let [one, other] = [unit, other].map(|unit| self.description(unit));
                 if one != other {
-                    let place = RootedPath::new(Root::Workspace, uplift.destination);
+                    let path = RootedPath::new(Root::Workspace, uplift.destination);
                     let names = format!("\n  |\n  = note: {one} has the same output filename as {other}");
                     let help = "\n  = help: consider changing their names to be unique or compiling them separately";
                     warnings.push(
                         Template::from("warning: output filename collision at ")
-                            .path(place)
+                            .path(path)
                             .text(names)
                             .text(help),
                     );
@@ -126,7 +126,7 @@ impl Plan {
     pub(crate) fn documentation_directory(&self, unit: &Unit) -> RootedPath {
         RootedPath::new(
             Root::Workspace,
-            crate::make::documentation_directory(unit.platform.as_deref()),
+            crate::plan::documentation_directory(unit.platform.as_deref()),
         )
     }
 
@@ -201,11 +201,11 @@ impl Plan {
 
     /// A directory for the files of integration tests. It is there when they are compiled, and stays.
     pub fn test_directory(&self, unit: &Unit) -> RootedPath {
-        RootedPath::new(Root::Workspace, crate::make::test_directory(unit.platform.as_deref()))
+        RootedPath::new(Root::Workspace, crate::plan::test_directory(unit.platform.as_deref()))
     }
 
     pub(crate) fn output_directory_of(&self, unit: &Unit) -> String {
-        crate::make::output_directory(&self.profile_directory, unit.platform.as_deref())
+        crate::plan::output_directory(&self.profile_directory, unit.platform.as_deref())
     }
 }
 

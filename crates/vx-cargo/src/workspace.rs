@@ -1,4 +1,4 @@
-//! Finding the manifest and the root of its workspace, as Cargo does, without starting it: the place of the lock file
+//! Finding the manifest and the root of its workspace, as Cargo does, without starting it: the path of the lock file
 //! and of everything that is relative to the workspace must be known before there is a plan.
 
 use std::io;

@@ -307,7 +307,7 @@ fn offline_without_the_toolchain_is_told() {
     let release = &installed().release;
     assert!(outcome.stderr.contains(release), "{outcome}");
     assert!(outcome.stderr.contains("rust-toolchain.toml"), "{outcome}");
-    assert!(outcome.stderr.contains("without --offline"), "{outcome}");
+    assert!(outcome.stderr.contains("without `--offline`"), "{outcome}");
     assert_eq!(server.requests().len(), 0);
 }
 

@@ -6,8 +6,8 @@ use std::env;
 use crate::sources::{members, read, root, tracked, tracked_texts};
 use camino::Utf8Path;
 
-/// The hosts that a tracked file may name. `vx-toolchain` alone knows where packages and toolchains come from: its constants
-/// for the official servers are listed in [`SERVERS`].
+/// The hosts that a tracked file may name. `vx-packages` and `vx-toolchain` alone know where packages and toolchains come from:
+/// their constants for the official servers are listed in [`SERVERS`].
 const HOSTS: &[&str] = &[
     // Names of licences, of rustup and of Cargo's identifier of the official registry: nothing is fetched from there.
     "www.apache.org",
@@ -25,7 +25,7 @@ const HOSTS: &[&str] = &[
 
 /// The official servers, and the places that may name them.
 const SERVERS: &[(&str, &str)] = &[
-    ("index.crates.io", "crates/vx-toolchain/src"),
+    ("index.crates.io", "crates/vx-packages/src"),
     ("static.rust-lang.org", "crates/vx-toolchain/src/dist/server.rs"),
 ];
 

@@ -25,7 +25,7 @@ pub(super) fn reads_unreported(arguments: &[Template]) -> bool {
         });
         let is_description = is_of("--target") && text.ends_with(".json");
         let is_place = is_of("-L") && text != "-L" || is_of("--extern") && text.contains('=');
-        names_file || is_description || (is_place && !is_settled(argument))
+        names_file || is_description || (is_place && !is_immutable(argument))
     })
 }
 
@@ -37,9 +37,9 @@ fn leading_text(argument: &Template) -> &str {
 }
 
 /// Whether it names a place of which nothing need be asked.
-fn is_settled(argument: &Template) -> bool {
-    let settled = |part: &Part| matches!(part, Part::Path(place) if place.root.is_immutable());
-    argument.parts.iter().any(settled)
+fn is_immutable(argument: &Template) -> bool {
+    let immutable = |part: &Part| matches!(part, Part::Path(place) if place.root.is_immutable());
+    argument.parts.iter().any(immutable)
 }
 
 #[cfg(test)]

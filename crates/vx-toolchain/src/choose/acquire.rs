@@ -1,23 +1,26 @@
-//! What to acquire when the toolchain that is asked for is not on this machine, or lacks something.
+//! What to acquire when the toolchain that is requested is not on this machine, or lacks something.
 
 use camino::Utf8Path;
 
 use super::name::{ChannelName, host_to_acquire, is_host_of_this_machine};
-use super::request::{Additions, Request, Wanted};
+use super::request::Request;
+use super::requested::{Additions, Requested};
 use super::rustup::Rustup;
 use super::{Found, ToolchainError};
-use crate::{ToolchainStore, ToolchainWish};
+use crate::{ToolchainSpec, ToolchainStore};
 
-/// The channel for a machine without Rust where nothing asks for another.
+/// The channel for a machine without Rust where nothing requests another.
 const DEFAULT_CHANNEL: &str = "stable";
 
 /// What could be acquired in place of what `error` says is missing; none where only the user can help.
-fn wish(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> Option<ToolchainWish> {
+fn spec(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> Option<ToolchainSpec> {
     use ToolchainError::{Incomplete, MissingProgram, NoRustup, NotInstalled, NothingOnPath};
-    let name = match (&request.wanted, error) {
-        (Wanted::Name(name), NotInstalled { .. } | NoRustup { .. } | Incomplete { .. } | MissingProgram { .. }) => name,
+    let name = match (&request.requested, error) {
+        (Requested::Name(name), NotInstalled { .. } | NoRustup { .. } | Incomplete { .. } | MissingProgram { .. }) => {
+            name
+        }
         // rustup without a default is somebody's decision.
-        (Wanted::Anything, NothingOnPath { .. }) if rustup.is_none() => DEFAULT_CHANNEL,
+        (Requested::Anything, NothingOnPath { .. }) if rustup.is_none() => DEFAULT_CHANNEL,
         _ => return None,
     };
     let Additions {
@@ -25,7 +28,7 @@ fn wish(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> O
         components,
         targets,
     } = request.additions().cloned().unwrap_or_default();
-    Some(ToolchainWish {
+    Some(ToolchainSpec {
         profile,
         components,
         targets,
@@ -33,8 +36,8 @@ fn wish(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> O
     })
 }
 
-/// A plain wish for `CHANNEL[-HOST]`; none for what no server has or this machine cannot run.
-fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainWish> {
+/// The plain spec of `CHANNEL[-HOST]`; none for what no server has or this machine cannot run.
+fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainSpec> {
     let parsed = ChannelName::parse(name)?;
     let default_host = || default_host.map_or_else(host_to_acquire, str::to_owned);
     let host = parsed.host.map_or_else(default_host, str::to_owned);
@@ -42,7 +45,7 @@ fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainWish> {
         return None;
     }
     let with_host = format!("-{host}");
-    Some(ToolchainWish {
+    Some(ToolchainSpec {
         channel: name.strip_suffix(&with_host).unwrap_or(name).to_owned(),
         host,
         profile: None,
@@ -51,15 +54,15 @@ fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainWish> {
     })
 }
 
-impl ToolchainWish {
-    /// A wish for `CHANNEL[-HOST]`, in the profile `minimal`, for this machine; none for names that no server knows, and
+impl ToolchainSpec {
+    /// The spec of `CHANNEL[-HOST]`, in the profile `minimal`, for this machine; none for names that no server knows, and
     /// for hosts that this machine is not.
     pub fn named(name: &str) -> Option<Self> {
         named(name, None)
     }
 }
 
-/// Acquires what `request` asks for, because of `error`, which is the answer where nothing can be acquired.
+/// Acquires what `request` requests, because of `error`, which is the answer where nothing can be acquired.
 pub(super) async fn acquire(
     request: &Request,
     rustup: Option<&Rustup>,
@@ -67,19 +70,19 @@ pub(super) async fn acquire(
     store: &ToolchainStore,
     status: &(dyn Fn(&str, String) + Send + Sync),
 ) -> Result<Found, ToolchainError> {
-    let Some(wish) = wish(request, rustup, &error) else {
+    let Some(spec) = spec(request, rustup, &error) else {
         return Err(error);
     };
-    let acquired = store.acquire(&wish, status).await;
+    let acquired = store.acquire(&spec, status).await;
     let acquired = acquired.map_err(|source| ToolchainError::Acquire {
-        name: format!("{}-{}", wish.channel, wish.host),
-        asked_by: request.asked_by.clone(),
+        name: format!("{}-{}", spec.channel, spec.host),
+        requested_by: request.requested_by.clone(),
         source: Box::new(source),
     })?;
     let directory: &Utf8Path = &acquired.directory;
     Ok(Found {
         name: acquired.name,
-        ..Rustup::at_path(directory, &request.asked_by)?
+        ..Rustup::at_path(directory, &request.requested_by)?
     })
 }
 
@@ -89,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    /// What is wished for without rustup, with these variables, in a directory with this toolchain file.
-    fn wished(plus: Option<&str>, variable: Option<&str>, file: Option<&str>) -> Option<ToolchainWish> {
+    /// What is acquired without rustup, with these variables, in a directory with this toolchain file.
+    fn acquired(plus: Option<&str>, variable: Option<&str>, file: Option<&str>) -> Option<ToolchainSpec> {
         let directory = tempfile::tempdir().unwrap();
         let project = Utf8Path::from_path(directory.path()).unwrap();
         if let Some(text) = file {
@@ -100,11 +103,11 @@ mod tests {
         environment.extend(variable.map(|name| ("RUSTUP_TOOLCHAIN".to_owned(), name.to_owned())));
         let request = Request::find(project, &environment, plus, None).unwrap();
         let error = super::super::find(&request, None, &environment).unwrap_err();
-        wish(&request, None, &error)
+        spec(&request, None, &error)
     }
 
-    fn channel(name: &str) -> ToolchainWish {
-        ToolchainWish {
+    fn channel(name: &str) -> ToolchainSpec {
+        ToolchainSpec {
             channel: name.to_owned(),
             host: host_to_acquire(),
             profile: None,
@@ -116,41 +119,41 @@ mod tests {
     #[test]
     fn without_rustup_the_same_voices_are_heard() {
         let file = Some("[toolchain]\nchannel = \"1.90\"\n");
-        assert_eq!(wished(None, None, file), Some(channel("1.90")));
-        assert_eq!(wished(None, Some("beta"), file), Some(channel("beta")));
+        assert_eq!(acquired(None, None, file), Some(channel("1.90")));
+        assert_eq!(acquired(None, Some("beta"), file), Some(channel("beta")));
         assert_eq!(
-            wished(Some("nightly-2026-05-20"), Some("beta"), file),
+            acquired(Some("nightly-2026-05-20"), Some("beta"), file),
             Some(channel("nightly-2026-05-20"))
         );
     }
 
     #[test]
     fn where_nothing_asks_it_is_stable() {
-        assert_eq!(wished(None, None, None), Some(channel("stable")));
+        assert_eq!(acquired(None, None, None), Some(channel("stable")));
     }
 
     #[test]
-    fn a_file_adds_to_what_is_wished_for() {
+    fn a_file_adds_to_what_is_acquired() {
         let file = "[toolchain]\nprofile = \"default\"\ncomponents = [\"rust-src\"]\ntargets = [\"wasm32v1-none\"]\n";
-        let expected = ToolchainWish {
+        let expected = ToolchainSpec {
             profile: Some("default".to_owned()),
             components: vec!["rust-src".to_owned()],
             targets: vec!["wasm32v1-none".to_owned()],
             ..channel("stable")
         };
-        assert_eq!(wished(None, None, Some(file)), Some(expected));
+        assert_eq!(acquired(None, None, Some(file)), Some(expected));
     }
 
     #[test]
     fn a_name_with_this_host_is_the_same() {
         let name = format!("1.95.0-{}", host_to_acquire());
-        assert_eq!(wished(Some(&name), None, None), Some(channel("1.95.0")));
+        assert_eq!(acquired(Some(&name), None, None), Some(channel("1.95.0")));
     }
 
     #[test]
-    fn what_no_server_has_or_cannot_run_here_is_not_wished_for() {
+    fn what_no_server_has_or_cannot_run_here_is_not_acquired() {
         for name in ["stage1", "stable-sparc64-unknown-openbsd"] {
-            assert_eq!(wished(Some(name), None, None), None, "{name}");
+            assert_eq!(acquired(Some(name), None, None), None, "{name}");
         }
     }
 }

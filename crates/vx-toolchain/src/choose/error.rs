@@ -4,72 +4,72 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
-use super::{AskedBy, ToolchainFileError};
+use super::{RequestedBy, ToolchainFileError};
 use crate::AcquireError;
 
 /// No toolchain could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
-    /// The toolchain that was asked for is not on this machine.
-    #[error("toolchain `{name}` is not installed, and {asked_by} asks for it")]
+    /// The toolchain that was requested is not on this machine.
+    #[error("toolchain `{name}`, requested by {requested_by}, is not installed")]
     NotInstalled {
-        /// What was asked for.
+        /// What was requested.
         name: String,
-        /// Who asked.
-        asked_by: AskedBy,
+        /// Who requested it.
+        requested_by: RequestedBy,
         /// Names of the installed toolchains, sorted.
         installed: Vec<String>,
         /// Where they are.
         directory: Utf8PathBuf,
     },
-    /// A toolchain was asked for by name, and there is no rustup to know it.
-    #[error("toolchain `{name}` was asked for by {asked_by}, but there are no rustup toolchains on this machine")]
+    /// A toolchain was requested by name, and there is no rustup to know it.
+    #[error("toolchain `{name}` is requested by {requested_by}, but rustup is not installed")]
     NoRustup {
-        /// What was asked for.
+        /// What was requested.
         name: String,
-        /// Who asked.
-        asked_by: AskedBy,
+        /// Who requested it.
+        requested_by: RequestedBy,
     },
-    /// The toolchain that was asked for is not on this machine, or lacks something, and could not be acquired either.
-    #[error("toolchain `{name}`, chosen by {asked_by}, is not installed and cannot be acquired")]
+    /// The toolchain that was requested is not on this machine, or lacks something, and could not be acquired either.
+    #[error("failed to install toolchain `{name}`, requested by {requested_by}")]
     Acquire {
-        /// What was asked for.
+        /// What was requested.
         name: String,
-        /// Who asked.
-        asked_by: AskedBy,
+        /// Who requested it.
+        requested_by: RequestedBy,
         /// Why.
         source: Box<AcquireError>,
     },
     /// A name that no toolchain can have.
-    #[error("`{name}`, which {asked_by} asks for, is not the name of a toolchain")]
+    #[error("invalid toolchain name `{name}`, requested by {requested_by}")]
     InvalidName {
-        /// What was asked for.
+        /// What was requested.
         name: String,
-        /// Who asked.
-        asked_by: AskedBy,
+        /// Who requested it.
+        requested_by: RequestedBy,
     },
     /// The toolchain file names components or targets that the toolchain does not have.
-    #[error("toolchain `{name}` lacks what {asked_by} asks for: {}", missing.join(", "))]
+    #[error("toolchain `{name}` does not have what {requested_by} requests: {}", missing.join(", "))]
     Incomplete {
         /// The toolchain.
         name: String,
-        /// Who asked.
-        asked_by: AskedBy,
+        /// Who requested it.
+        requested_by: RequestedBy,
         /// `component rust-src`, `target wasm32-unknown-unknown`, …
         missing: Vec<String>,
         /// The command that adds them.
         remedy: String,
     },
     /// A directory that should be a toolchain has no such program.
-    #[error("{path} is not there, but {asked_by} asks for the toolchain that should hold it")]
+    #[error("{path} does not exist in the toolchain requested by {requested_by}")]
     MissingProgram {
         /// The program that is missing.
         path: Utf8PathBuf,
-        /// Who asked.
-        asked_by: AskedBy,
+        /// Who requested it.
+        requested_by: RequestedBy,
     },
-    /// Nothing asks for a toolchain, and `PATH` holds none.
-    #[error("no toolchain is chosen, and there is no `{program}` on PATH")]
+    /// Nothing requests a toolchain, and `PATH` holds none.
+    #[error("no toolchain is selected, and `{program}` is not on PATH")]
     NothingOnPath {
         /// `rustc` or `cargo`.
         program: &'static str,
@@ -77,7 +77,7 @@ pub enum ToolchainError {
         proxy: Option<Utf8PathBuf>,
     },
     /// A toolchain file cannot be used.
-    #[error("toolchain file {path} cannot be used")]
+    #[error("invalid toolchain file {path}")]
     File {
         /// The file.
         path: Utf8PathBuf,
@@ -85,7 +85,7 @@ pub enum ToolchainError {
         source: ToolchainFileError,
     },
     /// rustup's settings cannot be parsed.
-    #[error("rustup's settings {path} cannot be parsed")]
+    #[error("failed to parse the rustup settings {path}")]
     Settings {
         /// The file.
         path: Utf8PathBuf,
@@ -101,7 +101,7 @@ pub enum ToolchainError {
         reason: String,
     },
     /// The disk.
-    #[error("{path} cannot be read")]
+    #[error("failed to read {path}")]
     Io {
         /// File or directory.
         path: Utf8PathBuf,
@@ -125,20 +125,20 @@ impl ToolchainError {
                     names => format!("installed in {directory}: {}", names.join(", ")),
                 };
                 Some(format!(
-                    "run `rustup toolchain install {name}`, or ask for another; {installed}"
+                    "run `rustup toolchain install {name}`, or request another one; {installed}"
                 ))
             }
             Self::NoRustup { .. } => {
-                Some("install rustup, set RUSTUP_HOME, or leave the choice to `rustc` and `cargo` on PATH".to_owned())
+                Some("install rustup, set RUSTUP_HOME, or use the `rustc` and `cargo` on PATH by requesting no toolchain".to_owned())
             }
             Self::Acquire { source, .. } => source.help().map(str::to_owned),
             Self::InvalidName { .. } => Some(
-                "names look like `stable`, `1.95`, `nightly-2026-05-20`, or as in `rustup toolchain list`".to_owned(),
+                "toolchain names look like `stable`, `1.95` or `nightly-2026-05-20`, or as listed by `rustup toolchain list`".to_owned(),
             ),
             Self::Incomplete { remedy, .. } => Some(format!("run `{remedy}`")),
-            Self::MissingProgram { .. } => Some("install the toolchain again, or ask for another".to_owned()),
+            Self::MissingProgram { .. } => Some("reinstall the toolchain, or request another one".to_owned()),
             Self::NothingOnPath { proxy: Some(proxy), .. } => Some(format!(
-                "{proxy} belongs to rustup, which has no default toolchain here: run `rustup default stable`, or set RUSTUP_HOME"
+                "{proxy} belongs to rustup, which has no default toolchain; run `rustup default stable`, or set RUSTUP_HOME"
             )),
             Self::NothingOnPath { proxy: None, .. } => {
                 Some("install Rust with rustup, or put `rustc` and `cargo` on PATH".to_owned())

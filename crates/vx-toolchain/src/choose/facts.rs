@@ -9,12 +9,11 @@ use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use vx_download::{Checksum, FileLock};
 use vx_model::Digest;
 
 use super::identity::{self, Files, Stamp};
 use super::{Found, Toolchain, ToolchainError};
-use crate::Checksum;
-use crate::lock::FileLock;
 
 /// What is known of a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl Facts {
         }
         // Whoever comes second finds what the first has written.
         let _lock = FileLock::acquire(&path.with_extension("lock"))
-            .inspect_err(|error| tracing::debug!(%path, %error, "what is learned of a toolchain cannot be remembered"))
+            .inspect_err(|error| tracing::debug!(%path, %error, "failed to lock the file that remembers a toolchain"))
             .ok();
         if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
             return Ok(facts);
@@ -71,11 +70,11 @@ impl Facts {
             .unwrap_or_default();
         let (memory, is_settled) = Memory::find_out(rustc, cargo, environment, &known)?;
         if is_settled && let Err(error) = memory.write(&path) {
-            tracing::debug!(%path, %error, "what was learned of a toolchain is not remembered");
+            tracing::debug!(%path, %error, "failed to remember a toolchain");
         }
         memory.facts().ok_or_else(|| ToolchainError::Rustc {
             command: format!("{rustc} -vV"),
-            reason: format!("it named no release and host: {:?}", memory.verbose_version),
+            reason: format!("it did not report a release and a host: {:?}", memory.verbose_version),
         })
     }
 
@@ -219,5 +218,5 @@ fn ask(rustc: &Utf8Path, arguments: &[&str], environment: &BTreeMap<String, Stri
         let errors = String::from_utf8_lossy(&output.stderr);
         return Err(failed(format!("{}: {}", output.status, errors.trim())));
     }
-    String::from_utf8(output.stdout).map_err(|_| failed("it did not answer in UTF-8".to_owned()))
+    String::from_utf8(output.stdout).map_err(|_| failed("its output is not valid UTF-8".to_owned()))
 }

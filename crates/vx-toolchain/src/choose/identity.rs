@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use vx_download::Checksum;
 use vx_model::Digest;
 use walkdir::WalkDir;
 
 use super::ToolchainError;
-use crate::Checksum;
 
 /// Changes whenever the meaning of an identity does.
 const FORMAT: &str = "vx-toolchain-1";
@@ -98,7 +98,7 @@ fn add_tree(
     sysroot: &Utf8Path,
     directory: &str,
     depth: usize,
-    is_wanted: impl Fn(&str) -> bool,
+    is_part: impl Fn(&str) -> bool,
 ) -> Result<(), ToolchainError> {
     let root = sysroot.join(directory);
     if !root.is_dir() {
@@ -111,7 +111,7 @@ fn add_tree(
     for entry in WalkDir::new(&root).max_depth(depth).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
-            // A link in `/usr/lib` that leads nowhere is no part of a compiler; in a target's own tree it would be missed
+            // A link in `/usr/lib` that leads nowhere is not part of a compiler; in a target's own tree it would be missed
             // by rustc, not by us.
             Err(error) if error.path().is_some_and(|path| path.is_symlink()) => continue,
             Err(error) => return Err(io_error(error.into())),
@@ -119,7 +119,7 @@ fn add_tree(
         let Some(path) = Utf8Path::from_path(entry.path()) else {
             continue;
         };
-        if entry.file_type().is_file() && path.file_name().is_some_and(&is_wanted) {
+        if entry.file_type().is_file() && path.file_name().is_some_and(&is_part) {
             let label = path.strip_prefix(sysroot).unwrap_or(path);
             files.insert(label.to_string(), path.to_owned());
         }
@@ -189,10 +189,7 @@ pub(super) fn hash(mut files: Vec<(String, Utf8PathBuf)>) -> Result<BTreeMap<Str
     files.sort_by_key(|(_, path)| path.metadata().map_or(0, |metadata| metadata.len()));
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
     let waiting = Mutex::new(files);
-    let next = || match waiting.lock() {
-        Ok(mut waiting) => waiting.pop(),
-        Err(_) => None,
-    };
+    let next = || waiting.lock().pop();
     let work = || {
         let mut done = Vec::new();
         while let Some((label, path)) = next() {

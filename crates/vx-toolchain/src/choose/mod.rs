@@ -1,7 +1,7 @@
 //! Choosing a toolchain, as rustup would, and knowing it by content.
 //!
 //! `+NAME`, then `RUSTUP_TOOLCHAIN`, then the nearest directory override or toolchain file, then rustup's default; the
-//! `rustc` and `cargo` on `PATH` where nothing asks for a toolchain. An installed one that fits is used where it is; for
+//! `rustc` and `cargo` on `PATH` where nothing requests a toolchain. An installed one that fits is used where it is; for
 //! another, [`obtain`] asks a [`ToolchainStore`]. What rustup has installed is read, never written.
 
 mod acquire;
@@ -11,6 +11,7 @@ mod identity;
 mod name;
 mod path;
 mod request;
+mod requested;
 mod rustup;
 pub(crate) mod toolchain_file;
 
@@ -21,11 +22,12 @@ use vx_model::Digest;
 
 pub use error::ToolchainError;
 pub(crate) use name::{Channel, ChannelName};
-pub use request::AskedBy;
+pub use request::RequestedBy;
 pub use toolchain_file::ToolchainFileError;
 
 use crate::ToolchainStore;
-use request::{Request, Wanted};
+use request::Request;
+use requested::Requested;
 use rustup::Rustup;
 
 /// A toolchain on this machine.
@@ -59,7 +61,7 @@ pub struct Caller<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The `NAME` of a `+NAME` argument.
     pub plus: Option<&'a str>,
-    /// Targets beside the host that the toolchain is wanted for, where it can be acquired with them.
+    /// Targets beside the host that the toolchain is requested for, where it can be acquired with them.
     pub targets: &'a [String],
 }
 
@@ -81,8 +83,8 @@ pub fn select(
     know(found, environment, memory)
 }
 
-/// As [`select`], and acquires from `store` what is asked for and not installed. On a machine without rustup, toolchain
-/// files and `RUSTUP_TOOLCHAIN` are obeyed all the same, and `stable` is acquired where nothing asks for another and
+/// As [`select`], and acquires from `store` what is requested and not installed. On a machine without rustup, toolchain
+/// files and `RUSTUP_TOOLCHAIN` are obeyed all the same, and `stable` is acquired where nothing requests another and
 /// `PATH` holds none.
 ///
 /// `status` is told, as a verb and a text, of what takes time. Needs a runtime of several threads.
@@ -134,7 +136,7 @@ pub(crate) struct Found {
     directory: Option<Utf8PathBuf>,
 }
 
-/// What is on this machine and has all that is asked for.
+/// What is on this machine and has all that is requested.
 fn installed(
     request: &Request,
     rustup: Option<&Rustup>,
@@ -150,14 +152,14 @@ fn find(
     rustup: Option<&Rustup>,
     environment: &BTreeMap<String, String>,
 ) -> Result<Found, ToolchainError> {
-    match (&request.wanted, rustup) {
-        (Wanted::Path(path), _) => Rustup::at_path(path, &request.asked_by),
-        (Wanted::Name(name), Some(rustup)) => rustup.find_named(name, &request.asked_by),
-        (Wanted::Name(name), None) => Err(ToolchainError::NoRustup {
+    match (&request.requested, rustup) {
+        (Requested::Path(path), _) => Rustup::at_path(path, &request.requested_by),
+        (Requested::Name(name), Some(rustup)) => rustup.find_named(name, &request.requested_by),
+        (Requested::Name(name), None) => Err(ToolchainError::NoRustup {
             name: name.clone(),
-            asked_by: request.asked_by.clone(),
+            requested_by: request.requested_by.clone(),
         }),
-        (Wanted::Anything, _) => path::find(environment),
+        (Requested::Anything, _) => path::find(environment),
     }
 }
 

@@ -36,12 +36,12 @@ impl<'a> ChannelName<'a> {
     /// `1.95` is answered by a toolchain of that name, else by its newest patch release. A request without a host means
     /// the default host; another one of the same architecture (a static vx on a glibc machine) is better than none.
     pub(super) fn answers(&self, request: &Self, default_host: &str) -> Option<impl Ord + use<'a>> {
-        let wanted_host = request.host.unwrap_or(default_host);
-        let is_host = self.host == Some(wanted_host);
+        let requested_host = request.host.unwrap_or(default_host);
+        let is_host = self.host == Some(requested_host);
         let may_differ = request.host.is_none()
             && self
                 .host
-                .is_some_and(|host| architecture(host) == architecture(wanted_host));
+                .is_some_and(|host| architecture(host) == architecture(requested_host));
         let is_exact = self.channel == request.channel;
         let fits = (is_exact || self.channel.is_patch_of(request.channel)) && self.date == request.date;
         (fits && (is_host || may_differ)).then_some((is_host, is_exact, self.channel))

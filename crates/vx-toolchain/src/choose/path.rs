@@ -1,4 +1,4 @@
-//! `rustc` and `cargo` on `PATH`, where nothing asks for one of rustup's toolchains.
+//! `rustc` and `cargo` on `PATH`, where nothing requests one of rustup's toolchains.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Found, ToolchainError};
 
-/// The programs on `PATH`. rustup's proxies are passed over: they are no compilers, and would choose anew.
+/// The programs on `PATH`. rustup's proxies are passed over: they are not compilers, and would choose anew.
 pub(super) fn find(environment: &BTreeMap<String, String>) -> Result<Found, ToolchainError> {
     Ok(Found {
         name: "rustc on PATH".to_owned(),

@@ -1,10 +1,11 @@
-//! What toolchain is asked for, and by whom: command line, environment, directory overrides, toolchain files, default.
+//! What toolchain is requested, and by whom: command line, environment, directory overrides, toolchain files, default.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::requested::{Additions, Requested};
 use super::rustup::Rustup;
 use super::toolchain_file::{self, ToolchainFile};
 use super::{Found, ToolchainError};
@@ -12,9 +13,9 @@ use super::{Found, ToolchainError};
 /// The variable in which rustup takes the name of a toolchain.
 const RUSTUP_TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
 
-/// Who asks for a toolchain.
+/// Who requests a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AskedBy {
+pub enum RequestedBy {
     /// A `+NAME` argument.
     CommandLine,
     /// `RUSTUP_TOOLCHAIN`.
@@ -23,7 +24,7 @@ pub enum AskedBy {
     DirectoryOverride(Utf8PathBuf),
     /// A toolchain file.
     File(Utf8PathBuf),
-    /// A `--target TRIPLE` argument, which asks for a part of whatever toolchain is chosen.
+    /// A `--target TRIPLE` argument, which requests a part of whatever toolchain is chosen.
     Target,
     /// rustup's default.
     Default,
@@ -31,47 +32,27 @@ pub enum AskedBy {
     Nobody,
 }
 
-impl fmt::Display for AskedBy {
+impl fmt::Display for RequestedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine => f.write_str("the command line (`+NAME`)"),
             Self::Environment => write!(f, "the environment variable {RUSTUP_TOOLCHAIN}"),
-            Self::DirectoryOverride(directory) => write!(f, "rustup's override for {directory}"),
+            Self::DirectoryOverride(directory) => write!(f, "the rustup override for {directory}"),
             Self::File(path) => write!(f, "{path}"),
             Self::Target => f.write_str("the command line (`--target`)"),
-            Self::Default => f.write_str("rustup's default"),
-            Self::Nobody => f.write_str("vx, because nothing asks for another"),
+            Self::Default => f.write_str("the rustup default"),
+            Self::Nobody => f.write_str("vx as the default"),
         }
     }
 }
 
-/// Which toolchain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// One of rustup's, by a name or a part of it.
-    Name(String),
-    /// The directory of a toolchain.
-    Path(Utf8PathBuf),
-    /// What is on `PATH`.
-    Anything,
-}
-
-/// A toolchain that is asked for.
+/// A toolchain that is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
-    pub(super) wanted: Wanted,
-    pub(super) asked_by: AskedBy,
+    pub(super) requested: Requested,
+    pub(super) requested_by: RequestedBy,
     /// Components and targets that it must have, and the file that says so.
-    additions: Option<(Additions, AskedBy)>,
-}
-
-/// What a toolchain file wants beside the toolchain.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Additions {
-    /// What to acquire where nothing is installed; an installed toolchain is not held against it, as in rustup.
-    pub(super) profile: Option<String>,
-    pub(super) components: Vec<String>,
-    pub(super) targets: Vec<String>,
+    additions: Option<(Additions, RequestedBy)>,
 }
 
 impl Request {
@@ -83,16 +64,16 @@ impl Request {
         rustup: Option<&Rustup>,
     ) -> Result<Self, ToolchainError> {
         if let Some(name) = plus {
-            return Self::named(name, AskedBy::CommandLine);
+            return Self::named(name, RequestedBy::CommandLine);
         }
         if let Some(name) = environment.get(RUSTUP_TOOLCHAIN).filter(|name| !name.is_empty()) {
-            return Self::named(name, AskedBy::Environment);
+            return Self::named(name, RequestedBy::Environment);
         }
         // rustup compares overrides with resolved paths.
         let directory = directory.canonicalize_utf8().unwrap_or_else(|_| directory.to_owned());
         for directory in directory.ancestors() {
             if let Some(name) = rustup.and_then(|rustup| rustup.directory_override(directory)) {
-                return Self::named(name, AskedBy::DirectoryOverride(directory.to_owned()));
+                return Self::named(name, RequestedBy::DirectoryOverride(directory.to_owned()));
             }
             if let Some((path, file)) = toolchain_file::read_in(directory)? {
                 return Self::by_file(path, file, rustup);
@@ -102,50 +83,50 @@ impl Request {
     }
 
     fn by_file(path: Utf8PathBuf, file: ToolchainFile, rustup: Option<&Rustup>) -> Result<Self, ToolchainError> {
-        let asked_by = AskedBy::File(path);
-        let request = match file.wanted {
-            Some(Wanted::Name(name)) => Self::named(&name, asked_by.clone())?,
-            Some(wanted) => Self {
-                wanted,
-                asked_by: asked_by.clone(),
+        let requested_by = RequestedBy::File(path);
+        let request = match file.requested {
+            Some(Requested::Name(name)) => Self::named(&name, requested_by.clone())?,
+            Some(requested) => Self {
+                requested,
+                requested_by: requested_by.clone(),
                 additions: None,
             },
             None => Self::default(rustup)?,
         };
         Ok(Self {
-            additions: Some((file.additions, asked_by)),
+            additions: Some((file.additions, requested_by)),
             ..request
         })
     }
 
     fn default(rustup: Option<&Rustup>) -> Result<Self, ToolchainError> {
         match rustup.and_then(Rustup::default_toolchain) {
-            Some(name) => Self::named(name, AskedBy::Default),
+            Some(name) => Self::named(name, RequestedBy::Default),
             None => Ok(Self::anything()),
         }
     }
 
-    fn named(name: &str, asked_by: AskedBy) -> Result<Self, ToolchainError> {
+    fn named(name: &str, requested_by: RequestedBy) -> Result<Self, ToolchainError> {
         let path = Utf8Path::new(name);
-        let wanted = if path.is_absolute() {
-            Wanted::Path(path.to_owned())
+        let requested = if path.is_absolute() {
+            Requested::Path(path.to_owned())
         } else if is_name(name) {
-            Wanted::Name(name.to_owned())
+            Requested::Name(name.to_owned())
         } else {
             let name = name.to_owned();
-            return Err(ToolchainError::InvalidName { name, asked_by });
+            return Err(ToolchainError::InvalidName { name, requested_by });
         };
         Ok(Self {
-            wanted,
-            asked_by,
+            requested,
+            requested_by,
             additions: None,
         })
     }
 
     fn anything() -> Self {
         Self {
-            wanted: Wanted::Anything,
-            asked_by: AskedBy::Nobody,
+            requested: Requested::Anything,
+            requested_by: RequestedBy::Nobody,
             additions: None,
         }
     }
@@ -160,7 +141,7 @@ impl Request {
         for target in targets {
             let (additions, _) = self
                 .additions
-                .get_or_insert_with(|| (Additions::default(), AskedBy::Target));
+                .get_or_insert_with(|| (Additions::default(), RequestedBy::Target));
             if !additions.targets.contains(target) {
                 additions.targets.push(target.clone());
             }
@@ -175,7 +156,7 @@ impl Request {
 
     /// Refuses a toolchain that lacks components or targets which the toolchain file names.
     pub(super) fn check(&self, found: &Found) -> Result<(), ToolchainError> {
-        let (Some((additions, asked_by)), Some(directory)) = (&self.additions, &found.directory) else {
+        let (Some((additions, requested_by)), Some(directory)) = (&self.additions, &found.directory) else {
             return Ok(());
         };
         let missing = additions.missing_in(directory)?;
@@ -184,77 +165,11 @@ impl Request {
         }
         Err(ToolchainError::Incomplete {
             name: found.name.clone(),
-            asked_by: asked_by.clone(),
+            requested_by: requested_by.clone(),
             remedy: missing.remedy(&found.name),
             missing: missing.describe(),
         })
     }
-}
-
-impl Additions {
-    fn is_empty(&self) -> bool {
-        self.components.is_empty() && self.targets.is_empty()
-    }
-
-    fn missing_in(&self, directory: &Utf8Path) -> Result<Self, ToolchainError> {
-        if self.is_empty() {
-            return Ok(Self::default());
-        }
-        let list = directory.join("lib/rustlib/components");
-        let installed = match std::fs::read_to_string(&list) {
-            Ok(text) => Some(text),
-            // A linked toolchain: rustup knows nothing of its components either.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(ToolchainError::Io { path: list, source }),
-        };
-        let has_component = |name: &String| installed.as_ref().is_none_or(|list| list_has(list, name));
-        let has_target = |target: &String| directory.join("lib/rustlib").join(target).join("lib").is_dir();
-        Ok(Self {
-            profile: None,
-            components: self
-                .components
-                .iter()
-                .filter(|name| !has_component(name))
-                .cloned()
-                .collect(),
-            targets: self
-                .targets
-                .iter()
-                .filter(|target| !has_target(target))
-                .cloned()
-                .collect(),
-        })
-    }
-
-    fn describe(&self) -> Vec<String> {
-        let components = self.components.iter().map(|name| format!("component {name}"));
-        let targets = self.targets.iter().map(|name| format!("target {name}"));
-        components.chain(targets).collect()
-    }
-
-    fn remedy(&self, toolchain: &str) -> String {
-        let add = |what: &str, names: &[String]| match names {
-            [] => None,
-            names => Some(format!("rustup {what} add --toolchain {toolchain} {}", names.join(" "))),
-        };
-        let commands = [add("component", &self.components), add("target", &self.targets)];
-        commands.into_iter().flatten().collect::<Vec<_>>().join(" && ")
-    }
-}
-
-/// Whether a toolchain's list of components (`clippy-preview-HOST`, one a line) has the component that users call `name`.
-///
-/// Users leave out the host and often `-preview`; some write them.
-fn list_has(list: &str, name: &str) -> bool {
-    let name = name.strip_suffix("-preview").unwrap_or(name);
-    list.lines().any(|line| {
-        let Some(rest) = line.strip_prefix(name) else {
-            return false;
-        };
-        let rest = rest.strip_prefix("-preview").unwrap_or(rest);
-        // What is left is nothing (`rust-src`, or a name with its host) or a host triple, which starts with an architecture.
-        rest.is_empty() || rest.strip_prefix('-').is_some_and(super::name::is_triple)
-    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -265,23 +180,6 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn components_under_all_their_names() {
-        let list = "clippy-preview-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\nrust-src\n";
-        for name in [
-            "clippy",
-            "clippy-preview",
-            "rustc",
-            "rust-src",
-            "rustc-x86_64-unknown-linux-gnu",
-        ] {
-            assert!(list_has(list, name), "{name}");
-        }
-        for name in ["rust", "rustc-dev", "rustfmt", "clip"] {
-            assert!(!list_has(list, name), "{name}");
-        }
-    }
 
     #[test]
     fn names() {

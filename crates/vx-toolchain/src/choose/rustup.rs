@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::name::{ChannelName, assumed_host};
-use super::{AskedBy, Found, ToolchainError};
+use super::{Found, RequestedBy, ToolchainError};
 
 /// `$RUSTUP_HOME`, by default `~/.rustup`.
 #[derive(Debug)]
@@ -66,18 +66,18 @@ impl Rustup {
     }
 
     /// The installed toolchain that `name` means.
-    pub(super) fn find_named(&self, name: &str, asked_by: &AskedBy) -> Result<Found, ToolchainError> {
+    pub(super) fn find_named(&self, name: &str, requested_by: &RequestedBy) -> Result<Found, ToolchainError> {
         let installed = self.installed()?;
         let Some(full_name) = self.resolve(name, &installed) else {
             return Err(ToolchainError::NotInstalled {
                 name: name.to_owned(),
-                asked_by: asked_by.clone(),
+                requested_by: requested_by.clone(),
                 directory: self.toolchains.clone(),
                 installed,
             });
         };
-        let found = Self::at_path(&self.toolchains.join(full_name), asked_by);
-        let found = found.or_else(|error| self.with_other_cargo(error, full_name, &installed, asked_by))?;
+        let found = Self::at_path(&self.toolchains.join(full_name), requested_by);
+        let found = found.or_else(|error| self.with_other_cargo(error, full_name, &installed, requested_by))?;
         Ok(Found {
             name: full_name.to_owned(),
             ..found
@@ -85,12 +85,12 @@ impl Rustup {
     }
 
     /// The toolchain in a directory.
-    pub(super) fn at_path(path: &Utf8Path, asked_by: &AskedBy) -> Result<Found, ToolchainError> {
-        let program = |name| program(path, name, asked_by);
+    pub(super) fn at_path(path: &Utf8Path, requested_by: &RequestedBy) -> Result<Found, ToolchainError> {
+        let program = |name| program(path, name, requested_by);
         // Resolved, so that a link to a toolchain and the toolchain are one.
         let directory = path.canonicalize_utf8().map_err(|_| ToolchainError::MissingProgram {
             path: path.to_owned(),
-            asked_by: asked_by.clone(),
+            requested_by: requested_by.clone(),
         })?;
         Ok(Found {
             name: path.to_string(),
@@ -106,7 +106,7 @@ impl Rustup {
         error: ToolchainError,
         full_name: &str,
         installed: &[String],
-        asked_by: &AskedBy,
+        requested_by: &RequestedBy,
     ) -> Result<Found, ToolchainError> {
         let is_linked = ChannelName::parse(full_name).is_none();
         let lender = CARGO_FALLBACKS.iter().find_map(|name| self.resolve(name, installed));
@@ -114,8 +114,8 @@ impl Rustup {
             return Err(error);
         };
         let directory = self.toolchains.join(full_name);
-        let rustc = program(&directory, "rustc", asked_by)?;
-        let lender = Self::at_path(&self.toolchains.join(lender), asked_by)?;
+        let rustc = program(&directory, "rustc", requested_by)?;
+        let lender = Self::at_path(&self.toolchains.join(lender), requested_by)?;
         let io_error = |source| ToolchainError::Io {
             path: directory.clone(),
             source,
@@ -185,12 +185,12 @@ impl Settings {
 }
 
 /// `bin/NAME` of a toolchain, relative to its directory.
-fn program(directory: &Utf8Path, name: &str, asked_by: &AskedBy) -> Result<Utf8PathBuf, ToolchainError> {
+fn program(directory: &Utf8Path, name: &str, requested_by: &RequestedBy) -> Result<Utf8PathBuf, ToolchainError> {
     let relative = Utf8Path::new("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     let path = directory.join(&relative);
     if path.is_file() {
         return Ok(relative);
     }
-    let asked_by = asked_by.clone();
-    Err(ToolchainError::MissingProgram { path, asked_by })
+    let requested_by = requested_by.clone();
+    Err(ToolchainError::MissingProgram { path, requested_by })
 }

@@ -240,8 +240,8 @@ fn an_installed_toolchain_without_a_program_is_refused() {
     let cargo = machine.path("rustup/toolchains/stable-x86_64-unknown-linux-gnu/bin/cargo");
     fs::remove_file(&cargo).unwrap();
     match machine.select_plus(Some("stable")) {
-        Err(ToolchainError::MissingProgram { path, asked_by }) => {
-            assert_eq!((path, asked_by), (cargo, AskedBy::CommandLine));
+        Err(ToolchainError::MissingProgram { path, requested_by }) => {
+            assert_eq!((path, requested_by), (cargo, RequestedBy::CommandLine));
         }
         other => panic!("{other:?}"),
     }
@@ -383,13 +383,13 @@ fn proxies_of_rustup_are_no_compilers() {
 #[test]
 fn the_same_content_has_the_same_identity_wherever_it_lies() {
     let machine = usual();
-    for place in ["one", "deep/other"] {
-        machine.install(place, "1.95.0");
+    for path in ["one", "deep/other"] {
+        machine.install(path, "1.95.0");
     }
     machine.install("changed", "1.95.0");
     machine.write(&format!("changed/lib/rustlib/{HOST}/lib/libstd.rlib"), "other");
-    let identity = |place: &str| {
-        let path = machine.path(place);
+    let identity = |path: &str| {
+        let path = machine.path(path);
         machine.select_plus(Some(path.as_str())).unwrap().identity
     };
     assert_eq!(identity("one"), identity("deep/other"));

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::ToolchainError;
-use super::request::{Additions, Wanted};
+use super::requested::{Additions, Requested};
 
 /// Names of toolchain files; where both exist, rustup takes the first. Only that may hold a bare channel name.
 const NAMES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
@@ -18,26 +18,26 @@ pub enum ToolchainFileError {
     #[error("it is empty")]
     Empty,
     /// Not TOML, or not rustup's kind of it.
-    #[error("it is not a toolchain file")]
+    #[error("it is not a valid toolchain file")]
     Parse(#[source] Box<toml::de::Error>),
     /// A channel and a path.
-    #[error("it names both a channel (`{channel}`) and a path (`{path}`)")]
+    #[error("it specifies both a channel (`{channel}`) and a path (`{path}`)")]
     ChannelAndPath {
         /// The channel.
         channel: String,
         /// The path.
         path: String,
     },
-    /// A path, and what only rustup's own toolchains can be asked for.
-    #[error("it names a path, and components, targets or a profile, which only go with a channel")]
+    /// A path, and what only rustup's own toolchains can be requested.
+    #[error("it specifies a path with components, targets or a profile, which require a channel")]
     PathAndOptions,
 }
 
-/// What a toolchain file asks for.
+/// What a toolchain file requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ToolchainFile {
     /// None: whatever would be chosen without the file.
-    pub(super) wanted: Option<Wanted>,
+    pub(super) requested: Option<Requested>,
     pub(super) additions: Additions,
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn parse(text: &str, directory: &Utf8Path, may_be_bare: bool) -> Resu
     }
     if may_be_bare && text.lines().count() == 1 {
         return Ok(ToolchainFile {
-            wanted: Some(Wanted::Name(text.trim().to_owned())),
+            requested: Some(Requested::Name(text.trim().to_owned())),
             additions: Additions::default(),
         });
     }
@@ -96,16 +96,16 @@ pub(crate) fn parse(text: &str, directory: &Utf8Path, may_be_bare: bool) -> Resu
 impl Section {
     fn into_file(self, directory: &Utf8Path) -> Result<ToolchainFile, ToolchainFileError> {
         let has_options = self.components.is_some() || self.targets.is_some() || self.profile.is_some();
-        let wanted = match (self.channel, self.path) {
+        let requested = match (self.channel, self.path) {
             (Some(channel), Some(path)) => return Err(ToolchainFileError::ChannelAndPath { channel, path }),
             (None, Some(_)) if has_options => return Err(ToolchainFileError::PathAndOptions),
-            (None, Some(path)) => Some(Wanted::Path(directory.join(path))),
-            (Some(channel), None) => Some(Wanted::Name(channel)),
+            (None, Some(path)) => Some(Requested::Path(directory.join(path))),
+            (Some(channel), None) => Some(Requested::Name(channel)),
             (None, None) if has_options => None,
             (None, None) => return Err(ToolchainFileError::Empty),
         };
         Ok(ToolchainFile {
-            wanted,
+            requested,
             additions: Additions {
                 profile: self.profile,
                 components: self.components.unwrap_or_default(),
@@ -127,7 +127,7 @@ mod tests {
 
     fn channel(name: &str) -> ToolchainFile {
         ToolchainFile {
-            wanted: Some(Wanted::Name(name.to_owned())),
+            requested: Some(Requested::Name(name.to_owned())),
             additions: Additions::default(),
         }
     }
@@ -147,7 +147,7 @@ mod tests {
             "[toolchain]\nprofile = \"minimal\"\ncomponents = [\"rust-src\"]\ntargets = [\"wasm32v1-none\"]\n",
         );
         let expected = ToolchainFile {
-            wanted: None,
+            requested: None,
             additions: Additions {
                 profile: Some("minimal".to_owned()),
                 components: vec!["rust-src".to_owned()],
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn relative_paths_start_at_the_file() {
         let file = parse_toml("[toolchain]\npath = \"../rust\"\n").unwrap();
-        assert_eq!(file.wanted, Some(Wanted::Path("/project/../rust".into())));
+        assert_eq!(file.requested, Some(Requested::Path("/project/../rust".into())));
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
                 }
             }
             let file = parse_toml(&text).unwrap();
-            prop_assert_eq!(file.wanted, channel.map(Wanted::Name));
+            prop_assert_eq!(file.requested, channel.map(Requested::Name));
             prop_assert_eq!(file.additions, Additions { profile, components, targets });
         }
 

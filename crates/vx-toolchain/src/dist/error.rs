@@ -1,29 +1,28 @@
 //! Why a toolchain could not be acquired.
 
 use camino::Utf8PathBuf;
-
-use super::ComponentError;
-use crate::DownloadError;
+use vx_download::archive::ArchiveError;
+use vx_download::{DownloadError, ParseChecksumError};
 
 /// A toolchain could not be acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
     /// Only names of channels mean something to a server.
-    #[error("`{name}` is no release channel, so no server has it")]
+    #[error("`{name}` is not a release channel")]
     NotAChannel {
-        /// What was asked for.
+        /// What was requested.
         name: String,
     },
     /// The server has no such channel.
-    #[error("{server} has no channel `{name}`")]
+    #[error("{server} does not have the channel `{name}`")]
     NoSuchChannel {
-        /// What was asked for.
+        /// What was requested.
         name: String,
         /// The server.
         server: String,
     },
-    /// The server's address, or one in a manifest, is none.
-    #[error("`{url}` is not an address")]
+    /// The server's address, or one in a manifest, is not a URL.
+    #[error("`{url}` is not a valid URL")]
     Address {
         /// The text.
         url: String,
@@ -31,21 +30,21 @@ pub enum AcquireError {
         source: url::ParseError,
     },
     /// What the channel holds could not be looked up.
-    #[error("the channel `{name}` cannot be looked up")]
+    #[error("failed to look up the channel `{name}`")]
     Lookup {
         /// The channel.
         name: String,
         /// Why.
         source: DownloadError,
     },
-    /// A published checksum is none.
-    #[error("{url} does not hold a SHA-256")]
+    /// A published checksum is not one.
+    #[error("{url} does not contain a SHA-256 checksum")]
     PublishedChecksum {
         /// Where it should be.
         url: String,
     },
     /// The manifest cannot be used.
-    #[error("the manifest of the channel `{name}` cannot be used")]
+    #[error("invalid manifest for the channel `{name}`")]
     Manifest {
         /// The channel.
         name: String,
@@ -53,11 +52,11 @@ pub enum AcquireError {
         source: ManifestError,
     },
     /// The channel has no such profile.
-    #[error("the channel `{channel}` has no profile `{profile}`, only {}", known.join(", "))]
+    #[error("the channel `{channel}` has no profile `{profile}` (available: {})", known.join(", "))]
     NoSuchProfile {
         /// The channel.
         channel: String,
-        /// What was asked for.
+        /// What was requested.
         profile: String,
         /// Names of its profiles, sorted.
         known: Vec<String>,
@@ -67,11 +66,11 @@ pub enum AcquireError {
     NoSuchComponent {
         /// The channel.
         channel: String,
-        /// What was asked for.
+        /// What was requested.
         component: String,
     },
     /// The channel has the component, but not for this target.
-    #[error("the channel `{channel}` has no `{component}` for {target}")]
+    #[error("the channel `{channel}` has no component `{component}` for the target `{target}`")]
     Unavailable {
         /// The channel.
         channel: String,
@@ -81,7 +80,7 @@ pub enum AcquireError {
         target: String,
     },
     /// A component could not be downloaded.
-    #[error("cannot download the component {component}")]
+    #[error("failed to download the component `{component}`")]
     Download {
         /// The component.
         component: String,
@@ -89,15 +88,15 @@ pub enum AcquireError {
         source: DownloadError,
     },
     /// A component could not be unpacked.
-    #[error("cannot unpack the component {component}")]
+    #[error("failed to unpack the component `{component}`")]
     Unpack {
         /// The component.
         component: String,
         /// Why.
-        source: ComponentError,
+        source: ArchiveError,
     },
     /// The disk.
-    #[error("{path} cannot be read or written")]
+    #[error("failed to read or write {path}")]
     Io {
         /// File or directory.
         path: Utf8PathBuf,
@@ -117,13 +116,13 @@ impl AcquireError {
             | Self::Download {
                 source: DownloadError::Offline { .. },
                 ..
-            } => Some("run the command once without --offline"),
-            Self::NotAChannel { .. } => Some("names of channels look like `stable`, `1.95`, `nightly-2026-05-20`"),
+            } => Some("run the command once without `--offline`"),
+            Self::NotAChannel { .. } => Some("channel names look like `stable`, `1.95` or `nightly-2026-05-20`"),
             Self::NoSuchChannel { .. } | Self::Address { .. } | Self::PublishedChecksum { .. } => {
-                Some("look at the name, and at VX_DIST_SERVER and RUSTUP_DIST_SERVER")
+                Some("check the name, and the variables VX_DIST_SERVER and RUSTUP_DIST_SERVER")
             }
             Self::Unavailable { .. } | Self::NoSuchComponent { .. } | Self::NoSuchProfile { .. } => {
-                Some("ask for less, or for another channel")
+                Some("request less, or another channel")
             }
             _ => None,
         }
@@ -134,20 +133,20 @@ impl AcquireError {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// It is not text.
-    #[error("it is not UTF-8")]
+    #[error("it is not valid UTF-8")]
     Utf8(#[from] std::str::Utf8Error),
     /// It is not TOML, or not a manifest.
     #[error("it is not a channel manifest")]
     Parse(#[source] Box<toml::de::Error>),
     /// It is of a version that vx does not know.
-    #[error("it is of version `{0}`, and only version 2 is known")]
+    #[error("it has version `{0}`, but only version 2 is supported")]
     Version(String),
-    /// A checksum in it is none.
-    #[error("its checksum of {component} is not one")]
+    /// A checksum in it is not one.
+    #[error("it has an invalid checksum for {component}")]
     Checksum {
         /// The component.
         component: String,
         /// Why.
-        source: crate::ParseChecksumError,
+        source: ParseChecksumError,
     },
 }

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::archive::Unpacker;
+use vx_download::publish_directory;
 
 use super::AcquireError;
+use super::component::{Contents, RULES, limits};
 use super::select::Component;
-use super::unpack::{Limits, Unpacker};
-use crate::publish::publish_directory;
 
 /// The layout of installed toolchains, as in `lib/rustlib/rust-installer-version`.
 const INSTALLER_VERSION: &str = "3\n";
@@ -50,14 +51,16 @@ fn fill(
     partial: &Utf8Path,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(), AcquireError> {
-    let mut unpacker = Unpacker::new(partial, is_cancelled);
+    let mut unpacker = Unpacker::new(partial, RULES, is_cancelled);
     let mut names = String::new();
     let mut lists = Vec::new();
     for (component, archive) in components {
         let mut unpack = || {
             let file = File::open(archive)?;
-            let limits = Limits::of_archive(file.metadata()?.len());
-            unpacker.unpack(file, component.archive.format, limits)
+            let limits = limits(file.metadata()?.len());
+            let mut contents = Contents::default();
+            unpacker.unpack(file, component.archive.format, limits, &mut contents)?;
+            contents.check(&unpacker)
         };
         let list = unpack().map_err(|source| AcquireError::Unpack {
             component: component.name.clone(),
@@ -68,22 +71,11 @@ fn fill(
     }
     lists.push(("components".to_owned(), names));
     lists.push(("rust-installer-version".to_owned(), INSTALLER_VERSION.to_owned()));
-    let rustlib = partial.join("lib/rustlib");
     for (name, text) in lists {
-        let path = rustlib.join(name);
-        write(&path, &text).map_err(|source| AcquireError::Io { path, source })?;
+        let path = Utf8Path::new("lib/rustlib").join(name);
+        unpacker
+            .add(&path, text.as_bytes())
+            .map_err(|source| AcquireError::Io { path, source })?;
     }
     Ok(())
-}
-
-fn write(path: &Utf8Path, text: &str) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    // An archive may have brought a file or a link of this name: nothing is written through it.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    std::fs::write(path, text)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::{Checksum, FileLock};
 
 use super::store::{Memo, ToolchainStore, lock_of};
-use crate::lock::FileLock;
 
 /// An unpacked toolchain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +55,8 @@ impl ToolchainStore {
         let mut removed = Vec::new();
         for digest in digests.iter().filter(|digest| is_digest(digest)) {
             let directory = self.path("toolchains").join(digest);
-            let is_wanted = others.iter().any(|(_, memo)| memo.toolchain == *digest);
-            if !is_wanted && directory.is_dir() {
+            let is_used = others.iter().any(|(_, memo)| memo.toolchain == *digest);
+            if !is_used && directory.is_dir() {
                 remove_directory(&directory)?;
                 removed.push(directory);
             }
@@ -69,13 +69,13 @@ impl ToolchainStore {
             let memo = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
             Some((path, memo))
         };
-        Ok(entries(&self.path("wishes"))?.into_iter().filter_map(read).collect())
+        Ok(entries(&self.path("specs"))?.into_iter().filter_map(read).collect())
     }
 }
 
 /// Nothing else may be named: a name becomes part of a path.
 fn is_digest(name: &str) -> bool {
-    name.parse::<crate::Checksum>().is_ok()
+    name.parse::<Checksum>().is_ok()
 }
 
 /// Takes the whole directory away at once, so that nobody finds a part of a toolchain.

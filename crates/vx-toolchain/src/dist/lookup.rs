@@ -8,12 +8,11 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use url::Url;
+use vx_download::{Checksum, DownloadCache, DownloadError, FileLock};
 
 use super::manifest::Manifest;
 use super::{AcquireError, DistServer, channel};
 use crate::choose::ChannelName;
-use crate::lock::FileLock;
-use crate::{Checksum, DownloadCache, DownloadError};
 
 /// How long a moving channel is believed to have stayed where it was.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -80,7 +79,7 @@ impl Lookup<'_> {
                 Ok(checksum)
             }
             (Err(AcquireError::Lookup { source, .. }), Some(known)) if source.is_passing() => {
-                tracing::warn!(%url, error = %source, "not reached: the channel is taken as it was");
+                tracing::warn!(%url, error = %source, "failed to reach the server; using the channel as it was last seen");
                 Ok(known.checksum)
             }
             (Err(error), _) => Err(error),

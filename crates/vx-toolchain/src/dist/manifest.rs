@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use vx_download::archive::Format;
+use vx_download::{Checksum, ParseChecksumError};
 
 use super::ManifestError;
-use crate::Checksum;
 
 /// The target of components that are the same for all.
 pub(super) const EVERY_TARGET: &str = "*";
@@ -31,14 +32,6 @@ pub(super) struct Archive {
     /// Where the manifest says that it is.
     pub(super) url: String,
     pub(super) checksum: Checksum,
-}
-
-/// How an archive is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Zst,
-    Xz,
-    Gz,
 }
 
 #[derive(Deserialize)]
@@ -127,7 +120,7 @@ impl Manifest {
 }
 
 impl RawTarget {
-    fn archives(self) -> Result<Vec<Archive>, crate::ParseChecksumError> {
+    fn archives(self) -> Result<Vec<Archive>, ParseChecksumError> {
         if !self.available {
             return Ok(Vec::new());
         }

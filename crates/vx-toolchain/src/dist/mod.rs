@@ -1,8 +1,9 @@
 //! Acquiring toolchains: channels of a dist server, their manifests, the components in them, unpacked once per machine.
 //!
-//! Everything fetched goes through the download cache. Which toolchain is wanted is not decided here.
+//! Everything fetched goes through the download cache. Which toolchain is requested is not decided here.
 
 mod channel;
+pub(crate) mod component;
 mod error;
 mod install;
 mod kept;
@@ -11,10 +12,8 @@ pub(crate) mod manifest;
 mod select;
 mod server;
 mod store;
-pub(crate) mod unpack;
 
 pub use error::{AcquireError, ManifestError};
 pub use kept::KeptToolchain;
 pub use server::DistServer;
-pub use store::{Acquired, ToolchainStore, ToolchainWish};
-pub use unpack::ComponentError;
+pub use store::{Acquired, ToolchainSpec, ToolchainStore};

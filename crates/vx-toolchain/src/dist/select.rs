@@ -1,9 +1,9 @@
-//! Which components of a channel make the toolchain that is wanted.
+//! Which components of a channel make the toolchain that is requested.
 
 use std::collections::BTreeMap;
 
 use super::manifest::{Archive, EVERY_TARGET, Manifest};
-use super::{AcquireError, ToolchainWish};
+use super::{AcquireError, ToolchainSpec};
 
 /// What every toolchain has, whatever the profile: vx cannot build without.
 const ESSENTIAL: [&str; 3] = ["rustc", "cargo", "rust-std"];
@@ -11,7 +11,7 @@ const ESSENTIAL: [&str; 3] = ["rustc", "cargo", "rust-std"];
 /// The standard library, the one component that is there for each target.
 const STANDARD_LIBRARY: &str = "rust-std";
 
-/// The profile where nothing asks for another. rustup's own setting is for people, who want documentation and tools too.
+/// The profile where nothing requests another. rustup's own setting is for people, who want documentation and tools too.
 const PROFILE: &str = "minimal";
 
 /// A component to be fetched and unpacked.
@@ -22,26 +22,26 @@ pub(super) struct Component {
     pub(super) archive: Archive,
 }
 
-/// The components for a wish, sorted by name.
-pub(super) fn select(manifest: &Manifest, wish: &ToolchainWish) -> Result<Vec<Component>, AcquireError> {
+/// The components for a spec, sorted by name.
+pub(super) fn select(manifest: &Manifest, spec: &ToolchainSpec) -> Result<Vec<Component>, AcquireError> {
     let mut selection = Selection {
         manifest,
-        wish,
+        spec,
         components: BTreeMap::new(),
     };
     for name in ESSENTIAL {
-        selection.add(name, &wish.host)?;
+        selection.add(name, &spec.host)?;
     }
     for name in selection.profile()? {
         // A profile lists what only some hosts have (`rust-mingw`).
-        if selection.is_known(name, &wish.host) {
-            selection.add(name, &wish.host)?;
+        if selection.is_known(name, &spec.host) {
+            selection.add(name, &spec.host)?;
         }
     }
-    for name in &wish.components {
-        selection.add(name, &wish.host)?;
+    for name in &spec.components {
+        selection.add(name, &spec.host)?;
     }
-    for target in &wish.targets {
+    for target in &spec.targets {
         selection.add(STANDARD_LIBRARY, target)?;
     }
     Ok(selection.components.into_values().collect())
@@ -49,7 +49,7 @@ pub(super) fn select(manifest: &Manifest, wish: &ToolchainWish) -> Result<Vec<Co
 
 struct Selection<'a> {
     manifest: &'a Manifest,
-    wish: &'a ToolchainWish,
+    spec: &'a ToolchainSpec,
     components: BTreeMap<String, Component>,
 }
 
@@ -57,13 +57,13 @@ impl<'a> Selection<'a> {
     fn profile(&self) -> Result<&'a [String], AcquireError> {
         let profiles = &self.manifest.profiles;
         match (
-            profiles.get(self.wish.profile.as_deref().unwrap_or(PROFILE)),
-            &self.wish.profile,
+            profiles.get(self.spec.profile.as_deref().unwrap_or(PROFILE)),
+            &self.spec.profile,
         ) {
             (Some(members), _) => Ok(members),
             (None, None) => Ok(&[]),
             (None, Some(profile)) => Err(AcquireError::NoSuchProfile {
-                channel: self.wish.channel.clone(),
+                channel: self.spec.channel.clone(),
                 profile: profile.clone(),
                 known: profiles.keys().cloned().collect(),
             }),
@@ -80,7 +80,7 @@ impl<'a> Selection<'a> {
         let (package, target) = match self.manifest.package(name) {
             Some(_) => (name, target),
             None => self.split(name).ok_or_else(|| AcquireError::NoSuchComponent {
-                channel: self.wish.channel.clone(),
+                channel: self.spec.channel.clone(),
                 component: name.to_owned(),
             })?,
         };
@@ -91,7 +91,7 @@ impl<'a> Selection<'a> {
         let found = for_target.or_else(|| targets.get_key_value(EVERY_TARGET));
         let Some((target, archive)) = found.and_then(|(target, archives)| Some((target, archives.first()?))) else {
             return Err(AcquireError::Unavailable {
-                channel: self.wish.channel.clone(),
+                channel: self.spec.channel.clone(),
                 component: package.to_owned(),
                 target: target.to_owned(),
             });

@@ -1,6 +1,6 @@
 //! Toolchains on this machine that vx has acquired, by content, beside the download cache and shared with it.
 //!
-//! `toolchains/DIGEST` is a complete toolchain. `wishes/DIGEST.json` remembers which one answered a wish under a manifest, so
+//! `toolchains/DIGEST` is a complete toolchain. `specs/DIGEST.json` remembers which one answered a spec under a manifest, so
 //! that the manifest is read once.
 
 use std::pin::pin;
@@ -12,13 +12,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use vx_download::{Checksum, DownloadCache, FileLock};
 
 use super::lookup::Lookup;
 use super::manifest::Manifest;
 use super::select::{Component, select};
 use super::{AcquireError, DistServer, install};
-use crate::lock::FileLock;
-use crate::{Checksum, DownloadCache};
 
 /// Downloads at a time.
 const PARALLEL: usize = 4;
@@ -37,7 +36,7 @@ static UNPACKING: Semaphore = Semaphore::const_new(1);
 
 /// A toolchain to acquire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolchainWish {
+pub struct ToolchainSpec {
     /// `stable`, `1.95`, `1.95.0`, `nightly-2026-05-20`; no host.
     pub channel: String,
     /// Target triple of the machine that it runs on.
@@ -82,29 +81,29 @@ impl ToolchainStore {
         Self { forced: true, ..self }
     }
 
-    /// The toolchain for a wish: the one that is there, else downloaded and unpacked. `status` is told, as a verb and a
+    /// The toolchain for a spec: the one that is there, else downloaded and unpacked. `status` is told, as a verb and a
     /// text, of what takes time. Needs a runtime of several threads.
     pub async fn acquire(
         &self,
-        wish: &ToolchainWish,
+        spec: &ToolchainSpec,
         status: &(dyn Fn(&str, String) + Send + Sync),
     ) -> Result<Acquired, AcquireError> {
         let lookup = Lookup {
             downloads: &self.downloads,
             server: &self.server,
-            name: &wish.channel,
+            name: &spec.channel,
             forced: self.forced,
         };
         let manifest = lookup.checksum().await?;
-        let name = format!("{}-{}", wish.channel, wish.host);
-        let memo = self.path("wishes").join(format!("{}.json", wish.checksum(manifest)));
+        let name = format!("{}-{}", spec.channel, spec.host);
+        let memo = self.path("specs").join(format!("{}.json", spec.checksum(manifest)));
         if let Some(directory) = self.remembered(&memo) {
             return Ok(Acquired { name, directory });
         }
         // A manifest takes some 10 MiB, so it is gone before anything is unpacked.
         let (components, release) = {
             let manifest = lookup.manifest(manifest).await?;
-            (select(&manifest, wish)?, release(&manifest))
+            (select(&manifest, spec)?, release(&manifest))
         };
         let digest = digest(&components);
         let directory = self.path("toolchains").join(digest.to_string());
@@ -193,12 +192,12 @@ impl ToolchainStore {
     }
 }
 
-/// Which toolchain answered a wish.
+/// Which toolchain answered a spec.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Memo {
     /// Hexadecimal.
     pub(super) toolchain: String,
-    /// What the toolchain was called in the wish.
+    /// What the toolchain was called in the spec.
     #[serde(default)]
     pub(super) name: String,
 }
@@ -218,8 +217,8 @@ fn remember(path: &Utf8Path, toolchain: Checksum, name: &str) -> std::io::Result
     Ok(())
 }
 
-impl ToolchainWish {
-    /// The same for the same wish under the same manifest.
+impl ToolchainSpec {
+    /// The same for the same spec under the same manifest.
     fn checksum(&self, manifest: Checksum) -> Checksum {
         let text = serde_json::json!([FORMAT, manifest.to_string(), self]);
         Checksum::of(text.to_string().as_bytes())

@@ -3,7 +3,7 @@
 use vx_dist_server::{Archive, Channel, Format, Misbehaviour, OddEntry};
 use vx_toolchain::AcquireError;
 
-use crate::world::{HOST, World, archive, describe, official, release, shelf, wish};
+use crate::world::{HOST, World, archive, describe, official, release, shelf, spec};
 
 /// A release of which the compiler is this archive.
 fn release_with(rustc: &Archive) -> Channel {
@@ -31,7 +31,7 @@ async fn hostile_archives_are_refused_and_leave_nothing() {
             .with("bin/rustc", b"program", true)
             .with_odd(odd.clone());
         let world = World::with_shelf(shelf(&release_with(&rustc)));
-        let error = world.acquire(&wish("stable")).await.unwrap_err();
+        let error = world.acquire(&spec("stable")).await.unwrap_err();
         assert!(matches!(error, AcquireError::Unpack { .. }), "{odd:?}: {error:?}");
         assert!(
             describe(&error).contains(&format!("rustc-{HOST}")),
@@ -53,8 +53,8 @@ async fn hostile_archives_are_refused_and_leave_nothing() {
 async fn two_components_with_one_file_are_refused() {
     let rustc = archive("rustc", "rustc").with("share/cargo", b"mine", false);
     let world = World::with_shelf(shelf(&release_with(&rustc)));
-    let error = world.acquire(&wish("stable")).await.unwrap_err();
-    assert!(describe(&error).contains("already there"), "{}", describe(&error));
+    let error = world.acquire(&spec("stable")).await.unwrap_err();
+    assert!(describe(&error).contains("already exists"), "{}", describe(&error));
     assert_eq!(world.toolchains(), [""; 0]);
 }
 
@@ -62,7 +62,7 @@ async fn two_components_with_one_file_are_refused() {
 async fn a_wrong_archive_is_refused_with_both_checksums() {
     let world = World::new();
     world.server.misbehave("rustc-", Misbehaviour::WrongContent);
-    let error = world.acquire(&wish("stable")).await.unwrap_err();
+    let error = world.acquire(&spec("stable")).await.unwrap_err();
     assert!(matches!(error, AcquireError::Download { .. }), "{error:?}");
     let text = describe(&error);
     let hashes = text
@@ -76,8 +76,8 @@ async fn a_wrong_archive_is_refused_with_both_checksums() {
 async fn a_wrong_archive_does_not_spoil_the_next_try() {
     let world = World::with_shelf(shelf(&release()));
     world.server.misbehave("rustc-", Misbehaviour::WrongContent);
-    world.acquire(&wish("stable")).await.unwrap_err();
+    world.acquire(&spec("stable")).await.unwrap_err();
     let again = World::new();
     let world = world.with_server(again.server);
-    world.acquire(&wish("stable")).await.unwrap();
+    world.acquire(&spec("stable")).await.unwrap();
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_dist_server::{Archive, Channel, DistServer, Format, Shelf};
-use vx_toolchain::{AcquireError, Acquired, DownloadCache, ToolchainStore, ToolchainWish};
+use vx_download::DownloadCache;
+use vx_toolchain::{AcquireError, Acquired, ToolchainSpec, ToolchainStore};
 
 pub(crate) const RELEASE: &str = "1.1.1";
 pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
@@ -63,16 +64,16 @@ impl World {
         ToolchainStore::new(downloads, vx_toolchain::DistServer::new(url))
     }
 
-    pub(crate) async fn acquire(&self, wish: &ToolchainWish) -> Result<Acquired, AcquireError> {
-        self.acquire_from(&self.store(), wish).await
+    pub(crate) async fn acquire(&self, spec: &ToolchainSpec) -> Result<Acquired, AcquireError> {
+        self.acquire_from(&self.store(), spec).await
     }
 
     pub(crate) async fn acquire_from(
         &self,
         store: &ToolchainStore,
-        wish: &ToolchainWish,
+        spec: &ToolchainSpec,
     ) -> Result<Acquired, AcquireError> {
-        store.acquire(wish, &|verb, text| self.tell(verb, text)).await
+        store.acquire(spec, &|verb, text| self.tell(verb, text)).await
     }
 
     pub(crate) fn tell(&self, verb: &str, text: String) {
@@ -134,9 +135,9 @@ pub(crate) fn shelf(channel: &Channel) -> Shelf {
     shelf
 }
 
-/// The plainest wish.
-pub(crate) fn wish(channel: &str) -> ToolchainWish {
-    ToolchainWish {
+/// The plainest spec.
+pub(crate) fn spec(channel: &str) -> ToolchainSpec {
+    ToolchainSpec {
         channel: channel.to_owned(),
         host: HOST.to_owned(),
         profile: None,

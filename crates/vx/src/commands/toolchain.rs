@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_download::{DownloadCache, Transferred};
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
 use vx_toolchain::{
-    AcquireError, Caller, DistServer, DownloadCache, KeptToolchain, Toolchain, ToolchainError, ToolchainStore,
-    ToolchainWish, Transferred,
+    AcquireError, Caller, DistServer, KeptToolchain, Toolchain, ToolchainError, ToolchainSpec, ToolchainStore,
 };
 
 use crate::Invocation;
@@ -54,14 +54,14 @@ fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
 
 fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     for channel in &arguments.channels {
-        let wish = ToolchainWish {
+        let spec = ToolchainSpec {
             profile: arguments.profile.clone(),
             components: arguments.component.clone(),
             targets: arguments.target.clone(),
-            ..ToolchainWish::named(channel).ok_or_else(|| no_channel(channel))?
+            ..ToolchainSpec::named(channel).ok_or_else(|| no_channel(channel))?
         };
         let acquired = online(invocation, async |store, status| {
-            store.with_forced_lookup().acquire(&wish, status).await
+            store.with_forced_lookup().acquire(&spec, status).await
         })?;
         let acquired = acquired.map_err(|error| not_acquired(channel, &error))?;
         invocation
@@ -77,7 +77,7 @@ fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireE
     let of_rustup = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
     for name in names {
         // What is no channel can only be the name of a directory.
-        let host = ToolchainWish::named(name).map(|wish| wish.host).unwrap_or_default();
+        let host = ToolchainSpec::named(name).map(|spec| spec.host).unwrap_or_default();
         let removed = store.remove(name, &host);
         let removed = removed.map_err(|error| machine(format!("could not remove toolchain `{name}`"), &error))?;
         let full_name = format!("{name}-{host}");

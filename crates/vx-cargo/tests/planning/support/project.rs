@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_cargo::{Plan, PlanContext, PlanError, ScriptOutput, UnitIndex};
+use vx_download::DownloadCache;
 use vx_home::VxHome;
 use vx_model::{Root, Roots};
 use vx_proto::Selection;
-use vx_toolchain::DownloadCache;
 
 /// Variables that a test inherits; all others would make it depend on where it runs.
 const INHERITED: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];

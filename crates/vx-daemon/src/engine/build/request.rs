@@ -7,9 +7,10 @@ use camino::Utf8PathBuf;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use vx_cargo::{Jobs, Plan, PlanContext};
+use vx_download::{DownloadCache, Transferred};
 use vx_model::{Root, Roots};
 use vx_proto::{BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Goal, Outcome, Selection, WireError};
-use vx_toolchain::{Caller, DistServer, DownloadCache, Toolchain, ToolchainError, ToolchainStore, Transferred};
+use vx_toolchain::{Caller, DistServer, Toolchain, ToolchainError, ToolchainStore};
 
 use super::context::{Context, Setting};
 use super::ledger::UnitNote;

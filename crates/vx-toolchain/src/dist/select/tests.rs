@@ -13,8 +13,8 @@ fn manifest() -> Manifest {
     Manifest::parse(text.replace("@SERVER@", &server).as_bytes()).unwrap()
 }
 
-fn wish(host: &str) -> ToolchainWish {
-    ToolchainWish {
+fn spec(host: &str) -> ToolchainSpec {
+    ToolchainSpec {
         channel: "1.95.0".to_owned(),
         host: host.to_owned(),
         profile: None,
@@ -28,9 +28,9 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 /// The names, forms and addresses of what is selected; the addresses from a server in place of the official one.
-fn selected(wish: &ToolchainWish) -> String {
+fn selected(spec: &ToolchainSpec) -> String {
     let server = DistServer::new("https://example.com");
-    let lines = select(&manifest(), wish).unwrap().into_iter().map(|component| {
+    let lines = select(&manifest(), spec).unwrap().into_iter().map(|component| {
         let Archive { format, url, checksum } = component.archive;
         let url = server.redirect(&url).unwrap();
         format!("{} {format:?}\n    {url}\n    {checksum}", component.name)
@@ -38,39 +38,39 @@ fn selected(wish: &ToolchainWish) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn names(wish: &ToolchainWish) -> Vec<String> {
-    let components = select(&manifest(), wish).unwrap();
+fn names(spec: &ToolchainSpec) -> Vec<String> {
+    let components = select(&manifest(), spec).unwrap();
     components.into_iter().map(|component| component.name).collect()
 }
 
 #[test]
 fn the_least_that_builds() {
-    insta::assert_snapshot!("linux", selected(&wish(LINUX)));
-    insta::assert_snapshot!("darwin", selected(&wish("aarch64-apple-darwin")));
+    insta::assert_snapshot!("linux", selected(&spec(LINUX)));
+    insta::assert_snapshot!("darwin", selected(&spec("aarch64-apple-darwin")));
 }
 
 #[test]
 fn a_profile_brings_what_only_some_hosts_have() {
-    insta::assert_snapshot!("windows", selected(&wish("x86_64-pc-windows-gnu")));
+    insta::assert_snapshot!("windows", selected(&spec("x86_64-pc-windows-gnu")));
 }
 
 #[test]
 fn targets_components_and_a_profile() {
-    let more = ToolchainWish {
+    let more = ToolchainSpec {
         profile: Some("default".to_owned()),
         components: owned(&["rust-src", "llvm-tools", "rust-analyzer-preview", "clippy"]),
         targets: owned(&["wasm32v1-none", "x86_64-unknown-linux-musl", LINUX]),
-        ..wish(LINUX)
+        ..spec(LINUX)
     };
     insta::assert_snapshot!("more", selected(&more));
 }
 
 #[test]
-fn the_order_of_wishes_does_not_matter() {
-    let with = |components: &[&str], targets: &[&str]| ToolchainWish {
+fn the_order_in_a_spec_does_not_matter() {
+    let with = |components: &[&str], targets: &[&str]| ToolchainSpec {
         components: owned(components),
         targets: owned(targets),
-        ..wish(LINUX)
+        ..spec(LINUX)
     };
     let one = with(&["rust-src", "clippy"], &["wasm32v1-none", LINUX]);
     let other = with(&["clippy-preview", "rust-src", "rustc", "clippy"], &["wasm32v1-none"]);
@@ -79,9 +79,9 @@ fn the_order_of_wishes_does_not_matter() {
 
 #[test]
 fn a_component_may_be_named_with_its_target() {
-    let named = ToolchainWish {
+    let named = ToolchainSpec {
         components: owned(&["rust-std-wasm32v1-none", "clippy-preview-x86_64-unknown-linux-gnu"]),
-        ..wish(LINUX)
+        ..spec(LINUX)
     };
     let found = names(&named);
     for name in &named.components {
@@ -93,26 +93,26 @@ fn a_component_may_be_named_with_its_target() {
 fn the_essential_is_there_whatever_the_profile() {
     let mut manifest = manifest();
     manifest.profiles.insert("empty".to_owned(), Vec::new());
-    let wish = ToolchainWish {
+    let spec = ToolchainSpec {
         profile: Some("empty".to_owned()),
-        ..wish(LINUX)
+        ..spec(LINUX)
     };
-    assert_eq!(select(&manifest, &wish).unwrap().len(), ESSENTIAL.len());
+    assert_eq!(select(&manifest, &spec).unwrap().len(), ESSENTIAL.len());
 }
 
 #[test]
 fn what_the_channel_does_not_have_is_named() {
-    let refused = |change: &dyn Fn(&mut ToolchainWish)| {
-        let mut wish = wish(LINUX);
-        change(&mut wish);
-        select(&manifest(), &wish).unwrap_err().to_string()
+    let refused = |change: &dyn Fn(&mut ToolchainSpec)| {
+        let mut spec = spec(LINUX);
+        change(&mut spec);
+        select(&manifest(), &spec).unwrap_err().to_string()
     };
     let messages = [
-        refused(&|wish| wish.profile = Some("huge".to_owned())),
-        refused(&|wish| wish.components = owned(&["rust-sources"])),
-        refused(&|wish| wish.components = owned(&["rust-mingw"])),
-        refused(&|wish| wish.targets = owned(&["wasm64-unknown-moon"])),
-        refused(&|wish| wish.host = "wasm32v1-none".to_owned()),
+        refused(&|spec| spec.profile = Some("huge".to_owned())),
+        refused(&|spec| spec.components = owned(&["rust-sources"])),
+        refused(&|spec| spec.components = owned(&["rust-mingw"])),
+        refused(&|spec| spec.targets = owned(&["wasm64-unknown-moon"])),
+        refused(&|spec| spec.host = "wasm32v1-none".to_owned()),
     ];
     insta::assert_snapshot!("refused", messages.join("\n"));
 }
@@ -126,12 +126,12 @@ fn the_manifest_of_an_installed_toolchain_is_understood() {
     let Ok(bytes) = std::fs::read(path) else { return };
     let manifest = Manifest::parse(&bytes).unwrap();
     for host in [LINUX, "aarch64-apple-darwin", "x86_64-pc-windows-msvc"] {
-        let wish = ToolchainWish {
+        let spec = ToolchainSpec {
             targets: owned(&["wasm32v1-none"]),
             components: owned(&["rust-src", "clippy", "rustfmt"]),
-            ..wish(host)
+            ..spec(host)
         };
-        match select(&manifest, &wish) {
+        match select(&manifest, &spec) {
             Ok(archives) => assert!(archives.len() >= 7),
             // A mirror need not have what its users do not run.
             Err(AcquireError::Unavailable { target, .. }) if host != LINUX => assert_eq!(target, host),

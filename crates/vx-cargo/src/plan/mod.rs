@@ -1,0 +1,24 @@
+//! Planning: what Cargo decided to build, as data, and how it is found out.
+//!
+//! `compile`, `run_script` and the other modules turn the units of a plan into commands.
+
+mod compilers;
+mod directories;
+mod harness;
+mod identity;
+mod inputs;
+mod lints;
+mod lto;
+mod make;
+mod paths;
+mod platform;
+mod profile;
+mod types;
+mod units;
+mod warnings;
+
+pub(crate) use directories::{documentation_directory, of_platform, output_directory, test_directory};
+pub use types::{
+    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target,
+    TargetName, Unit, UnitIndex, UnitKind,
+};

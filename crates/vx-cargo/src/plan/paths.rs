@@ -1,0 +1,44 @@
+//! Naming the paths of a plan by a root: no path of a plan depends on where the checkout or the home lies.
+
+use camino::Utf8Path;
+use vx_model::{Part, Root, RootedPath, Roots, Template};
+
+use crate::paths::relative;
+
+/// Names a path of a package, absolute and normal. What no root holds, a path package beside the workspace, is named by
+/// the way from the workspace.
+pub(super) fn locate_package(roots: &Roots, path: &Utf8Path) -> RootedPath {
+    let located = roots.locate(path.as_str());
+    match located.root {
+        Root::Host | Root::UserHome => RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path)),
+        _ => located,
+    }
+}
+
+/// The template that renders to `text` here, with the roots of `packages` named, those beside the workspace too.
+pub(super) fn template(roots: &Roots, packages: &[&Utf8Path], text: &str) -> Template {
+    let is_unnamed = |package: &&&Utf8Path| matches!(roots.locate(package.as_str()).root, Root::Host | Root::UserHome);
+    let outside = packages.iter().filter(is_unnamed);
+    outside.fold(Template::from_text(text, roots), |template, package| {
+        named(template, package.as_str(), &locate_package(roots, package))
+    })
+}
+
+/// `template` with `root` for every path `path`.
+fn named(template: Template, path: &str, root: &RootedPath) -> Template {
+    let path = format!("{path}/");
+    let mut whole = Template::new();
+    for part in template.parts {
+        match part {
+            Part::Path(place) => whole = whole.path(place),
+            Part::Text(text) => {
+                let mut pieces = text.split(path.as_str());
+                whole = whole.text(pieces.next().unwrap_or_default());
+                for piece in pieces {
+                    whole = whole.path(root.clone()).text(format!("/{piece}"));
+                }
+            }
+        }
+    }
+    whole
+}

@@ -1,0 +1,41 @@
+//! Which paths and links of an archive stay inside of the directory that it is for.
+
+use camino::{Utf8Component, Utf8Path};
+
+/// In no path: it ends one for the system, is a separator for another one, or stands for what is not UTF-8.
+const FORBIDDEN: [char; 3] = ['\0', '\\', char::REPLACEMENT_CHARACTER];
+
+/// The components of a path that leads downwards and nowhere else.
+pub(super) fn plain_components(path: &str) -> Option<Vec<&str>> {
+    if path.contains(FORBIDDEN) {
+        return None;
+    }
+    let components = Utf8Path::new(path).components().map(|component| match component {
+        Utf8Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    components.collect()
+}
+
+/// Whether a link at `path` to `target` leads to something in the directory, whatever other links there are.
+///
+/// It may go up at its beginning only, and no further than to the top: `path` has no link among its parents, so these
+/// steps are what they seem. Downwards it may meet other links, which lead inside as well.
+pub(super) fn stays_inside(path: &Utf8Path, target: &str) -> bool {
+    let target = Utf8Path::new(target);
+    let ups = target
+        .components()
+        .take_while(|component| matches!(component, Utf8Component::ParentDir))
+        .count();
+    let rest = target.components().skip(ups);
+    // A link in place of the directory itself has nowhere to lead to.
+    let Some(depth) = path.components().count().checked_sub(1) else {
+        return false;
+    };
+    ups <= depth
+        && !target.as_str().is_empty()
+        && !target.as_str().contains(FORBIDDEN)
+        && rest
+            .into_iter()
+            .all(|component| matches!(component, Utf8Component::Normal(_)))
+}

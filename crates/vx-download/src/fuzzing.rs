@@ -1,0 +1,74 @@
+//! What tests and fuzzers of archives share, in this crate and in those that unpack with it: hostile entries, and the
+//! property that nothing is written outside of the directory that an archive is for. Not part of the interface.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tar::{EntryType, Header};
+
+/// Gives `unpack` a directory, and sees that everything that is there afterwards is below it, links included.
+pub fn in_directory(unpack: impl FnOnce(&Utf8Path)) -> io::Result<()> {
+    let outer = tempfile::tempdir()?;
+    let root = Utf8PathBuf::try_from(outer.path().canonicalize()?).map_err(io::Error::other)?;
+    let inner = root.join("inner");
+    std::fs::create_dir(&inner)?;
+    unpack(&inner);
+    let outside: Vec<_> = root.read_dir_utf8()?.collect::<Result<_, _>>()?;
+    assert_eq!(outside.len(), 1, "outside of its directory: {outside:?}");
+    for entry in walkdir::WalkDir::new(&inner) {
+        let entry = entry?;
+        if entry.path_is_symlink() {
+            let target = entry
+                .path()
+                .parent()
+                .unwrap_or(outer.path())
+                .join(std::fs::read_link(entry.path())?);
+            // One that leads nowhere leads nowhere else either once its parents are resolved.
+            let reached = target.canonicalize().unwrap_or_else(|_| entry.path().to_owned());
+            assert!(
+                reached.starts_with(&inner),
+                "{} leads to {}",
+                entry.path().display(),
+                reached.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The header of an entry that `tar` itself may refuse to write.
+pub fn header(name: &str, kind: EntryType, size: u64) -> Header {
+    let mut header = Header::new_ustar();
+    let name = &name.as_bytes()[..name.len().min(99)];
+    header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_mode(0o755);
+    header.set_mtime(1_000_000_000);
+    header.set_cksum();
+    header
+}
+
+/// An entry; `link` is where it leads, if it is a link.
+pub fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = header(name, kind, content.len() as u64);
+    // Where the target has no room, the entry has none.
+    let _ = header.set_link_name_literal(link.as_bytes());
+    header.set_cksum();
+    let mut bytes = [header.as_bytes(), content].concat();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+/// A tar file of entries: path, kind, content; of a symbolic link, where it leads.
+pub fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, kind, content) in entries {
+        bytes.extend(match *kind {
+            EntryType::Symlink => entry(name, *kind, &String::from_utf8_lossy(content), b""),
+            kind => entry(name, kind, "", content),
+        });
+    }
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
