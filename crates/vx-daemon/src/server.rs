@@ -13,11 +13,11 @@ use vx_proto::{
     BuildEvent, BuildRequest, CasClient, CasStatus, Daemon, DaemonServer, DaemonStatus, ErrorKind, ExecClient,
     ExecStatus, Explanation, Reply, ServiceStatus, WireError,
 };
-use vx_transport::{CallError, Connection, Credentials, Limits, Listener};
+use vx_service::{RunFile, Service};
+use vx_transport::{Connection, Credentials, Limits, Listener};
 
 use crate::activity::{Activity, Busy};
 use crate::engine::{Engine, EngineConfig};
-use crate::life::{self, RunFile, Service};
 use crate::services::{Services, ServicesConfig, shutting_down};
 
 /// How long cancelled builds may take to tell their clients so.
@@ -27,7 +27,7 @@ const BUILDS_LIMIT: Duration = Duration::from_millis(500);
 /// seconds that `vx kill` promises.
 const SERVICES_LIMIT: Duration = Duration::from_millis(500);
 
-/// How long casd and execd may take to tell their state.
+/// How long casd and execd may take to report their status.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Events on their way to a client; rapace holds a few more.
@@ -82,7 +82,7 @@ pub async fn serve(
     credentials: Credentials,
     shutdown: CancellationToken,
 ) -> Result<(), DaemonError> {
-    life::adopt_orphans().map_err(DaemonError::Subreaper)?;
+    vx_service::adopt_orphans().map_err(DaemonError::Subreaper)?;
     let services = Services::start(config.services.clone())
         .await
         .map_err(DaemonError::Services)?;
@@ -291,27 +291,14 @@ async fn cas_status(services: &Services) -> Result<CasStatus, WireError> {
     let session = services.cas().await?;
     let client = CasClient::new(session.rpc());
     let reply = session.call(STATUS_LIMIT, async move { client.status().await }).await;
-    reply
-        .map_err(|error| unreachable_service(Service::Cas, &error))?
-        .into_result()
+    reply.map_err(|error| Service::Cas.unanswered(&error))?.into_result()
 }
 
 async fn exec_status(services: &Services) -> Result<ExecStatus, WireError> {
     let session = services.exec().await?;
     let client = ExecClient::new(session.rpc());
     let reply = session.call(STATUS_LIMIT, async move { client.status().await }).await;
-    reply
-        .map_err(|error| unreachable_service(Service::Exec, &error))?
-        .into_result()
-}
-
-fn unreachable_service(service: Service, error: &CallError) -> WireError {
-    let told = WireError::from_error(ErrorKind::Unavailable, error);
-    WireError {
-        message: format!("{service} did not tell its state"),
-        causes: std::iter::once(told.message).chain(told.causes).collect(),
-        ..told
-    }
+    reply.map_err(|error| Service::Exec.unanswered(&error))?.into_result()
 }
 
 #[cfg(test)]

@@ -14,9 +14,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vx_home::{VxHome, env};
 use vx_proto::{ErrorKind, ServiceStatus, WireError};
+use vx_service::{Launch, RunFile, Service, launch};
 use vx_transport::{Credentials, Endpoint, Limits, Session};
-
-use crate::life::{self, Launch, RunFile, Service};
 
 /// How long a service whose connection has broken may take to end before it counts as alive and unreachable.
 const DEATH_LIMIT: Duration = Duration::from_secs(2);
@@ -209,7 +208,7 @@ impl Services {
         let mut environment = Vec::new();
         environment.extend(endpoint.map(|endpoint| (service.endpoint_variable(), endpoint.to_string())));
         environment.extend(others.iter().map(|cas| (env::VX_CAS, cas.endpoint.to_string())));
-        let launched = life::launch(Launch {
+        let launched = launch(Launch {
             service,
             home: &config.home,
             log_file: config.log_file.as_deref(),
@@ -217,9 +216,7 @@ impl Services {
             bound: true,
         })
         .await?;
-        let endpoint = launched.published.endpoint.parse().map_err(|error| {
-            WireError::from_error(ErrorKind::Internal, &error).with_help(format!("{service} published it"))
-        })?;
+        let endpoint = launched.endpoint;
         tracing::info!(%service, pid = launched.published.process.pid, %endpoint, "started");
         let running = Running {
             published: launched.published,
@@ -297,7 +294,7 @@ async fn watch(mut watched: Watched) {
 }
 
 async fn end_orphans(spared: Vec<u32>) {
-    let ended = task::spawn_blocking(move || life::end_orphans(&spared)).await;
+    let ended = task::spawn_blocking(move || vx_service::end_orphans(&spared)).await;
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "cannot end what execd left behind"),

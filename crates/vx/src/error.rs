@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use vx_proto::{ErrorKind, WireError};
-use vx_transport::CallError;
 
 /// Cargo's colours for the words that open a message.
 pub(crate) const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
@@ -27,16 +26,6 @@ pub(crate) fn exit_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::BuildFailed => 101,
         ErrorKind::Cancelled => 130,
     })
-}
-
-/// A call to a service that brought no answer.
-pub(crate) fn from_call(service: &str, error: &CallError) -> WireError {
-    let failure = WireError::from_error(ErrorKind::Unavailable, error);
-    WireError {
-        message: format!("the {service} did not answer"),
-        causes: std::iter::once(failure.message).chain(failure.causes).collect(),
-        ..failure
-    }
 }
 
 /// An error as Cargo shows it: the message, every cause, the advice; with ANSI colours, a line feed at the end.

@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::ProcessId;
+use crate::ProcessId;
 
 /// A lock file held exclusively until dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 /// A lock file could not be used, or is held.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// The file cannot be opened or locked.
     #[error("cannot lock `{path}`")]
     Io {
@@ -45,7 +45,7 @@ impl Lock {
     ///
     /// The wait is one blocking call on a thread of its own; where it is in vain the thread stays until the holder
     /// ends, so a caller that gets [`LockError::Held`] is expected to give up altogether.
-    pub fn acquire(path: &Utf8Path, patience: Duration) -> Result<Self, LockError> {
+    pub(crate) fn acquire(path: &Utf8Path, patience: Duration) -> Result<Self, LockError> {
         let failed = |source| LockError::Io {
             path: path.to_owned(),
             source,
@@ -72,7 +72,7 @@ impl Lock {
     }
 
     /// The process that holds the lock now; none also where it has not signed yet.
-    pub fn holder(path: &Utf8Path) -> Result<Option<ProcessId>, LockError> {
+    pub(crate) fn holder(path: &Utf8Path) -> Result<Option<ProcessId>, LockError> {
         if !Self::is_held(path)? {
             return Ok(None);
         }
@@ -92,7 +92,7 @@ impl Lock {
     }
 
     /// Whether some process holds the lock now. Any number of processes may ask at once.
-    pub fn is_held(path: &Utf8Path) -> Result<bool, LockError> {
+    pub(crate) fn is_held(path: &Utf8Path) -> Result<bool, LockError> {
         let failed = |source| LockError::Io {
             path: path.to_owned(),
             source,

@@ -1,7 +1,7 @@
 //! What a running service publishes about itself: `$VX_HOME/run/SERVICE.json`.
 //!
 //! A file proves nothing: its process may be dead and its endpoint may be somebody else's by now. It is believed only
-//! while the service's [`Lock`](super::Lock) is held.
+//! while the service's [`Lock`](crate::Lock) is held.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vx_home::VxHome;
 
-use super::{ProcessId, Service};
+use crate::{ProcessId, Service};
 
 /// Where a service is and who it is. The format is read by other versions of vx: fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ cfg_if::cfg_if! {
 
         use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, waitpid};
 
-        use super::process::stat::Stat;
+        use crate::process::stat::Stat;
 
         /// Rounds of killing: each finds the children of those killed in the round before.
         const ROUNDS: usize = 64;

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 
 use vx_home::env;
+use vx_proto::{ErrorKind, WireError};
+use vx_transport::CallError;
 
 /// A service process of a home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +52,11 @@ impl Service {
             Self::Cas => env::VX_CAS,
             Self::Exec => env::VX_EXEC,
         }
+    }
+
+    /// A call to the service that brought no answer.
+    pub fn unanswered(self, error: &CallError) -> WireError {
+        WireError::from_error(ErrorKind::Unavailable, error).context(format!("{self} did not answer"))
     }
 }
 
