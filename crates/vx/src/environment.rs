@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vx_home::{VxHome, env};
+use vx_home::{VxHome, WorkspaceLayout, env};
 use vx_proto::{ErrorKind, WireError};
 use vx_service::DaemonAccess;
 use vx_transport::Endpoint;
@@ -44,7 +44,7 @@ pub(crate) struct Environment {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvironmentError {
     /// Neither `VX_HOME` nor a home directory of the user is known.
-    #[error("there is no place for the state of vx: neither {} nor HOME is set", env::VX_HOME)]
+    #[error("cannot choose a state directory: neither {} nor HOME is set", env::VX_HOME)]
     NoHome,
     /// Paths of vx travel as text.
     #[error("{variable} is not valid UTF-8")]
@@ -102,7 +102,7 @@ impl Environment {
         let variables = Variables::gather(variables)?;
         let home = match (variables.path(env::VX_HOME)?, variables.path("HOME")?) {
             (Some(home), _) => home,
-            (None, Some(user)) => user.join(".vx"),
+            (None, Some(user)) => user.join(WorkspaceLayout::DIRECTORY),
             (None, None) => return Err(EnvironmentError::NoHome),
         };
         let home = VxHome::new(home);
