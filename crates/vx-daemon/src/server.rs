@@ -13,7 +13,7 @@ use vx_proto::{
     BuildEvent, BuildRequest, CasClient, CasStatus, Daemon, DaemonServer, DaemonStatus, ErrorKind, ExecClient,
     ExecStatus, Explanation, Reply, ServiceStatus, WireError,
 };
-use vx_service::{RunFile, Service};
+use vx_service::{CasSession as _, RunFile, Service};
 use vx_transport::{Connection, Credentials, Limits, Listener};
 
 use crate::activity::{Activity, Busy};
@@ -58,7 +58,7 @@ pub struct DaemonConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The kernel refuses to make it the parent of orphans.
-    #[error("cannot become the parent of processes whose parents die")]
+    #[error("cannot adopt orphaned processes")]
     Subreaper(#[source] std::io::Error),
     /// casd or execd cannot be started.
     #[error("{0}")]
@@ -117,7 +117,7 @@ pub async fn serve(
     shared.activity.stop();
     // Clients that come from now on start a new daemon, which waits for this one's lock.
     if let Err(error) = RunFile::remove(&config.services.home, Service::Daemon) {
-        tracing::warn!(%error, "cannot remove what the daemon had published");
+        tracing::warn!(%error, "cannot remove the run file of the daemon");
     }
     shared.builds.cancel();
     let ended = async {
@@ -246,9 +246,14 @@ impl Daemon for Face {
             return Reply::Ok(());
         }
         let stopped = self.shared.activity.stop_if_idle();
-        stopped
-            .map_err(|Busy { builds }| WireError::new(ErrorKind::Busy, format!("{builds} builds are under way")))
-            .into()
+        let refuse = |Busy { builds }| {
+            let builds = match builds {
+                1 => "1 build is running".to_owned(),
+                builds => format!("{builds} builds are running"),
+            };
+            WireError::new(ErrorKind::Busy, builds)
+        };
+        stopped.map_err(refuse).into()
     }
 }
 
@@ -267,7 +272,7 @@ async fn forward(
                 Ok(Ok(permit)) => break permit,
                 Ok(Err(_gone)) => return,
                 Err(_elapsed) if events.len() > EVENTS_WAITING => {
-                    tracing::warn!("a client does not read, its build is cancelled");
+                    tracing::warn!("cancelled the build of a client that does not read");
                     cancel.cancel();
                     return;
                 }

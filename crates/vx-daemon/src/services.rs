@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vx_home::{VxHome, env};
 use vx_proto::{ErrorKind, ServiceStatus, WireError};
-use vx_service::{Launch, RunFile, Service, launch};
+use vx_service::{CasSession, Launch, RunFile, Service, launch};
 use vx_transport::{Credentials, Endpoint, Limits, Session};
 
 /// How long a service whose connection has broken may take to end before it counts as alive and unreachable.
@@ -86,19 +86,6 @@ impl Services {
         Ok(services)
     }
 
-    /// The session with casd that all builds share; made anew where it is dead.
-    pub async fn cas(&self) -> Result<Arc<Session>, WireError> {
-        let mut session = self.shared.cas_session.lock().await;
-        if let Some(session) = &*session
-            && !session.is_closed()
-        {
-            return Ok(session.clone());
-        }
-        let fresh = Arc::new(self.connect(Service::Cas).await?);
-        *session = Some(fresh.clone());
-        Ok(fresh)
-    }
-
     /// A connection with execd of its own: one for each action, whose end is the action's cancellation.
     pub async fn exec(&self) -> Result<Session, WireError> {
         self.connect(Service::Exec).await
@@ -140,12 +127,12 @@ impl Services {
         };
         // It may be dying just now: its sockets close before the kernel tells its parent.
         if timeout(DEATH_LIMIT, ended.cancelled()).await.is_err() {
-            let failed = WireError::from_error(ErrorKind::Unavailable, &error);
-            return Err(failed.with_help(format!("`vx kill` ends {service} and everything else of this home")));
+            let failed = service.unreachable(&error);
+            return Err(failed.with_help("stop the daemon and its services with `vx kill`, then run the command again"));
         }
         let (endpoint, _) = self.ensure(service).await?;
         let connected = self.try_connect(&endpoint).await;
-        connected.map_err(|error| WireError::from_error(ErrorKind::Unavailable, &error))
+        connected.map_err(|error| service.unreachable(&error))
     }
 
     async fn try_connect(&self, endpoint: &Endpoint) -> Result<Session, vx_transport::ConnectError> {
@@ -239,6 +226,21 @@ impl Services {
     }
 }
 
+impl CasSession for Services {
+    /// All builds share it.
+    async fn cas(&self) -> Result<Arc<Session>, WireError> {
+        let mut session = self.shared.cas_session.lock().await;
+        if let Some(session) = &*session
+            && !session.is_closed()
+        {
+            return Ok(session.clone());
+        }
+        let fresh = Arc::new(self.connect(Service::Cas).await?);
+        *session = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
+
 impl Running {
     fn ask_to_end(&mut self) {
         self.lifeline = None;
@@ -288,7 +290,7 @@ async fn watch(mut watched: Watched) {
     }
     // A service that was killed could not do this itself.
     if let Err(error) = RunFile::remove(&watched.home, service) {
-        tracing::warn!(%service, %error, "cannot remove what a service had published");
+        tracing::warn!(%service, %error, "cannot remove the run file of a service");
     }
     watched.ended.cancel();
 }

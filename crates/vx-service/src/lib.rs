@@ -3,6 +3,8 @@
 //! Both ends of a start use it: `vx` starts the daemon, the daemon starts casd and execd, and each of the three is hosted
 //! by it. Nothing here knows builds, or where settings come from.
 //!
+//! Beside it stands [`Store`], the client of casd that the other two share.
+//!
 //! The parts, in the order of a start:
 //!
 //! 1. The directories are made.
@@ -13,6 +15,7 @@
 //! 5. casd and execd hold a lifeline to the daemon and end when it does. What a killed execd leaves behind falls to the
 //!    daemon, which [adopts](adopt_orphans) and [ends](end_orphans) it.
 
+mod cas;
 mod credentials;
 mod daemon;
 mod executable;
@@ -27,6 +30,7 @@ mod report;
 mod run_file;
 mod service;
 
+pub use cas::{CasEndpoint, CasSession, Store};
 use credentials::credentials;
 pub use daemon::DaemonAccess;
 use executable::build_version;

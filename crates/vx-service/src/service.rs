@@ -5,7 +5,7 @@ use std::fmt;
 
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
-use vx_transport::CallError;
+use vx_transport::{CallError, ConnectError};
 
 /// A service process of a home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,9 +54,16 @@ impl Service {
         }
     }
 
+    /// A connection to the service that could not be made.
+    pub fn unreachable(self, error: &ConnectError) -> WireError {
+        WireError::new(ErrorKind::Unavailable, format!("cannot connect to {self}")).caused_by(error)
+    }
+
     /// A call to the service that brought no answer.
     pub fn unanswered(self, error: &CallError) -> WireError {
-        WireError::from_error(ErrorKind::Unavailable, error).context(format!("{self} did not answer"))
+        WireError::new(ErrorKind::Unavailable, format!("{self} did not answer"))
+            .caused_by(error)
+            .with_help("run the command again; the log files are in `$VX_HOME/log`")
     }
 }
 

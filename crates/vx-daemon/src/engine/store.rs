@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vx_model::{ActionResult, Digest, InputSet, Key};
 use vx_proto::{CasClient, ErrorKind, IngestRequest, Ingested, MaterializeRequest, RecordKey, Reply, WireError};
+use vx_service::CasSession as _;
 use vx_transport::CallError;
 
 use crate::services::Services;
