@@ -8,7 +8,7 @@ use vx_home::VxHome;
 
 /// The state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use `{path}` as part of the state directory `{home}`")]
+#[error("cannot set up `{path}` in the state directory `{home}`")]
 pub(crate) struct HomeError {
     /// What could not be made or locked up.
     pub(crate) path: Utf8PathBuf,

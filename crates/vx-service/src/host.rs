@@ -72,7 +72,7 @@ async fn live(service: Service, hosted: Hosted, reporter: &mut Option<Reporter>)
     prepare_home(&home).map_err(|error| machine(&error))?;
     let _claim = claim(&home, service)?;
     // Left behind by a predecessor that was killed.
-    RunFile::remove(&home, service).map_err(|error| machine(&error))?;
+    RunFile::remove(&home, service)?;
     let credentials = credentials(&home)?;
     let listener = listen(service, endpoint.as_ref(), &credentials).await?;
     let endpoint = listener.endpoint().clone();
@@ -93,12 +93,12 @@ async fn live(service: Service, hosted: Hosted, reporter: &mut Option<Reporter>)
         process: ProcessId::own().map_err(|error| machine(&error))?,
         version: credentials.build_version,
     };
-    published.publish(&home, service).map_err(|error| machine(&error))?;
+    published.publish(&home, service)?;
     if let Some(reporter) = reporter.take() {
         reporter.send(&StartReport::Ready(published));
     }
     let ended = serving.await;
-    RunFile::remove(&home, service).map_err(|error| machine(&error))?;
+    RunFile::remove(&home, service)?;
     tracing::info!("ended");
     ended
 }
@@ -125,6 +125,9 @@ async fn listen(
     match Listener::bind(endpoint.unwrap_or(&free_port)) {
         Ok(listener) => Ok(listener),
         Err(BindError::InUse { endpoint }) => Err(in_use(service, &endpoint, credentials).await),
+        Err(error @ BindError::DirectoryExposed { .. }) => {
+            Err(machine(&error).with_help("give the directory mode 700"))
+        }
         Err(error) => Err(machine(&error)),
     }
 }

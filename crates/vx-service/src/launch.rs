@@ -80,7 +80,7 @@ pub enum LaunchError {
         failure: StartFailure,
     },
     /// It ended, or said something else, before it was ready.
-    #[error("{service} ended before it was ready ({status}); its log is `{log}`")]
+    #[error("{service} exited before it was ready ({status})")]
     Died {
         /// Which service.
         service: Service,
@@ -90,7 +90,7 @@ pub enum LaunchError {
         log: Utf8PathBuf,
     },
     /// It is ready at what is not an endpoint.
-    #[error("{service} published an endpoint that cannot be used")]
+    #[error("{service} published an invalid endpoint")]
     Endpoint {
         /// Which service.
         service: Service,
@@ -98,7 +98,7 @@ pub enum LaunchError {
         source: EndpointError,
     },
     /// It neither got ready nor ended.
-    #[error("{service} was not ready after {}s and was stopped; its log is `{log}`", START_LIMIT.as_secs())]
+    #[error("{service} was not ready after {}s and was stopped", START_LIMIT.as_secs())]
     Late {
         /// Which service.
         service: Service,
@@ -112,6 +112,9 @@ impl From<LaunchError> for WireError {
         match error {
             LaunchError::Refused { failure, .. } => failure.into(),
             error @ LaunchError::Endpoint { .. } => Self::from_error(ErrorKind::Internal, &error),
+            LaunchError::Died { ref log, .. } | LaunchError::Late { ref log, .. } => {
+                Self::from_error(ErrorKind::Unavailable, &error).with_help(format!("see its log: `{log}`"))
+            }
             error => Self::from_error(ErrorKind::Unavailable, &error),
         }
     }

@@ -43,7 +43,7 @@ cfg_if::cfg_if! {
                     let _ = waitpid(Some(orphan), WaitOptions::empty());
                 }
             }
-            Err(io::Error::other("processes left behind by the executor start new ones faster than they are killed"))
+            Err(io::Error::other("orphaned processes start new ones faster than they are killed"))
         }
 
         /// Adopted children of `own` and everything below them.

@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vx_home::VxHome;
+use vx_proto::{ErrorKind, WireError};
 
 use crate::{ProcessId, Service};
 
@@ -36,13 +37,23 @@ pub enum RunFileError {
         source: io::Error,
     },
     /// It is not what a service writes.
-    #[error("`{path}` is not a run file of vx; remove it")]
+    #[error("`{path}` is not a valid run file")]
     Malformed {
         /// The run file.
         path: Utf8PathBuf,
         /// Why.
         source: serde_json::Error,
     },
+}
+
+impl From<RunFileError> for WireError {
+    fn from(error: RunFileError) -> Self {
+        let wire = Self::from_error(ErrorKind::Machine, &error);
+        match error {
+            RunFileError::Malformed { .. } => wire.with_help("remove the file"),
+            RunFileError::Io { .. } => wire,
+        }
+    }
 }
 
 impl RunFile {

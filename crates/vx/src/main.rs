@@ -92,7 +92,7 @@ fn run(
     screen.obey(&cli.terminal)?;
     let environment = Environment::of_process()?;
     for name in &environment.unknown {
-        screen.warning(&format!("`{name}` is no variable of vx and has no effect"));
+        screen.warning(&format!("`{name}` is not a variable of vx and has no effect"));
     }
     let mut invocation = Invocation {
         started,

@@ -30,7 +30,7 @@ impl DaemonAccess {
     pub async fn connect(&self) -> Result<Session, WireError> {
         prepare_home(&self.home).map_err(|error| {
             WireError::from_error(ErrorKind::Machine, &error)
-                .with_help(format!("set {} to a directory that you may write to", env::VX_HOME))
+                .with_help(format!("set {} to a writable directory", env::VX_HOME))
         })?;
         if let Some(session) = self.find_current().await? {
             return Ok(session);
@@ -61,8 +61,7 @@ impl DaemonAccess {
         if !Lock::is_held(&home.lock_file(Service::Daemon.name())).map_err(lock_failed)? {
             return Ok(Found::Nobody);
         }
-        let published = RunFile::read(home, Service::Daemon);
-        let published = published.map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
+        let published = RunFile::read(home, Service::Daemon)?;
         let Some(published) = published else {
             // It is starting or ending; a start waits for either.
             return Ok(Found::Nobody);
@@ -86,7 +85,7 @@ impl DaemonAccess {
             Err(ConnectError::Io { .. }) if dies(published.process).await? => Ok(Found::Nobody),
             Err(error) => {
                 let message = format!(
-                    "the daemon (process {}) does not answer on {endpoint}",
+                    "the daemon (process {}) did not answer on {endpoint}",
                     published.process.pid
                 );
                 Err(unavailable(message, &error).with_help("stop it with `vx kill`"))
@@ -120,7 +119,7 @@ impl DaemonAccess {
         })
         .await?;
         let connected = Session::connect(&launched.endpoint, &credentials(&self.home)?, &Limits::default()).await;
-        connected.map_err(|error| unavailable("the daemon has started but does not answer", &error))
+        connected.map_err(|error| unavailable("the daemon has started but did not answer", &error))
     }
 }
 
@@ -140,8 +139,12 @@ async fn dies(process: ProcessId) -> Result<bool, WireError> {
         Some(handle) => handle.wait_until(Instant::now() + DEATH_LIMIT),
         None => Ok(true),
     });
-    let unknown =
-        |error: std::io::Error| unavailable(format!("cannot watch the daemon (process {})", process.pid), &error);
+    let unknown = |error: std::io::Error| {
+        unavailable(
+            format!("cannot tell whether the daemon (process {}) is running", process.pid),
+            &error,
+        )
+    };
     ended.await?.map_err(unknown)
 }
 
@@ -187,7 +190,7 @@ async fn end_foreign_if_idle(process: ProcessId, refusal: ConnectError) -> Resul
         Ok(true) => Ok(()),
         Ok(false) => Err(refused_by_other_version("another version of vx", refusal.to_string())),
         Err(error) => Err(unavailable(
-            format!("cannot end the daemon (process {})", process.pid),
+            format!("cannot stop the daemon (process {})", process.pid),
             &error,
         )),
     }

@@ -53,7 +53,7 @@ impl DaemonAccess {
     }
 
     async fn ask_to_end(&self) -> Result<(), WireError> {
-        let published = RunFile::read(&self.home, Service::Daemon).map_err(|error| machine(&error))?;
+        let published = RunFile::read(&self.home, Service::Daemon)?;
         let Some(published) = published else { return Ok(()) };
         let endpoint: Endpoint = published.endpoint.parse().map_err(|error| machine(&error))?;
         let session = Session::connect(&endpoint, &credentials(&self.home)?, &Limits::default()).await;
@@ -100,12 +100,12 @@ fn end_all(running: Running, patience_ends: Instant) -> Result<(), WireError> {
         match ended {
             Ok(true) => {}
             Ok(false) => {
-                let message = format!("{service} (process {pid}) does not end even when killed");
+                let message = format!("{service} (process {pid}) did not exit after being killed");
                 return Err(WireError::new(ErrorKind::Machine, message)
-                    .with_help("the kernel holds it, perhaps in a disk operation"));
+                    .with_help("it may be blocked by a disk; run `vx kill` again later"));
             }
             Err(error) => {
-                let message = format!("cannot end {service} (process {pid})");
+                let message = format!("cannot stop {service} (process {pid})");
                 return Err(machine(&error).context(message));
             }
         }
@@ -132,7 +132,7 @@ impl Leftovers {
 
     fn remove(self) -> Result<(), WireError> {
         for service in Service::ALL {
-            RunFile::remove(&self.home, service).map_err(|error| machine(&error))?;
+            RunFile::remove(&self.home, service)?;
         }
         for endpoint in self.endpoints {
             if let Endpoint::Unix(socket) = endpoint {
