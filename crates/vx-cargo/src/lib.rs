@@ -39,8 +39,8 @@ pub use out_dir::LeftByScript;
 pub use packages::{Status, prepare_packages};
 pub use paths::normalise;
 pub use plan::{
-    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target,
-    TargetName, Unit, UnitIndex, UnitKind,
+    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target, TargetName, Unit,
+    UnitIndex, UnitKind,
 };
 pub use script_output::{
     LibraryPath, LibraryPlace, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,

@@ -1,14 +1,15 @@
 //! Blobs on disk: publishing them, and finding them intact.
 //!
-//! See the crate's documentation for what makes a blob trusted. No function here fails for a hole: what is missing,
+//! See the crate's documentation for what makes a blob trusted. No function here fails for a missing blob: what is missing,
 //! damaged or unreadable is not found.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempPath;
 use vx_model::Digest;
 
@@ -130,7 +131,7 @@ impl Blobs {
         let mut builder = tempfile::Builder::new();
         // A rename replaces: the name must be one that nobody has.
         builder.prefix("in-").rand_bytes(32);
-        let moved = builder.make_in(self.layout.tmp(), |place| fs::rename(source, place));
+        let moved = builder.make_in(self.layout.tmp(), |path| fs::rename(source, path));
         let path = match moved {
             Ok(file) => file.into_temp_path(),
             Err(error) if matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::NotFound) => {
@@ -208,11 +209,11 @@ impl Blobs {
                 return true;
             }
             Ok(None) => {
-                tracing::warn!(blob = %path, "a blob is damaged; it is removed");
+                tracing::warn!(blob = %path, "removed a damaged blob");
                 remove(path);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(blob = %path, %error, "a blob cannot be read"),
+            Err(error) => tracing::warn!(blob = %path, %error, "cannot read a blob"),
         }
         self.index.set_known(BlobKey::new(digest, executable), None);
         false
@@ -246,7 +247,7 @@ impl Blobs {
     fn stripe(&self, digest: &Digest) -> MutexGuard<'_, ()> {
         let stripe = usize::from(digest.hash[0]) % STRIPES;
         // It guards files, not memory: a panic leaves nothing half done that is not found out.
-        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+        self.stripes[stripe].lock()
     }
 }
 

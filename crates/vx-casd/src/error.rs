@@ -10,7 +10,7 @@ use vx_proto::{ErrorKind, WireError};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system refused.
-    #[error("cannot {action} {path}")]
+    #[error("cannot {action} `{path}`")]
     Io {
         /// What was tried, as in "cannot read".
         action: &'static str,
@@ -20,7 +20,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A directory to be taken in holds something that is neither file, directory nor symbolic link.
-    #[error("{path} is a {kind}: only files, directories and symbolic links can be stored")]
+    #[error("`{path}` is a {kind}, which cannot be stored")]
     SpecialFile {
         /// Where.
         path: Utf8PathBuf,
@@ -28,13 +28,13 @@ pub enum StoreError {
         kind: &'static str,
     },
     /// A name or the target of a symbolic link is not UTF-8.
-    #[error("{path} is not UTF-8: names and targets of symbolic links must be")]
+    #[error("the name or link target `{path}` is not valid UTF-8")]
     NotUtf8 {
         /// The path with what is not UTF-8 replaced.
         path: String,
     },
     /// A directory to be taken in is nested deeper than any program nests them.
-    #[error("{path} lies more than {limit} directories deep")]
+    #[error("`{path}` is more than {limit} directories deep")]
     TooDeep {
         /// The first directory that is too deep.
         path: Utf8PathBuf,
@@ -48,13 +48,13 @@ pub enum StoreError {
         path: String,
     },
     /// A directory cannot be laid down where something is.
-    #[error("{path} exists already")]
+    #[error("`{path}` already exists")]
     Exists {
         /// The path.
         path: Utf8PathBuf,
     },
     /// A blob is too large to travel through a call.
-    #[error("the blob {digest} is too large for one message of {limit} bytes")]
+    #[error("the blob {digest} is too large: one message holds at most {limit} bytes")]
     TooLarge {
         /// The blob.
         digest: Digest,
@@ -62,13 +62,13 @@ pub enum StoreError {
         limit: u64,
     },
     /// Another process has the store open.
-    #[error("the store {path} is in use by another process")]
+    #[error("the store `{path}` is in use by another process")]
     InUse {
         /// The directory of the store.
         path: Utf8PathBuf,
     },
     /// The index cannot be used, and it is not for damage: a damaged one is begun anew.
-    #[error("cannot use the index {path}")]
+    #[error("cannot use the index `{path}`")]
     Index {
         /// The database file.
         path: Utf8PathBuf,

@@ -3,9 +3,11 @@
 //! Syncing takes milliseconds on a good day and much longer on a busy disk, and a cache needs no entry so badly. So
 //! nothing waits for it: some time after the first change, preferably in a pause, everything is synced at once.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// A pause of this length is long enough.
 const QUIET: Duration = Duration::from_millis(500);
@@ -38,7 +40,7 @@ impl Dirt {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock()
     }
 
     /// Waits until it is time to flush; false where it is time to stop.
@@ -49,7 +51,7 @@ impl Dirt {
                 return false;
             }
             let Some((first, last)) = state.changes else {
-                state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.0.1.wait(&mut state);
                 continue;
             };
             let due = (last + QUIET).min(first + LONGEST);
@@ -60,8 +62,7 @@ impl Dirt {
                 state.changes = None;
                 return true;
             };
-            let waited = self.0.1.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.0.1.wait_for(&mut state, left);
         }
     }
 }

@@ -74,25 +74,25 @@ fn directory(blobs: &Blobs, path: &Utf8Path, consume: bool, depth: usize) -> Res
     let mut directory = Directory::default();
     for entry in fs::read_dir(path).at("list", path)? {
         let entry = entry.at("list", path)?;
-        let place = utf8(&entry.path())?;
-        let name = place.file_name().unwrap_or_default().to_owned();
-        let metadata = fs::symlink_metadata(&place).at("read", &place)?;
+        let child = utf8(&entry.path())?;
+        let name = child.file_name().unwrap_or_default().to_owned();
+        let metadata = fs::symlink_metadata(&child).at("read", &child)?;
         let kind = metadata.file_type();
         if kind.is_file() {
-            let (digest, is_executable) = file(blobs, &place, &metadata, consume)?;
+            let (digest, is_executable) = file(blobs, &child, &metadata, consume)?;
             directory.files.push(FileNode {
                 name,
                 digest,
                 is_executable,
             });
         } else if kind.is_dir() {
-            let digest = self::directory(blobs, &place, consume, depth + 1)?;
+            let digest = self::directory(blobs, &child, consume, depth + 1)?;
             directory.directories.push(DirectoryNode { name, digest });
         } else if kind.is_symlink() {
-            let target = utf8(&fs::read_link(&place).at("read", &place)?)?.into_string();
+            let target = utf8(&fs::read_link(&child).at("read", &child)?)?.into_string();
             directory.symlinks.push(SymlinkNode { name, target });
         } else {
-            return Err(special(&place, kind));
+            return Err(special(&child, kind));
         }
     }
     blobs.put(&directory.encode())

@@ -1,11 +1,12 @@
 //! The directory of a store: which files it has, who may open it, and what happens to those of another format.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_lock::FileLock;
 use vx_model::Digest;
 
 use crate::error::{IoContext as _, StoreError};
@@ -23,20 +24,18 @@ const THROWN_AWAY: &str = "thrown-away-";
 /// How long a predecessor that has just been killed may take to vanish. Services wait longer for one another, by a lock
 /// of their own; the system may release that lock a moment before this one.
 const PREDECESSOR_LIMIT: Duration = Duration::from_secs(1);
-/// How often to look whether it has.
-const PREDECESSOR_PAUSE: Duration = Duration::from_millis(10);
 
 /// The files of a store, locked for this process.
 #[derive(Debug)]
 pub(crate) struct Layout {
     root: Utf8PathBuf,
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl Layout {
     /// Makes the directory where there is none, locks it, clears another format, and throws temporary files away.
     pub(crate) fn open(root: &Utf8Path) -> Result<Self, StoreError> {
-        platform::create_private_dir(root.as_std_path()).at("make the directory", root)?;
+        platform::create_private_dir(root.as_std_path()).at("create the directory", root)?;
         let layout = Self {
             root: root.to_owned(),
             _lock: lock(root)?,
@@ -45,7 +44,7 @@ impl Layout {
         if !layout.has_this_format() {
             layout.clear()?;
         }
-        fs::create_dir_all(layout.tmp()).at("make the directory", &layout.tmp())?;
+        fs::create_dir_all(layout.tmp()).at("create the directory", &layout.tmp())?;
         layout.remove_thrown_away()?;
         Ok(layout)
     }
@@ -83,7 +82,7 @@ impl Layout {
     /// Begins a store anew. The version is written last: a clearing that is interrupted is done again.
     fn clear(&self) -> Result<(), StoreError> {
         if self.blobs().exists() || self.index().exists() {
-            tracing::warn!(store = %self.root, "the store has another format; it is cleared");
+            tracing::warn!(store = %self.root, "the store has another format and is cleared");
         }
         self.throw_away(&self.blobs())?;
         self.throw_away(&self.index())?;
@@ -100,9 +99,9 @@ impl Layout {
         {
             return Ok(());
         }
-        let place = tempfile::Builder::new().prefix(THROWN_AWAY).tempdir_in(&self.root);
-        let place = place.at("make a directory in", &self.root)?.keep();
-        fs::rename(path, place.join("old")).at("move aside", path)
+        let aside = tempfile::Builder::new().prefix(THROWN_AWAY).tempdir_in(&self.root);
+        let aside = aside.at("create a directory in", &self.root)?.keep();
+        fs::rename(path, aside.join("old")).at("move aside", path)
     }
 
     /// Removes what was thrown away, also by earlier processes, without keeping anybody waiting: it may be a whole store.
@@ -127,22 +126,14 @@ fn remove(path: &Utf8Path) {
     match fs::remove_dir_all(path) {
         // Whoever opened the store after this process is at it as well.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!(%path, %error, "cannot remove what was thrown away; the next start tries again"),
+        Err(error) => tracing::warn!(%path, %error, "cannot remove discarded files; the next start tries again"),
         Ok(()) => {}
     }
 }
 
-/// Locks the store for as long as the file is open. Waits a moment for a predecessor that is just being killed.
-fn lock(root: &Utf8Path) -> Result<File, StoreError> {
+/// Locks the store. Waits a moment for a predecessor that is just being killed.
+fn lock(root: &Utf8Path) -> Result<FileLock, StoreError> {
     let path = root.join("lock");
-    let file = File::create(&path).at("open", &path)?;
-    let give_up = Instant::now() + PREDECESSOR_LIMIT;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < give_up => thread::sleep(PREDECESSOR_PAUSE),
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path: root.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(error).at("lock", &path),
-        }
-    }
+    let lock = FileLock::acquire_within(&path, PREDECESSOR_LIMIT).at("lock", &path)?;
+    lock.ok_or_else(|| StoreError::InUse { path: root.to_owned() })
 }

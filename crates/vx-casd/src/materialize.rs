@@ -1,6 +1,6 @@
 //! Laying files and directories down, by path.
 //!
-//! A file is replaced in one step, a directory appears in one step, and what names a hole is not laid down at all.
+//! A file is replaced in one step, a directory appears in one step, and what names a missing blob is not laid down at all.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,29 +22,29 @@ const UNFINISHED: &str = ".vx-unfinished-";
 
 /// Lays everything down that is intact; answers the digests that are not.
 pub(crate) fn materialize(blobs: &Blobs, requests: &[MaterializeRequest]) -> Result<Vec<Digest>, StoreError> {
-    let mut holes = BTreeSet::new();
+    let mut missing = BTreeSet::new();
     for request in requests {
-        let place = Place::new(&request.path, request.placement)?;
+        let destination = Destination::new(&request.path, request.placement)?;
         let laid = match &request.content {
-            Content::File { digest, is_executable } => place.file(blobs, digest, *is_executable)?,
-            Content::Tree { root } => place.tree(blobs, root)?,
+            Content::File { digest, is_executable } => destination.file(blobs, digest, *is_executable)?,
+            Content::Tree { root } => destination.tree(blobs, root)?,
         };
-        holes.extend(laid.err().unwrap_or_default());
+        missing.extend(laid.err().unwrap_or_default());
     }
-    Ok(holes.into_iter().collect())
+    Ok(missing.into_iter().collect())
 }
 
 /// Whether something was laid down, or which digests were missing for it.
 type Laid = Result<(), Vec<Digest>>;
 
 /// Where something goes, and how.
-struct Place<'a> {
+struct Destination<'a> {
     path: &'a Utf8Path,
     parent: &'a Utf8Path,
     placement: Placement,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Destination<'a> {
     fn new(path: &'a str, placement: Placement) -> Result<Self, StoreError> {
         let path = Utf8Path::new(path);
         match path.parent() {
@@ -58,15 +58,15 @@ impl<'a> Place<'a> {
     }
 
     fn file(&self, blobs: &Blobs, digest: &Digest, executable: bool) -> Result<Laid, StoreError> {
-        let hole = Ok(Err(vec![*digest]));
+        let missing = Ok(Err(vec![*digest]));
         let Some(blob) = find(blobs, digest, executable, self.placement)? else {
-            return hole;
+            return missing;
         };
         fs::create_dir_all(self.parent).at("make the directory", self.parent)?;
         let unfinished = match lay_file(&blob, digest, executable, self)? {
             Some(Unfinished::Done) => return Ok(Ok(())),
             Some(Unfinished::At(path)) => path,
-            None => return hole,
+            None => return missing,
         };
         // Where both are links to one blob, renaming does nothing; the leftover goes with its `TempPath`.
         fs::rename(&unfinished, self.path).at("write", self.path)?;
@@ -81,24 +81,24 @@ impl<'a> Place<'a> {
         }
         let tree = match Tree::load(blobs, root) {
             Ok(tree) => tree,
-            Err(holes) => return Ok(Err(holes)),
+            Err(missing) => return Ok(Err(missing)),
         };
-        let mut holes = Vec::new();
+        let mut missing = Vec::new();
         for (digest, executable) in tree.files() {
             if find(blobs, &digest, executable, self.placement)?.is_none() {
-                holes.push(digest);
+                missing.push(digest);
             }
         }
-        if !holes.is_empty() {
-            return Ok(Err(holes));
+        if !missing.is_empty() {
+            return Ok(Err(missing));
         }
         fs::create_dir_all(self.parent).at("make the directory", self.parent)?;
         let mut builder = Builder::new();
         platform::for_the_user(builder.prefix(UNFINISHED), true);
         let unfinished = builder.tempdir_in(self.parent).at("make a directory in", self.parent)?;
         let top = Utf8Path::from_path(unfinished.path()).expect("a name of letters in a UTF-8 directory");
-        if let Err(holes) = lay_level(blobs, &tree, top, self.placement)? {
-            return Ok(Err(holes));
+        if let Err(missing) = lay_level(blobs, &tree, top, self.placement)? {
+            return Ok(Err(missing));
         }
         match platform::rename_new(unfinished.path(), self.path.as_std_path()) {
             Ok(()) => {
@@ -125,14 +125,14 @@ impl<'a> Place<'a> {
 fn lay_level(blobs: &Blobs, tree: &Tree, dir: &Utf8Path, placement: Placement) -> Result<Laid, StoreError> {
     for node in &tree.directory.files {
         let path = dir.join(&node.name);
-        let place = Place {
+        let destination = Destination {
             path: &path,
             parent: dir,
             placement,
         };
-        if let Err(holes) = place.file(blobs, &node.digest, node.is_executable)? {
+        if let Err(missing) = destination.file(blobs, &node.digest, node.is_executable)? {
             // It vanished since it was looked at.
-            return Ok(Err(holes));
+            return Ok(Err(missing));
         }
     }
     for node in &tree.directory.symlinks {
@@ -142,8 +142,8 @@ fn lay_level(blobs: &Blobs, tree: &Tree, dir: &Utf8Path, placement: Placement) -
     for (node, child) in tree.directory.directories.iter().zip(&tree.children) {
         let path = dir.join(&node.name);
         fs::create_dir(&path).at("make the directory", &path)?;
-        if let Err(holes) = lay_level(blobs, child, &path, placement)? {
-            return Ok(Err(holes));
+        if let Err(missing) = lay_level(blobs, child, &path, placement)? {
+            return Ok(Err(missing));
         }
     }
     Ok(Ok(()))
@@ -175,48 +175,48 @@ fn lay_file(
     blob: &Utf8Path,
     digest: &Digest,
     executable: bool,
-    place: &Place<'_>,
+    destination: &Destination<'_>,
 ) -> Result<Option<Unfinished>, StoreError> {
-    if place.placement == Placement::Link {
-        match link(blob, place) {
+    if destination.placement == Placement::Link {
+        match link(blob, destination) {
             Ok(laid) => return Ok(Some(laid)),
             Err(error) if is_gone(&error, blob) => return Ok(None),
             Err(error) if may_copy_instead(&error) => {}
-            Err(error) => return Err(error).at("link", place.path),
+            Err(error) => return Err(error).at("link", destination.path),
         }
     }
-    let copied = copy(blob, digest, executable, place);
+    let copied = copy(blob, digest, executable, destination);
     match copied {
         Ok(path) => Ok(Some(Unfinished::At(path))),
         Err(error) if is_gone(&error, blob) => Ok(None),
-        Err(error) => Err(error).at("write", place.path),
+        Err(error) => Err(error).at("write", destination.path),
     }
 }
 
-fn link(blob: &Utf8Path, place: &Place<'_>) -> io::Result<Unfinished> {
-    match fs::hard_link(blob, place.path) {
+fn link(blob: &Utf8Path, destination: &Destination<'_>) -> io::Result<Unfinished> {
+    match fs::hard_link(blob, destination.path) {
         Ok(()) => Ok(Unfinished::Done),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let linked = Builder::new()
                 .prefix(UNFINISHED)
-                .make_in(place.parent, |path| fs::hard_link(blob, path))?;
+                .make_in(destination.parent, |path| fs::hard_link(blob, path))?;
             Ok(Unfinished::At(linked.into_temp_path()))
         }
         Err(error) => Err(error),
     }
 }
 
-fn copy(blob: &Utf8Path, digest: &Digest, executable: bool, place: &Place<'_>) -> io::Result<TempPath> {
+fn copy(blob: &Utf8Path, digest: &Digest, executable: bool, destination: &Destination<'_>) -> io::Result<TempPath> {
     let from = platform::open_file(blob.as_std_path())?;
     let mut builder = Builder::new();
     platform::for_the_user(builder.prefix(UNFINISHED), executable);
-    let mut to = builder.tempfile_in(place.parent)?;
+    let mut to = builder.tempfile_in(destination.parent)?;
     let length = files::copy(&from, &mut to)?;
     if length != digest.size_bytes {
         return Err(io::Error::other("the blob changed while it was copied"));
     }
     let path = to.into_temp_path();
-    if place.placement == Placement::Link {
+    if destination.placement == Placement::Link {
         // A stand-in for a link looks like one.
         platform::set_blob_permissions(&path, executable)?;
     }

@@ -1,6 +1,6 @@
 //! The store as a service: the `Cas` trait over rapace.
 //!
-//! Every call runs on a thread for blocking work. What reads or writes whole files takes a place first, one for each
+//! Every call runs on a thread for blocking work. What reads or writes whole files takes a permit first, one for each
 //! processor, so that a burst of large files neither starves the small calls nor starts hundreds of threads.
 
 use std::num::NonZero;
@@ -27,7 +27,7 @@ const FRAME_OVERHEAD: usize = 1 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum CasdError {
     /// The store could not be opened.
-    #[error("cannot open the store of {home}")]
+    #[error("cannot open the store of `{home}`")]
     Open {
         /// The state directory.
         home: camino::Utf8PathBuf,
@@ -35,7 +35,7 @@ pub enum CasdError {
         source: StoreError,
     },
     /// What was written last may have to be made again.
-    #[error("cannot write the last changes of the store")]
+    #[error("cannot write the last changes to the store")]
     Flush(#[source] StoreError),
     /// A thread of casd panicked: a defect.
     #[error("a thread of casd failed")]
@@ -76,10 +76,10 @@ struct Service {
 
 impl Service {
     fn new(store: Arc<Store>, limits: &Limits) -> Self {
-        let places = std::thread::available_parallelism().map_or(2, NonZero::get);
+        let permits = std::thread::available_parallelism().map_or(2, NonZero::get);
         Self {
             store,
-            bulk: Arc::new(Semaphore::new(places)),
+            bulk: Arc::new(Semaphore::new(permits)),
             largest_blob: limits.frame.saturating_sub(FRAME_OVERHEAD) as u64,
         }
     }
@@ -91,14 +91,14 @@ impl Service {
         done.map_err(|error| WireError::from_error(ErrorKind::Internal, &error))
     }
 
-    /// Runs work on whole files, when there is a place for it.
+    /// Runs work on whole files, when there is a permit for it.
     async fn run_bulk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, WireError> {
-        let place = self.bulk.clone().acquire_owned().await;
+        let permit = self.bulk.clone().acquire_owned().await;
         let done = self.run(move |store| {
-            let _place = place;
+            let _permit = permit;
             work(store)
         });
         Ok(done.await??)
@@ -146,7 +146,7 @@ impl Cas for Service {
     }
 
     async fn materialize(&self, requests: Vec<MaterializeRequest>) -> Reply<Vec<Digest>> {
-        // Mostly links, which are made in microseconds: no place is needed, and no thread for each.
+        // Mostly links, which are made in microseconds: no permit is needed, and no thread for each.
         let done = self.run(move |store| store.materialize(&requests)).await;
         done.and_then(|laid| Ok(laid?)).into()
     }

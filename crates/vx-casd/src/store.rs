@@ -39,7 +39,7 @@ impl Store {
         let flushed = index.clone();
         let flush = move || {
             if let Err(error) = flushed.flush() {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the index was not flushed");
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot flush the index");
             }
         };
         Ok(Self {
@@ -82,7 +82,7 @@ impl Store {
         match counts {
             Ok(counts) => Some(counts),
             Err(error) => {
-                tracing::warn!(%blob, %error, "a blob cannot be searched");
+                tracing::warn!(%blob, %error, "cannot search a blob");
                 None
             }
         }
@@ -182,7 +182,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if let Err(error) = self.index.flush() {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the index was not flushed");
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot flush the index");
         }
     }
 }

@@ -19,10 +19,10 @@ pub(crate) struct Tree {
 impl Tree {
     /// Reads all levels. Otherwise answers the digests that are missing, damaged or not those of directories.
     pub(crate) fn load(blobs: &Blobs, root: &Digest) -> Result<Self, Vec<Digest>> {
-        let mut holes = Vec::new();
-        match load(blobs, root, 0, &mut holes) {
-            Some(tree) if holes.is_empty() => Ok(tree),
-            _ => Err(holes),
+        let mut missing = Vec::new();
+        match load(blobs, root, 0, &mut missing) {
+            Some(tree) if missing.is_empty() => Ok(tree),
+            _ => Err(missing),
         }
     }
 
@@ -54,27 +54,27 @@ impl Tree {
     }
 }
 
-fn load(blobs: &Blobs, digest: &Digest, depth: usize, holes: &mut Vec<Digest>) -> Option<Tree> {
+fn load(blobs: &Blobs, digest: &Digest, depth: usize, missing: &mut Vec<Digest>) -> Option<Tree> {
     let decoded = blobs
         .content(digest)
         .and_then(|content| match Directory::decode(&content) {
             Ok(directory) if depth <= MAX_DEPTH => Some(directory),
             Ok(_) => {
-                tracing::warn!(%digest, "a tree is too deep; it counts as missing");
+                tracing::warn!(%digest, "a tree is too deep and counts as missing");
                 None
             }
             Err(error) => {
-                tracing::warn!(%digest, %error, "a blob is named as a directory and is none; it counts as missing");
+                tracing::warn!(%digest, %error, "a blob is not a directory and counts as missing");
                 None
             }
         });
     let Some(directory) = decoded else {
-        holes.push(*digest);
+        missing.push(*digest);
         return None;
     };
     let children = directory.directories.iter();
     let children = children
-        .filter_map(|node| load(blobs, &node.digest, depth + 1, holes))
+        .filter_map(|node| load(blobs, &node.digest, depth + 1, missing))
         .collect();
     Some(Tree { directory, children })
 }

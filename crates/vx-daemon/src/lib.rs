@@ -1,12 +1,11 @@
 //! The daemon: builds for all clients of one home, and the life of the services that it needs for them.
 //!
-//! [`Engine`] knows builds and no processes, and reaches the world through [`Doors`]; [`Services`] knows processes and no builds; [`serve`] puts an RPC face on
-//! both and decides when the daemon ends. How a service process starts, claims its home and dies is in [`life`], which
-//! `vx` uses for the daemon itself. Nothing here reads the environment: `vx` resolves it and hands it down.
+//! [`Engine`] knows builds and no processes, and reaches the world through [`Doors`]; [`Services`] knows processes and no
+//! builds; [`serve`] puts an RPC face on both and decides when the daemon ends. How a service process starts, claims its
+//! home and dies is in `vx-service`. Nothing here reads the environment: `vx` resolves it and hands it down.
 
 mod activity;
 mod engine;
-pub mod life;
 mod local;
 mod server;
 mod services;

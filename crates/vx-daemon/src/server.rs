@@ -13,11 +13,11 @@ use vx_proto::{
     BuildEvent, BuildRequest, CasClient, CasStatus, Daemon, DaemonServer, DaemonStatus, ErrorKind, ExecClient,
     ExecStatus, Explanation, Reply, ServiceStatus, UnitKey, WireError,
 };
-use vx_transport::{CallError, Connection, Credentials, Limits, Listener};
+use vx_service::{CasSession as _, RunFile, Service};
+use vx_transport::{Connection, Credentials, Limits, Listener};
 
 use crate::activity::{Activity, Busy};
 use crate::engine::{Engine, EngineConfig};
-use crate::life::{self, RunFile, Service};
 use crate::local;
 use crate::services::{Services, ServicesConfig, shutting_down};
 
@@ -28,7 +28,7 @@ const BUILDS_LIMIT: Duration = Duration::from_millis(500);
 /// seconds that `vx kill` promises.
 const SERVICES_LIMIT: Duration = Duration::from_millis(500);
 
-/// How long casd and execd may take to tell their state.
+/// How long casd and execd may take to report their status.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Events on their way to a client; rapace holds a few more.
@@ -59,7 +59,7 @@ pub struct DaemonConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The kernel refuses to make it the parent of orphans.
-    #[error("cannot become the parent of processes whose parents die")]
+    #[error("cannot adopt orphaned processes")]
     Subreaper(#[source] std::io::Error),
     /// casd or execd cannot be started.
     #[error("{0}")]
@@ -83,7 +83,7 @@ pub async fn serve(
     credentials: Credentials,
     shutdown: CancellationToken,
 ) -> Result<(), DaemonError> {
-    life::adopt_orphans().map_err(DaemonError::Subreaper)?;
+    vx_service::adopt_orphans().map_err(DaemonError::Subreaper)?;
     let services = Services::start(config.services.clone())
         .await
         .map_err(DaemonError::Services)?;
@@ -118,7 +118,7 @@ pub async fn serve(
     shared.activity.stop();
     // Clients that come from now on start a new daemon, which waits for this one's lock.
     if let Err(error) = RunFile::remove(&config.services.home, Service::Daemon) {
-        tracing::warn!(%error, "cannot remove what the daemon had published");
+        tracing::warn!(%error, "cannot remove the run file of the daemon");
     }
     shared.builds.cancel();
     let ended = async {
@@ -251,9 +251,14 @@ impl Daemon for Face {
             return Reply::Ok(());
         }
         let stopped = self.shared.activity.stop_if_idle();
-        stopped
-            .map_err(|Busy { builds }| WireError::new(ErrorKind::Busy, format!("{builds} builds are under way")))
-            .into()
+        let refuse = |Busy { builds }| {
+            let builds = match builds {
+                1 => "1 build is running".to_owned(),
+                builds => format!("{builds} builds are running"),
+            };
+            WireError::new(ErrorKind::Busy, builds)
+        };
+        stopped.map_err(refuse).into()
     }
 }
 
@@ -272,7 +277,7 @@ async fn forward(
                 Ok(Ok(permit)) => break permit,
                 Ok(Err(_gone)) => return,
                 Err(_elapsed) if events.len() > EVENTS_WAITING => {
-                    tracing::warn!("a client does not read, its build is cancelled");
+                    tracing::warn!("cancelled the build of a client that does not read");
                     cancel.cancel();
                     return;
                 }
@@ -296,27 +301,14 @@ async fn cas_status(services: &Services) -> Result<CasStatus, WireError> {
     let session = services.cas().await?;
     let client = CasClient::new(session.rpc());
     let reply = session.call(STATUS_LIMIT, async move { client.status().await }).await;
-    reply
-        .map_err(|error| unreachable_service(Service::Cas, &error))?
-        .into_result()
+    reply.map_err(|error| Service::Cas.unanswered(&error))?.into_result()
 }
 
 async fn exec_status(services: &Services) -> Result<ExecStatus, WireError> {
     let session = services.exec().await?;
     let client = ExecClient::new(session.rpc());
     let reply = session.call(STATUS_LIMIT, async move { client.status().await }).await;
-    reply
-        .map_err(|error| unreachable_service(Service::Exec, &error))?
-        .into_result()
-}
-
-fn unreachable_service(service: Service, error: &CallError) -> WireError {
-    let told = WireError::from_error(ErrorKind::Unavailable, error);
-    WireError {
-        message: format!("{service} did not tell its state"),
-        causes: std::iter::once(told.message).chain(told.causes).collect(),
-        ..told
-    }
+    reply.map_err(|error| Service::Exec.unanswered(&error))?.into_result()
 }
 
 #[cfg(test)]

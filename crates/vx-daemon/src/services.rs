@@ -14,9 +14,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vx_home::{VxHome, env};
 use vx_proto::{ErrorKind, ServiceStatus, WireError};
+use vx_service::{CasSession, Launch, RunFile, Service, launch};
 use vx_transport::{Credentials, Endpoint, Limits, Session};
-
-use crate::life::{self, Launch, RunFile, Service};
 
 /// How long a service whose connection has broken may take to end before it counts as alive and unreachable.
 const DEATH_LIMIT: Duration = Duration::from_secs(2);
@@ -87,19 +86,6 @@ impl Services {
         Ok(services)
     }
 
-    /// The session with casd that all builds share; made anew where it is dead.
-    pub async fn cas(&self) -> Result<Arc<Session>, WireError> {
-        let mut session = self.shared.cas_session.lock().await;
-        if let Some(session) = &*session
-            && !session.is_closed()
-        {
-            return Ok(session.clone());
-        }
-        let fresh = Arc::new(self.connect(Service::Cas).await?);
-        *session = Some(fresh.clone());
-        Ok(fresh)
-    }
-
     /// A connection with execd of its own: one for each action, whose end is the action's cancellation.
     pub async fn exec(&self) -> Result<Session, WireError> {
         self.connect(Service::Exec).await
@@ -141,12 +127,12 @@ impl Services {
         };
         // It may be dying just now: its sockets close before the kernel tells its parent.
         if timeout(DEATH_LIMIT, ended.cancelled()).await.is_err() {
-            let failed = WireError::from_error(ErrorKind::Unavailable, &error);
-            return Err(failed.with_help(format!("`vx kill` ends {service} and everything else of this home")));
+            let failed = service.unreachable(&error);
+            return Err(failed.with_help("stop the daemon and its services with `vx kill`, then run the command again"));
         }
         let (endpoint, _) = self.ensure(service).await?;
         let connected = self.try_connect(&endpoint).await;
-        connected.map_err(|error| WireError::from_error(ErrorKind::Unavailable, &error))
+        connected.map_err(|error| service.unreachable(&error))
     }
 
     async fn try_connect(&self, endpoint: &Endpoint) -> Result<Session, vx_transport::ConnectError> {
@@ -209,7 +195,7 @@ impl Services {
         let mut environment = Vec::new();
         environment.extend(endpoint.map(|endpoint| (service.endpoint_variable(), endpoint.to_string())));
         environment.extend(others.iter().map(|cas| (env::VX_CAS, cas.endpoint.to_string())));
-        let launched = life::launch(Launch {
+        let launched = launch(Launch {
             service,
             home: &config.home,
             log_file: config.log_file.as_deref(),
@@ -217,9 +203,7 @@ impl Services {
             bound: true,
         })
         .await?;
-        let endpoint = launched.published.endpoint.parse().map_err(|error| {
-            WireError::from_error(ErrorKind::Internal, &error).with_help(format!("{service} published it"))
-        })?;
+        let endpoint = launched.endpoint;
         tracing::info!(%service, pid = launched.published.process.pid, %endpoint, "started");
         let running = Running {
             published: launched.published,
@@ -239,6 +223,21 @@ impl Services {
             ended: running.ended.clone(),
         }));
         Ok(running)
+    }
+}
+
+impl CasSession for Services {
+    /// All builds share it.
+    async fn cas(&self) -> Result<Arc<Session>, WireError> {
+        let mut session = self.shared.cas_session.lock().await;
+        if let Some(session) = &*session
+            && !session.is_closed()
+        {
+            return Ok(session.clone());
+        }
+        let fresh = Arc::new(self.connect(Service::Cas).await?);
+        *session = Some(fresh.clone());
+        Ok(fresh)
     }
 }
 
@@ -291,13 +290,13 @@ async fn watch(mut watched: Watched) {
     }
     // A service that was killed could not do this itself.
     if let Err(error) = RunFile::remove(&watched.home, service) {
-        tracing::warn!(%service, %error, "cannot remove what a service had published");
+        tracing::warn!(%service, %error, "cannot remove the run file of a service");
     }
     watched.ended.cancel();
 }
 
 async fn end_orphans(spared: Vec<u32>) {
-    let ended = task::spawn_blocking(move || life::end_orphans(&spared)).await;
+    let ended = task::spawn_blocking(move || vx_service::end_orphans(&spared)).await;
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "cannot end what execd left behind"),

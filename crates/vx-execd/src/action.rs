@@ -13,12 +13,11 @@ use vx_proto::{
 
 use crate::budget::Permit;
 use crate::exec_root::{ExecRoot, ExecRootError};
+use crate::executor::{Executor, Store};
 use crate::notices::Notice;
 use crate::observe::Scope;
 use crate::output::{Line, LineSink, Spool, capture};
 use crate::process::{Ended, Launch, Running, launch};
-use crate::server::Executor;
-use crate::store::Store;
 
 /// Where the events of an action go. When its client is gone, they go nowhere.
 #[derive(Debug, Clone)]
@@ -242,13 +241,8 @@ impl Action<'_> {
             return Err(Stop::Cancelled);
         }
         let broken = |error: &dyn std::error::Error| {
-            let mut wire = WireError::from_error(ErrorKind::Machine, error);
-            let cause = std::mem::replace(
-                &mut wire.message,
-                format!("cannot read what `{}` prints", self.dispatch.label),
-            );
-            wire.causes.insert(0, cause);
-            wire
+            let message = format!("cannot read the output of `{}`", self.dispatch.label);
+            WireError::new(ErrorKind::Machine, message).caused_by(error)
         };
         let ended = ended.map_err(|error| broken(&error))?;
         let stdout = stdout.map_err(|error| broken(&error))?;
@@ -278,16 +272,9 @@ impl Action<'_> {
         };
         if ended.exit_code == Some(0) {
             let unreadable = |error: std::io::Error| WireError::from_error(ErrorKind::Machine, &error);
-            result.stdout = self
-                .executor
-                .store
-                .put(stdout.finish().await.map_err(unreadable)?)
-                .await?;
-            result.stderr = self
-                .executor
-                .store
-                .put(stderr.finish().await.map_err(unreadable)?)
-                .await?;
+            let store = &self.executor.store;
+            result.stdout = stdout.finish().await.map_err(unreadable)?.store_in(store).await?;
+            result.stderr = stderr.finish().await.map_err(unreadable)?.store_in(store).await?;
             result.inline = self.inline_files(root)?;
             result.files = self.files(root).await?;
             result.trees = self.trees().await?;

@@ -12,9 +12,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jobserver::{Acquired, Client};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 /// The budget of the machine. Dropping it turns waiting actions away.
@@ -205,14 +206,14 @@ impl Drop for Permit {
         pool.users -= 1;
         let replaceable = self.lossy && pool.users > 0 && self.pool == state.current;
         if replaceable && let Err(error) = self.shared.replace_pool(&mut state) {
-            tracing::warn!(%error, "tokens of a killed action are missing until no action runs");
+            tracing::warn!(%error, "the job tokens of a killed action are lost until no action runs");
         }
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Retires the current pipe and starts an empty one, which is filled by what returns to the retired one.
@@ -268,10 +269,8 @@ impl Shared {
     /// Waits until a token of this pipe is wanted: by an action, or because the pipe is retired. None when all is over.
     fn wait_for_need(&self, id: PoolId) -> Option<Client> {
         let idle = |state: &mut State| !state.closed && state.current == id && state.waiting.is_empty();
-        let state = self
-            .changed
-            .wait_while(self.lock(), idle)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        self.changed.wait_while(&mut state, idle);
         let pool = state.pools.get(&id).filter(|_| !state.closed)?;
         Some(pool.client.clone())
     }
@@ -396,7 +395,7 @@ mod tests {
             let (order, budget) = (order.clone(), &budget);
             let mut waiter = Box::pin(async move {
                 let permit = budget.acquire(priority).await.unwrap();
-                order.lock().unwrap().push(name);
+                order.lock().push(name);
                 drop(permit);
             });
             // Takes its place in the queue.
@@ -406,7 +405,7 @@ mod tests {
         assert_eq!(budget.load(), Load { running: 1, waiting: 4 });
         drop(running);
         while futures::StreamExt::next(&mut waiters).await.is_some() {}
-        assert_eq!(*order.lock().unwrap(), ["high", "high too", "middle", "low"]);
+        assert_eq!(*order.lock(), ["high", "high too", "middle", "low"]);
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@
 //! - When execd is killed, main processes die at once (parent-death signal), and so do traced trees. Grandchildren of
 //!   processes that are not traced are handed to the daemon, which is a subreaper as well and kills them.
 //!
-//! Actions are not isolated from one another or from the network. The place for that is `process::spawn`, between
+//! Actions are not isolated from one another or from the network. That would be done in `process::spawn`, between
 //! fork and exec.
 
 cfg_if::cfg_if! {
@@ -22,13 +22,13 @@ cfg_if::cfg_if! {
         mod action;
         mod budget;
         mod exec_root;
+        mod executor;
         mod notices;
         mod observe;
         mod output;
         mod process;
         mod reap;
         mod server;
-        mod store;
 
         pub use server::serve;
     } else {
@@ -59,7 +59,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ExecdError {
     /// The directory of exec roots cannot be made or emptied.
-    #[error("cannot prepare the directory {path}")]
+    #[error("cannot prepare the directory `{path}`")]
     Directory {
         /// Which.
         path: Utf8PathBuf,
@@ -67,10 +67,10 @@ pub enum ExecdError {
         source: io::Error,
     },
     /// The pipe or the thread of the job budget.
-    #[error("cannot make the jobserver")]
+    #[error("cannot create the jobserver")]
     Jobserver(#[source] io::Error),
     /// Orphaned processes would get out of reach.
-    #[error("cannot become the parent of orphaned processes")]
+    #[error("cannot adopt orphaned processes")]
     Subreaper(#[source] io::Error),
     /// Processes are supervised by means of Linux.
     #[error("running actions is not supported on this system")]

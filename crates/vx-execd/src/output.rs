@@ -12,6 +12,10 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter};
 use tokio::net::unix::pipe::Receiver;
 use tokio_util::sync::CancellationToken;
+use vx_model::Digest;
+use vx_proto::{ErrorKind, Ingested, WireError};
+
+use crate::executor::Store;
 
 /// A line longer than this comes in pieces of this size.
 pub(crate) const MAX_LINE: usize = 4 << 20;
@@ -162,6 +166,23 @@ pub(crate) enum Spooled {
     Memory(Vec<u8>),
     /// Many; the file is removed when this is dropped.
     File(TempPath),
+}
+
+impl Spooled {
+    /// Puts it into the store; none where nothing was printed.
+    pub(crate) async fn store_in(self, store: &Store) -> Result<Option<Digest>, WireError> {
+        match self {
+            Self::Memory(bytes) if bytes.is_empty() => Ok(None),
+            Self::Memory(bytes) => store.put_blob(bytes).await.map(Some),
+            Self::File(path) => match store.ingest_one(&path.to_string_lossy(), true).await? {
+                Ingested::File { digest, .. } => Ok(Some(digest)),
+                Ingested::Tree { .. } | Ingested::Absent => {
+                    let message = format!("`{}` was removed while it was in use", path.display());
+                    Err(WireError::new(ErrorKind::Machine, message))
+                }
+            },
+        }
+    }
 }
 
 impl Spool {

@@ -6,10 +6,11 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, waitpid};
 
@@ -41,7 +42,7 @@ pub(crate) struct Mark<'a> {
 /// Works on the set of main processes. Who starts one adds it within the same call, so that a search for leftovers never
 /// takes a new main process for one.
 pub(crate) fn with_mains<T>(work: impl FnOnce(&mut HashSet<Pid>) -> T) -> T {
-    work(&mut MAINS.lock().unwrap_or_else(PoisonError::into_inner))
+    work(&mut MAINS.lock())
 }
 
 /// Kills and reaps what the ended process `mark.leader` left behind, and those of `doomed` that were handed to this
@@ -130,7 +131,7 @@ fn kill_until_none(find: impl Fn() -> HashSet<Pid>) -> usize {
         }
         killed.extend(victims);
         if Instant::now() >= deadline {
-            tracing::warn!(processes = ?killed, "some of these processes do not end although they were killed");
+            tracing::warn!(processes = ?killed, "some of these processes did not exit after being killed");
             return killed.len();
         }
     }

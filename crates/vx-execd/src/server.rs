@@ -1,31 +1,23 @@
 //! The service: answers `Exec`, and ends with its process trees.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use camino::Utf8PathBuf;
 use futures::StreamExt as _;
 use rapace::Streaming;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use vx_proto::{Dispatch, Exec, ExecServer, ExecStatus, ExecuteEvent, ExecuteRequest, Reply, WireError};
 use vx_transport::{Connection, Credentials, Limits, Listener};
 
 use crate::action::{self, Events};
-use crate::budget::Budget;
-use crate::store::Store;
-use crate::{Config, ExecdError, exec_root, reap};
+use crate::executor::Executor;
+use crate::{Config, ExecdError, reap};
 
 /// Every waiting action has a connection of its own.
 const CONNECTIONS: usize = 4096;
 
 /// Events on their way to one client; when it does not read them, the process waits.
 const EVENTS: usize = 64;
-
-/// How long the trees may take to go once all is to stop.
-const FAREWELL: Duration = Duration::from_millis(1800);
 
 /// Serves until `shutdown` fires; then kills all process trees and returns, within two seconds.
 ///
@@ -54,75 +46,6 @@ pub async fn serve(
     listener.serve(credentials, limits, shutdown, factory).await;
     executor.stop().await;
     Ok(())
-}
-
-/// What all actions share.
-#[derive(Debug)]
-pub(crate) struct Executor {
-    /// Where exec roots are, and files while they are written.
-    pub(crate) directory: Utf8PathBuf,
-    pub(crate) budget: Budget,
-    pub(crate) store: Store,
-    jobs: usize,
-    started: AtomicU64,
-    shutdown: CancellationToken,
-    /// Actions, and removals of exec roots.
-    tasks: TaskTracker,
-}
-
-impl Executor {
-    fn new(config: &Config, credentials: Credentials, shutdown: &CancellationToken) -> Result<Self, ExecdError> {
-        let directory = config.home.exec();
-        let aside = exec_root::set_aside_leftovers(&directory).map_err(|source| ExecdError::Directory {
-            path: directory.clone(),
-            source,
-        })?;
-        let jobs = config.jobs.max(1);
-        let executor = Self {
-            directory,
-            budget: Budget::new(jobs).map_err(ExecdError::Jobserver)?,
-            store: Store::new(config.cas.clone(), credentials),
-            jobs,
-            started: AtomicU64::new(0),
-            shutdown: shutdown.child_token(),
-            tasks: TaskTracker::new(),
-        };
-        if let Some(aside) = aside {
-            executor.in_background(move || exec_root::remove(&aside));
-        }
-        Ok(executor)
-    }
-
-    /// Does slow work on the disk that nobody waits for.
-    pub(crate) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
-        drop(self.tasks.spawn_blocking(work));
-    }
-
-    /// A process has started.
-    pub(crate) fn count_start(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn status(&self) -> ExecStatus {
-        let load = self.budget.load();
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        ExecStatus {
-            pid: std::process::id(),
-            jobs: count(self.jobs),
-            running: count(load.running),
-            waiting: count(load.waiting),
-            started: self.started.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Cancels all actions and waits until their trees are gone.
-    async fn stop(&self) {
-        self.shutdown.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
-            tracing::warn!("not all actions have ended in time; what they leave is removed at the next start");
-        }
-    }
 }
 
 /// Answers one client.

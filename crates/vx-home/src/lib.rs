@@ -1,11 +1,14 @@
 //! Where vx keeps things and which environment variables it reads.
 //!
-//! Every path below `$VX_HOME` and every `VX_*` variable is named here and nowhere else. This crate reads neither the
-//! environment nor the disk: the program resolves `$VX_HOME` once and hands a [`VxHome`] down.
+//! Every path below `$VX_HOME` or a workspace's `.vx`, and every `VX_*` variable, is named here and nowhere else. This
+//! crate reads neither the environment nor the disk: the program resolves `$VX_HOME` once and hands a [`VxHome`] down.
 
 pub mod env;
+mod workspace;
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+pub use workspace::WorkspaceLayout;
 
 /// The layout of one user's state directory (`$VX_HOME`, by default `~/.vx`).
 #[derive(Debug, Clone, PartialEq, Eq)]

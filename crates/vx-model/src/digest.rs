@@ -89,30 +89,31 @@ impl DigestHasher {
 
 /// `bytes` as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hex::encode(bytes)
 }
 
-/// The 32 bytes that 64 lower-case hexadecimal digits stand for; none for any other text.
+/// The 32 bytes that 64 lower-case hexadecimal digits stand for; none for any other text, so that a hash has one spelling.
 pub fn unhex(text: &str) -> Option<[u8; 32]> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 64 {
-        return None;
-    }
-    let nibble = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
     let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(bytes.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    (hex(&hash) == text).then_some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_has_one_spelling() {
+        let text = Digest::of(b"x").hex();
+        assert_eq!(unhex(&text).map(|hash| hex(&hash)), Some(text.clone()));
+        for other in [
+            text.to_uppercase(),
+            text[1..].to_owned(),
+            format!("{text}0"),
+            text.replace('0', "g"),
+        ] {
+            assert_eq!(unhex(&other), None, "{other}");
+        }
     }
-    Some(hash)
 }

@@ -165,7 +165,7 @@ pub struct UnitLabel {
     pub target: String,
 }
 
-/// A program or library at its final place.
+/// A program or library at its final path.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Artifact {
     /// Package name.

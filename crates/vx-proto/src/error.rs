@@ -1,5 +1,8 @@
 //! Errors as they travel: a kind for programs, a message and advice for people.
 
+use std::error::Error;
+use std::iter;
+
 use facet::Facet;
 
 /// What kind of failure it was; decides the exit code.
@@ -54,12 +57,33 @@ impl WireError {
     }
 
     /// A failure told by `error` and its chain of sources.
-    pub fn from_error(kind: ErrorKind, error: &dyn std::error::Error) -> Self {
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
+    pub fn from_error(kind: ErrorKind, error: &dyn Error) -> Self {
         Self {
-            causes: causes.map(ToString::to_string).collect(),
+            causes: chain(error.source()).collect(),
             ..Self::new(kind, error.to_string())
         }
+    }
+
+    /// Adds `error` and its chain of sources to the causes.
+    #[must_use]
+    pub fn caused_by(mut self, error: &dyn Error) -> Self {
+        self.causes.extend(chain(Some(error)));
+        self
+    }
+
+    /// Adds a cause that no error tells.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Says what failed because of this failure: `message` takes the place of the message, which becomes the first cause.
+    #[must_use]
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        let cause = std::mem::replace(&mut self.message, message.into());
+        self.causes.insert(0, cause);
+        self
     }
 
     /// Adds advice.
@@ -68,6 +92,10 @@ impl WireError {
         self.help = Some(help.into());
         self
     }
+}
+
+fn chain<'a>(error: Option<&'a (dyn Error + 'a)>) -> impl Iterator<Item = String> {
+    iter::successors(error, |&error| error.source()).map(ToString::to_string)
 }
 
 /// What a service answers.
@@ -96,5 +124,31 @@ impl<T, E: Into<WireError>> From<Result<T, E>> for Reply<T> {
             Ok(value) => Self::Ok(value),
             Err(error) => Self::Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read `x`")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is on fire")]
+    struct Inner;
+
+    #[test]
+    fn causes_go_from_the_outermost_to_the_innermost() {
+        let error = WireError::from_error(ErrorKind::Machine, &Outer(Inner));
+        let told = error.context("cannot build").with_cause("somebody smoked");
+        assert_eq!(told.message, "cannot build");
+        assert_eq!(
+            told.causes,
+            ["cannot read `x`", "the disk is on fire", "somebody smoked"]
+        );
+        let same = WireError::new(ErrorKind::Machine, "cannot build").caused_by(&Outer(Inner));
+        assert_eq!(same.causes, told.causes[..2]);
     }
 }

@@ -73,7 +73,7 @@ where
             ended = self.take_requests(&requests) => ended,
         };
         if let Err(error) = ended {
-            tracing::warn!(%error, "a connection is closed");
+            tracing::warn!(%error, "closed a connection");
         }
         self.connection.closed.cancel();
         self.transport.close();
@@ -137,7 +137,7 @@ where
                 // Too large, most likely: the frame is refused before any of it is written.
                 let told = RpcError::Status {
                     code: ErrorCode::OutOfRange,
-                    message: format!("the answer cannot be sent: {error}"),
+                    message: format!("cannot send the answer: {error}"),
                 };
                 let _ = transport.send_frame(origin.refusal(&told)).await;
             }

@@ -61,7 +61,7 @@ pub enum EndpointErrorKind {
     #[error("expected `127.0.0.1:PORT`, `[::1]:PORT`, `localhost:PORT` or `unix:/ABSOLUTE/PATH`")]
     Form,
     /// The host is another machine, or an address that other machines reach.
-    #[error("`{host}` is not a loopback address, and vx listens on nothing else")]
+    #[error("`{host}` is not a loopback address")]
     NotLoopback {
         /// The host.
         host: String,
@@ -76,16 +76,16 @@ pub enum EndpointErrorKind {
         port: String,
     },
     /// The path does not begin at the root.
-    #[error("the path of the socket is relative")]
+    #[error("the socket path is relative")]
     PathRelative,
     /// The path names a directory.
-    #[error("the path of the socket has no file name")]
+    #[error("the socket path has no file name")]
     PathWithoutName,
     /// The path holds a zero byte.
-    #[error("the path of the socket holds a zero byte")]
+    #[error("the socket path contains a NUL byte")]
     PathWithZero,
     /// The path does not fit into the kernel's socket address.
-    #[error("the path of the socket has {length} bytes, the system allows {limit}")]
+    #[error("the socket path is {length} bytes long, but the system allows only {limit}")]
     PathTooLong {
         /// Its bytes.
         length: usize,
@@ -93,7 +93,7 @@ pub enum EndpointErrorKind {
         limit: usize,
     },
     /// This system has no Unix sockets.
-    #[error("this system has no Unix sockets")]
+    #[error("Unix sockets are not supported on this system")]
     UnixUnsupported,
 }
 

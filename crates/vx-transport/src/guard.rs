@@ -48,7 +48,7 @@ impl<S> Guard<S> {
             .patience
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + stall)));
         ready!(patience.as_mut().poll(context));
-        let message = format!("the peer stopped in the middle of a frame for {stall:?}");
+        let message = format!("the peer paused for {stall:?} in the middle of a frame");
         Poll::Ready(io::Error::new(ErrorKind::TimedOut, message))
     }
 }
@@ -141,7 +141,7 @@ impl Frames {
         match usize::try_from(announced) {
             Ok(length) if length <= self.limit => Ok(length),
             _ => {
-                let message = format!("a frame of {announced} bytes, the limit is {}", self.limit);
+                let message = format!("a frame of {announced} bytes exceeds the limit of {}", self.limit);
                 Err(io::Error::new(ErrorKind::InvalidData, message))
             }
         }

@@ -49,13 +49,13 @@ pub(crate) enum HandshakeError {
     #[error("the peer is vx {} with protocol {}", .0.build_version, .0.protocol)]
     OtherProtocol(Peer),
     /// The server has as many connections as it takes.
-    #[error("there are as many connections as are allowed")]
+    #[error("too many connections")]
     Busy,
     /// The connection ended or broke.
-    #[error("the connection broke in the handshake")]
+    #[error("the connection broke during the handshake")]
     Io(#[from] io::Error),
     /// The system gives no random bytes.
-    #[error("the system gives no random bytes")]
+    #[error("cannot get random bytes from the system")]
     Random(#[source] getrandom::Error),
 }
 
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// Greets a client. `address` is where the server listens; `admit` gives a place among the connections if one is free.
+/// Greets a client. `address` is where the server listens; `admit` gives a permit for a connection if one is free.
 pub(crate) async fn as_server<S, P>(
     stream: &mut S,
     own: &Credentials,
@@ -127,7 +127,7 @@ where
     };
     stream.write_u8(verdict as u8).await?;
     stream.flush().await?;
-    admitted.map(|place| (peer, place)).ok_or(HandshakeError::Busy)
+    admitted.map(|permit| (peer, permit)).ok_or(HandshakeError::Busy)
 }
 
 /// Who makes a proof.

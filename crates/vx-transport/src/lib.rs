@@ -36,6 +36,7 @@ pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError, EndpointErrorKind};
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
+pub use rapace::RpcError;
 pub use session::{CallError, ConnectError, Session};
 pub use token::{Token, TokenError};
 

@@ -34,7 +34,7 @@ pub enum BindError {
         endpoint: Endpoint,
     },
     /// The endpoint is none that may be listened on.
-    #[error("vx cannot listen on {endpoint}: {kind}")]
+    #[error("cannot listen on {endpoint}: {kind}")]
     Refused {
         /// The endpoint.
         endpoint: Endpoint,
@@ -42,9 +42,7 @@ pub enum BindError {
         kind: EndpointErrorKind,
     },
     /// Others may reach into the directory of the socket.
-    #[error(
-        "the directory {directory} of the socket can be used by others (owner {owner}, mode {mode:o}); give it mode 700"
-    )]
+    #[error("the socket directory `{directory}` is accessible to other users (owner {owner}, mode {mode:o})")]
     DirectoryExposed {
         /// The directory.
         directory: Utf8PathBuf,
@@ -54,7 +52,7 @@ pub enum BindError {
         mode: u32,
     },
     /// There is something else than a socket; it is left alone.
-    #[error("{path} is in the way: it is not a socket")]
+    #[error("`{path}` already exists and is not a socket")]
     NotASocket {
         /// The path.
         path: Utf8PathBuf,
@@ -182,7 +180,7 @@ where
     D: Fn(Frame) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Frame, RpcError>> + Send + 'static,
 {
-    let Greeted { link, peer, place } = greeted;
+    let Greeted { link, peer, permit } = greeted;
     let transport = Transport::stream(Guard::new(link.stream, limits.frame, limits.stall));
     let connection = Connection::new(peer);
     let serving = Serving {
@@ -193,7 +191,7 @@ where
         shutdown,
     };
     async move {
-        let _place = place;
+        let _permit = permit;
         serving.run(move || link.closer.close()).await;
     }
 }
@@ -202,7 +200,7 @@ where
 struct Greeted {
     link: Link,
     peer: Peer,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Handshakes under way. Strangers can begin any number, so the oldest is given up for a new one when there are too many:
@@ -211,7 +209,7 @@ struct Greetings {
     credentials: Arc<Credentials>,
     limits: Limits,
     address: Arc<str>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     tasks: JoinSet<Option<Greeted>>,
     order: VecDeque<AbortHandle>,
 }
@@ -220,7 +218,7 @@ impl Greetings {
     fn new(credentials: Credentials, limits: Limits, endpoint: &Endpoint) -> Self {
         Self {
             credentials: Arc::new(credentials),
-            places: Arc::new(Semaphore::new(limits.connections)),
+            permits: Arc::new(Semaphore::new(limits.connections)),
             limits,
             address: proven_address(endpoint).into(),
             tasks: JoinSet::new(),
@@ -233,7 +231,7 @@ impl Greetings {
         if self.order.len() >= self.limits.connections
             && let Some(oldest) = self.order.pop_front()
         {
-            tracing::warn!("too many handshakes, the oldest is given up");
+            tracing::warn!("too many handshakes at once, dropped the oldest");
             oldest.abort();
         }
         let greeting = greet(
@@ -241,7 +239,7 @@ impl Greetings {
             self.credentials.clone(),
             self.address.clone(),
             self.limits.handshake,
-            self.places.clone(),
+            self.permits.clone(),
         );
         self.order.push_back(self.tasks.spawn(greeting));
     }
@@ -262,18 +260,18 @@ async fn greet(
     credentials: Arc<Credentials>,
     address: Arc<str>,
     limit: Duration,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 ) -> Option<Greeted> {
-    let admit = || places.try_acquire_owned().ok();
+    let admit = || permits.try_acquire_owned().ok();
     let greeting = handshake::as_server(&mut link.stream, &credentials, &address, admit);
     match timeout(limit, greeting).await {
-        Ok(Ok((peer, place))) => Some(Greeted { link, peer, place }),
+        Ok(Ok((peer, permit))) => Some(Greeted { link, peer, permit }),
         Ok(Err(error)) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a connection is refused");
+            tracing::warn!(error = &error as &dyn std::error::Error, "refused a connection");
             None
         }
         Err(_elapsed) => {
-            tracing::warn!(?limit, "a connection is refused: no handshake in time");
+            tracing::warn!(?limit, "refused a connection: no handshake in time");
             None
         }
     }
@@ -306,7 +304,7 @@ impl Acceptor {
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
                 if let Some(user) = crate::link::other_user(&stream)? {
-                    tracing::warn!(user, "a connection of another user is refused");
+                    tracing::warn!(user, "refused a connection from another user");
                     return Ok(None);
                 }
                 Link::unix(stream).map(Some)

@@ -20,7 +20,7 @@ use crate::{Credentials, Endpoint, EndpointErrorKind, Limits};
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Nobody listens there.
-    #[error("nothing answers at {endpoint}")]
+    #[error("nothing listens on {endpoint}")]
     Absent {
         /// The endpoint.
         endpoint: Endpoint,
@@ -36,7 +36,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// Somebody listens there and says nothing.
-    #[error("what listens at {endpoint} did not answer within {limit:?}")]
+    #[error("the process that listens on {endpoint} did not answer within {limit:?}")]
     Silent {
         /// The endpoint.
         endpoint: Endpoint,
@@ -44,7 +44,7 @@ pub enum ConnectError {
         limit: Duration,
     },
     /// Somebody else's program listens there.
-    #[error("what listens at {endpoint} is not vx")]
+    #[error("the process that listens on {endpoint} is not vx")]
     NotVx {
         /// The endpoint.
         endpoint: Endpoint,
@@ -64,7 +64,7 @@ pub enum ConnectError {
         user: u32,
     },
     /// The service belongs to this home and speaks another protocol.
-    #[error("the service at {endpoint} is vx {peer_version}, which speaks protocol {peer_protocol}, not {protocol}")]
+    #[error("the service at {endpoint} is vx {peer_version} with protocol {peer_protocol} instead of {protocol}")]
     OtherProtocol {
         /// The endpoint.
         endpoint: Endpoint,
@@ -76,13 +76,13 @@ pub enum ConnectError {
         protocol: u32,
     },
     /// The service has as many connections as it takes.
-    #[error("the service at {endpoint} has as many connections as it allows")]
+    #[error("the service at {endpoint} has too many connections")]
     Busy {
         /// The endpoint.
         endpoint: Endpoint,
     },
     /// The endpoint is none that may be connected to.
-    #[error("vx cannot connect to {endpoint}: {kind}")]
+    #[error("cannot connect to {endpoint}: {kind}")]
     Refused {
         /// The endpoint.
         endpoint: Endpoint,
@@ -128,7 +128,7 @@ pub enum CallError {
 pub struct Session {
     rpc: Rpc,
     shared: Arc<Shared>,
-    /// Free places for calls; the service would refuse more.
+    /// Permits for calls; the service would refuse more.
     slots: Arc<Semaphore>,
     peer: Peer,
 }

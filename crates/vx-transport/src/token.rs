@@ -19,13 +19,13 @@ pub struct Token([u8; SIZE]);
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// There is no token: no service of this home has run yet.
-    #[error("there is no token at {path}")]
+    #[error("the token `{path}` does not exist")]
     Absent {
         /// Where it would be.
         path: Utf8PathBuf,
     },
     /// The disk failed or refused.
-    #[error("cannot read or make the token {path}")]
+    #[error("cannot read or create the token `{path}`")]
     Io {
         /// Where it is.
         path: Utf8PathBuf,
@@ -33,7 +33,7 @@ pub enum TokenError {
         source: io::Error,
     },
     /// Others than its owner may use it, so it proves nothing.
-    #[error("the token {path} can be used by others (owner {owner}, mode {mode:o}); remove it, and a new one is made")]
+    #[error("the token `{path}` is accessible to other users (owner {owner}, mode {mode:o})")]
     Exposed {
         /// Where it is.
         path: Utf8PathBuf,
@@ -43,13 +43,13 @@ pub enum TokenError {
         mode: u32,
     },
     /// It has not the size of a token.
-    #[error("{path} is not a token: it does not have {SIZE} bytes; remove it, and a new one is made")]
+    #[error("the token `{path}` is not {SIZE} bytes long")]
     Malformed {
         /// Where it is.
         path: Utf8PathBuf,
     },
     /// The system gives no random bytes.
-    #[error("the system gives no random bytes")]
+    #[error("cannot get random bytes from the system")]
     Random(#[source] getrandom::Error),
 }
 

@@ -54,8 +54,5 @@ impl ActionLog {
 }
 
 fn cannot_write(path: &Utf8Path, error: &dyn std::error::Error) -> WireError {
-    WireError {
-        causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, format!("could not write the action log `{path}`"))
-    }
+    WireError::new(ErrorKind::Machine, format!("could not write the action log `{path}`")).caused_by(error)
 }

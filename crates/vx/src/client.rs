@@ -6,13 +6,16 @@ use std::pin::pin;
 
 use camino::Utf8Path;
 use futures::StreamExt as _;
-use vx_proto::{BuildEvent, BuildRequest, BuildSummary, DaemonClient, ErrorKind, Explanation, UnitKey, WireError};
+use vx_proto::{
+    BuildEvent, BuildRequest, BuildSummary, DaemonClient, ErrorKind, Explanation, Reply, UnitKey, WireError,
+};
+use vx_service::Service;
 use vx_transport::CallError;
 
+use crate::Invocation;
 use crate::action_log::ActionLog;
 use crate::environment::Environment;
 use crate::render::BuildView;
-use crate::{Invocation, daemon, error};
 
 /// An answer from memory and a few records; a daemon that needs longer is stuck.
 const EXPLAIN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -60,24 +63,31 @@ impl Audience<'_> {
 
 /// What the last build in the workspace at `root` did.
 pub(crate) fn explain(environment: &Environment, root: String) -> Result<Vec<Explanation>, WireError> {
-    block_on(async {
-        let session = daemon::connect(environment).await?;
-        let client = DaemonClient::new(session.rpc());
-        let call = session.call(EXPLAIN_DEADLINE, async move { client.explain(root).await });
-        call.await
-            .map_err(|error| error::from_call("daemon", &error))?
-            .into_result()
-    })
+    ask(environment, move |daemon| async move { daemon.explain(root).await })
 }
 
 /// What the units called `name` of the last build in the workspace at `root` were keyed by.
 pub(crate) fn unit_keys(environment: &Environment, root: String, name: String) -> Result<Vec<UnitKey>, WireError> {
+    ask(
+        environment,
+        move |daemon| async move { daemon.unit_keys(root, name).await },
+    )
+}
+
+/// Asks the daemon about the last build.
+fn ask<T, F, Fut>(environment: &Environment, call: F) -> Result<T, WireError>
+where
+    T: Send + 'static,
+    F: FnOnce(DaemonClient) -> Fut,
+    Fut: Future<Output = Result<Reply<T>, vx_transport::RpcError>> + Send + 'static,
+{
     block_on(async {
-        let session = daemon::connect(environment).await?;
-        let client = DaemonClient::new(session.rpc());
-        let call = session.call(EXPLAIN_DEADLINE, async move { client.unit_keys(root, name).await });
-        call.await
-            .map_err(|error| error::from_call("daemon", &error))?
+        let session = environment.daemon_access().connect().await?;
+        let answer = session
+            .call(EXPLAIN_DEADLINE, call(DaemonClient::new(session.rpc())))
+            .await;
+        answer
+            .map_err(|error| Service::Daemon.unanswered(&error))?
             .into_result()
     })
 }
@@ -116,7 +126,7 @@ impl Broken {
 
     fn into_error(self) -> WireError {
         match self {
-            Self::Connection(error) => error::from_call("daemon", &error),
+            Self::Connection(error) => Service::Daemon.unanswered(&error),
             Self::Build(error) => error,
         }
     }
@@ -129,7 +139,7 @@ async fn listen(
     audience: &mut Audience<'_>,
     begun: &mut bool,
 ) -> Result<BuildSummary, Broken> {
-    let session = daemon::connect(environment).await.map_err(Broken::Build)?;
+    let session = environment.daemon_access().connect().await.map_err(Broken::Build)?;
     let client = DaemonClient::new(session.rpc());
     let events = session.stream(async move { client.build(request).await }).await;
     let mut events = pin!(events.map_err(Broken::Connection)?);

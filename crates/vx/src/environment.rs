@@ -9,8 +9,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vx_home::{VxHome, env};
+use vx_home::{VxHome, WorkspaceLayout, env};
 use vx_proto::{ErrorKind, WireError};
+use vx_service::DaemonAccess;
 use vx_transport::Endpoint;
 
 /// How long a daemon with nothing to do stays where `VX_IDLE_TIMEOUT` is not set.
@@ -101,7 +102,7 @@ impl Environment {
         let variables = Variables::gather(variables)?;
         let home = match (variables.path(env::VX_HOME)?, variables.path("HOME")?) {
             (Some(home), _) => home,
-            (None, Some(user)) => user.join(".vx"),
+            (None, Some(user)) => user.join(WorkspaceLayout::DIRECTORY),
             (None, None) => return Err(EnvironmentError::NoHome),
         };
         let home = VxHome::new(home);
@@ -118,6 +119,19 @@ impl Environment {
             unknown: variables.unknown(),
             home,
         })
+    }
+
+    /// The daemon of this home.
+    pub(crate) fn daemon_access(&self) -> DaemonAccess {
+        // Resolved here: relative paths mean something else in the daemon's working directory.
+        let downloads = (env::VX_DOWNLOAD_CACHE_DIR, self.downloads.to_string());
+        let log_file = self.log_file.iter().map(|path| (env::VX_LOG_FILE, path.to_string()));
+        DaemonAccess {
+            home: self.home.clone(),
+            endpoint: self.daemon.clone(),
+            log_file: self.log_file.clone(),
+            environment: std::iter::once(downloads).chain(log_file).collect(),
+        }
     }
 }
 

@@ -4,16 +4,18 @@
 //! where they leave their module. Its kind decides the exit code; nothing else does.
 
 use std::fmt::{self, Display, Formatter};
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 
 use anstyle::{AnsiColor, Style};
 use vx_proto::{ErrorKind, WireError};
-use vx_transport::CallError;
 
 /// Cargo's colours for the words that open a message.
 pub(crate) const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
+
+/// How Cargo ends when a build or a test has failed; test programs end in the same way.
+pub(crate) const FAILED: u8 = 101;
 
 /// The exit code for a failure of this kind; they are listed in `vx --help`.
 pub(crate) fn exit_code(kind: ErrorKind) -> ExitCode {
@@ -29,19 +31,15 @@ pub(crate) fn code(kind: ErrorKind) -> u8 {
         ErrorKind::Download => 5,
         ErrorKind::Unavailable | ErrorKind::Ending | ErrorKind::Machine => 6,
         ErrorKind::Internal => 70,
-        ErrorKind::BuildFailed => 101,
+        ErrorKind::BuildFailed => FAILED,
         ErrorKind::Cancelled => 130,
     }
 }
 
-/// A call to a service that brought no answer.
-pub(crate) fn from_call(service: &str, error: &CallError) -> WireError {
-    let failure = WireError::from_error(ErrorKind::Unavailable, error);
-    WireError {
-        message: format!("the {service} did not answer"),
-        causes: std::iter::once(failure.message).chain(failure.causes).collect(),
-        ..failure
-    }
+/// The exit code of a program that vx ran for the user, as that of vx.
+pub(crate) fn program_exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(FAILED))
 }
 
 /// An error as Cargo shows it: the message, every cause, the advice; with ANSI colours, a line feed at the end.

@@ -8,13 +8,11 @@ mod claims;
 mod cli;
 mod client;
 mod commands;
-mod daemon;
 mod environment;
 mod error;
 mod render;
 mod request;
 mod services;
-mod version;
 mod workspace;
 
 use std::ffi::OsString;
@@ -23,6 +21,7 @@ use std::time::Instant;
 
 use clap::Parser as _;
 use vx_proto::{Goal, WireError};
+use vx_service::Service;
 
 use crate::cli::{Cli, Command};
 use crate::environment::Environment;
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     share_heaps();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
-    if let Some(service) = arguments.get(1).and_then(|word| services::Service::of_argument(word)) {
+    if let Some(service) = arguments.get(1).and_then(|word| Service::of_argument(word)) {
         return services::run(service);
     }
     let toolchain = take_toolchain(&mut arguments);

@@ -156,14 +156,8 @@ pub(crate) fn fetch(
 
 /// The directory that the user is in.
 pub(crate) fn current_directory() -> Result<Utf8PathBuf, WireError> {
-    let directory = std::env::current_dir().map_err(|error| {
-        let error = WireError::from_error(ErrorKind::Machine, &error);
-        WireError {
-            causes: vec![error.message.clone()],
-            message: "cannot read the current directory".to_owned(),
-            ..error
-        }
-    })?;
+    let directory = std::env::current_dir()
+        .map_err(|error| WireError::new(ErrorKind::Machine, "cannot read the current directory").caused_by(&error))?;
     Utf8PathBuf::from_path_buf(directory).map_err(|directory| {
         WireError::new(
             ErrorKind::Unsupported,

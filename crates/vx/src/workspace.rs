@@ -53,10 +53,8 @@ struct Manifest {
 
 impl Manifest {
     fn read(path: &Utf8Path) -> Result<Self, WireError> {
-        let failed = |message: String, error: &dyn std::error::Error| WireError {
-            causes: vec![error.to_string()],
-            ..WireError::new(ErrorKind::Usage, message)
-        };
+        let failed =
+            |message: String, error: &dyn std::error::Error| WireError::new(ErrorKind::Usage, message).caused_by(error);
         let text = std::fs::read_to_string(path)
             .map_err(|error| failed(format!("failed to read manifest at `{path}`"), &error))?;
         let table = text

@@ -62,5 +62,5 @@ impl Results {
 pub(super) fn hash(executable: &Utf8Path) -> Result<String> {
     let bytes = fs::read(executable).with_context(|| format!("cannot read {executable}"))?;
     let digest = Sha256::digest(bytes);
-    Ok(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&digest[..16]))
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use vx_home::WorkspaceLayout;
 use vx_model::{Root, RootedPath, Template};
 
-use super::{DEPENDENCIES, INCREMENTAL, OUT, Scripts};
+use super::{DEPENDENCIES, OUT, Scripts};
 use crate::graph::LinkedScripts;
 use crate::plan::{Package, Plan, Platform, Unit, UnitIndex};
 use crate::script_output::{LibraryPlace, LinkArgTarget, ScriptOutput};
@@ -347,7 +348,8 @@ impl<'a> Arguments<'a> {
         self.push(RootedPath::new(Root::Exec, OUT));
         self.target();
         if self.profile_of().incremental {
-            let directory = RootedPath::new(Root::Workspace, INCREMENTAL).join(&self.plan.profile_directory);
+            let directory = RootedPath::new(Root::Workspace, WorkspaceLayout::relative().incremental())
+                .join(&self.plan.profile_directory);
             self.codegen(Template::from("incremental=").path(directory));
         }
         if let StripLevel::Named(level) = self.profile_of().strip.level() {

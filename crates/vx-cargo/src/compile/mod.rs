@@ -23,8 +23,6 @@ pub type Scripts<'a> = dyn Fn(UnitIndex) -> Option<Arc<ScriptOutput>> + 'a;
 pub(crate) const DEPENDENCIES: &str = "deps";
 /// Where outputs go in the exec root.
 pub(crate) const OUT: &str = "out";
-/// Where rustc keeps what it knows from the last time, below the workspace root.
-const INCREMENTAL: &str = ".vx/incremental";
 
 impl Plan {
     /// The run of rustc that makes `unit`. All build scripts that it depends on, however indirectly, must have run:

@@ -19,6 +19,6 @@ mod warnings;
 
 pub(crate) use directories::{documentation_directory, of_platform, output_directory, test_directory};
 pub use types::{
-    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target,
-    TargetName, Unit, UnitIndex, UnitKind,
+    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target, TargetName, Unit,
+    UnitIndex, UnitKind,
 };

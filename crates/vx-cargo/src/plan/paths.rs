@@ -10,7 +10,9 @@ use crate::paths::relative;
 pub(super) fn locate_package(roots: &Roots, path: &Utf8Path) -> RootedPath {
     let located = roots.locate(path.as_str());
     match located.root {
-        Root::Host | Root::UserHome => RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path)),
+        Root::Host | Root::UserHome => {
+            RootedPath::new(Root::Workspace, relative(roots.dir(Root::Workspace).into(), path))
+        }
         _ => located,
     }
 }

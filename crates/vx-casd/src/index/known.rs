@@ -4,8 +4,8 @@
 //! blob at its next use.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 use vx_model::Digest;
 
@@ -84,10 +84,10 @@ struct State {
 
 impl Ledger {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// What is to be written. It stays visible until it is settled.
+    /// What is to be written. It stays visible until it is written.
     pub(super) fn pending(&self) -> Pending {
         self.lock().pending.clone()
     }

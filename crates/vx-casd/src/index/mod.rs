@@ -13,9 +13,9 @@ mod results;
 mod seal;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{PoisonError, RwLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::RwLock;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase as _, TableError, WriteTransaction};
 
 use crate::error::StoreError;
@@ -123,7 +123,7 @@ impl Index {
 
     /// Runs `operation` on the open database. The library may panic on pages that make no sense.
     fn with<T>(&self, operation: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, Trouble> {
-        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.database.read();
         let Some(database) = guard.as_ref() else {
             return Err(Trouble::Failed(redb::Error::DatabaseClosed));
         };
@@ -137,7 +137,7 @@ impl Index {
 
     /// Opens the database again after a failure, or a new one after damage.
     fn recover(&self, trouble: Trouble) {
-        let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.database.write();
         // Closing writes, which may panic like anything else.
         let closing = guard.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(closing)));
@@ -147,13 +147,13 @@ impl Index {
                 open::move_aside(&self.path, &why).and_then(|()| open::open_or_begin(&self.path))
             }
             Trouble::Failed(error) => {
-                tracing::warn!(index = %self.path, %error, "the index failed; it is opened again");
+                tracing::warn!(index = %self.path, %error, "the index failed and is opened again");
                 open::open_or_begin(&self.path)
             }
         };
         match opened {
             Ok(database) => *guard = Some(database),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "there is no index"),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot use the index"),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn open_or_begin(path: &Utf8Path) -> Result<Database, StoreError> {
 /// Renames a damaged database, for whoever wants to know what happened to it. The one before it is replaced.
 pub(super) fn move_aside(path: &Utf8Path, why: &str) -> Result<(), StoreError> {
     let aside = path.with_extension("redb.damaged");
-    tracing::error!(index = %path, moved_to = %aside, why, "the index is damaged and begun anew: cached results are lost");
+    tracing::error!(index = %path, moved_to = %aside, why, "the index was damaged and is begun anew; cached results are lost");
     match fs::rename(path, &aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("move aside", path),
         _ => Ok(()),

@@ -5,9 +5,9 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard};
 use redb::{ReadableTable, ReadableTableMetadata as _, TableDefinition, WriteTransaction};
 use vx_model::{ActionResult, Digest, InputSet, Key};
 
@@ -47,7 +47,7 @@ struct UsesState {
 
 impl Uses {
     fn lock(&self) -> MutexGuard<'_, UsesState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Nanoseconds since the Unix epoch, or one more than the last answer: no two uses are at the same time.
@@ -68,7 +68,7 @@ impl Uses {
         self.lock().pending.get(set).copied().unwrap_or(0)
     }
 
-    /// What is to be written. It stays visible until it is settled.
+    /// What is to be written. It stays visible until it is written.
     pub(super) fn pending(&self) -> HashMap<SetKey, u64> {
         self.lock().pending.clone()
     }
@@ -149,7 +149,7 @@ impl Index {
         })
     }
 
-    /// Removes a result that has a hole, unless another one was put in its place meanwhile.
+    /// Removes a result of which a blob is missing, unless another one was put in its place meanwhile.
     pub(crate) fn remove_result(&self, strong: &Key, holed: &StoredResult) -> Result<(), StoreError> {
         self.write(|transaction| {
             let mut results = transaction.open_table(RESULTS_TABLE)?;

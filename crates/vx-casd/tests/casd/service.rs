@@ -139,11 +139,11 @@ async fn everything(kind: &str) {
         is_executable: false,
     };
     let requests = vec![request("out/tree", Content::Tree { root }), request("out/lost", lost)];
-    let holes = server
+    let not_laid = server
         .call(move |cas| async move { cas.materialize(requests).await })
         .await
         .unwrap();
-    assert_eq!(holes, [missing]);
+    assert_eq!(not_laid, [missing]);
     assert_eq!(std::fs::read(server.path("out/tree/file")).unwrap(), b"in a tree");
 
     let result = ActionResult {

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use vx_proto::{Dispatch, ExecClient, ExecuteRequest, WireError};
+use vx_service::Service;
 
-use super::unavailable;
 use crate::engine::{ExecuteEvents, Executor};
 use crate::services::Services;
 
@@ -25,7 +25,7 @@ impl Executor for Execd {
     async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Result<ExecuteEvents, WireError> {
         let session = self.services.exec().await?;
         let client = ExecClient::new(session.rpc());
-        let gone = |error| unavailable("the executor", &error);
+        let gone = |error| Service::Exec.unanswered(&error);
         let events = session
             .stream(async move { client.execute(request, dispatch).await })
             .await

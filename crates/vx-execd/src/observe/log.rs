@@ -201,7 +201,7 @@ impl Before {
 }
 
 fn is_unkeyed(path: &Utf8Path) -> bool {
-    UNKEYED.iter().any(|place| path.starts_with(place))
+    UNKEYED.iter().any(|root| path.starts_with(root))
 }
 
 /// The path with symbolic links followed; the last component need not exist.

@@ -8,7 +8,7 @@
 //! instruction set, `io_uring`, another root directory or mount namespace) makes the observation incomplete; so does a
 //! kernel that refuses.
 
-mod company;
+mod affinity;
 mod filter;
 mod log;
 mod ptrace;

@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use vx_proto::{Access, AccessKind, Observation};
 
-use crate::process::tests::{Done, Place, run};
+use crate::process::tests::{Done, TestDir, run};
 
 /// Everything that a run used.
 struct Seen(Vec<Access>);
@@ -37,21 +37,21 @@ impl Seen {
     }
 }
 
-async fn observe(place: &Place, script: &str) -> Seen {
-    Seen::of(&run(place.observed(place.shell(script))).await)
+async fn observe(dir: &TestDir, script: &str) -> Seen {
+    Seen::of(&run(dir.observed(dir.shell(script))).await)
 }
 
 #[tokio::test]
 async fn files_are_read_probed_listed_and_written() {
-    let place = Place::new();
-    place.write("read", "content");
-    place.write("dir/entry", "");
+    let dir = TestDir::new();
+    dir.write("read", "content");
+    dir.write("dir/entry", "");
     let seen = observe(
-        &place,
+        &dir,
         "cat read >written; cat written; test -e absent; ls dir >/dev/null; cd dir; cat ../missing; cat entry; mkdir made; echo >made/x; rm -r made",
     )
     .await;
-    let here = place.path();
+    let here = dir.path();
     assert_eq!(seen.kinds(here.join("read")), [AccessKind::Read]);
     assert_eq!(seen.kinds(here.join("written")), [AccessKind::Write]);
     assert_eq!(seen.kinds(here.join("absent")), [AccessKind::Probe]);
@@ -68,12 +68,12 @@ async fn files_are_read_probed_listed_and_written() {
 
 #[tokio::test]
 async fn executing_shows_the_script_its_interpreter_and_the_search() {
-    let place = Place::new();
-    let script = place.write("bin/tool", "#!/bin/sh\nexec true\n");
+    let dir = TestDir::new();
+    let script = dir.write("bin/tool", "#!/bin/sh\nexec true\n");
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    std::fs::create_dir(place.path().join("first")).unwrap();
-    let here = place.path();
-    let seen = observe(&place, &format!("PATH={here}/first:{here}/bin:$PATH; tool")).await;
+    std::fs::create_dir(dir.path().join("first")).unwrap();
+    let here = dir.path();
+    let seen = observe(&dir, &format!("PATH={here}/first:{here}/bin:$PATH; tool")).await;
     assert!(seen.reads(&script));
     let interpreter = Utf8Path::new("/bin/sh").canonicalize_utf8().unwrap();
     assert!(seen.reads(&interpreter), "{interpreter}");
@@ -86,14 +86,14 @@ async fn executing_shows_the_script_its_interpreter_and_the_search() {
 
 #[tokio::test]
 async fn what_belongs_to_the_action_is_left_out() {
-    let place = Place::new();
-    let outside = place.write("outside", "");
+    let dir = TestDir::new();
+    let outside = dir.write("outside", "");
     let seen = observe(
-        &place,
+        &dir,
         "echo >$TMPDIR/a; cat $TMPDIR/a; ln -s ../outside $TMPDIR/link; cat $TMPDIR/link; cat /proc/self/stat; ls /dev",
     )
     .await;
-    let own = place.path().join("tmp");
+    let own = dir.path().join("tmp");
     let leaks: Vec<&Access> = seen
         .0
         .iter()
@@ -111,31 +111,31 @@ async fn what_belongs_to_the_action_is_left_out() {
 
 #[tokio::test]
 async fn git_is_seen_to_read_the_head() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Whatever the machine's own settings are, the oldest format of a repository.
     let git = "GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_DEFAULT_REF_FORMAT=files \
                git -c init.defaultBranch=main -c user.name=a -c user.email=a@b -c commit.gpgSign=false -c gc.auto=0";
-    let prepared = run(place.shell(&format!("{git} init -q . && {git} commit -q --allow-empty -m first"))).await;
+    let prepared = run(dir.shell(&format!("{git} init -q . && {git} commit -q --allow-empty -m first"))).await;
     assert_eq!(prepared.ended.exit_code, Some(0), "{}", prepared.stderr);
-    let seen = observe(&place, "git rev-parse HEAD").await;
-    assert!(seen.reads(place.path().join(".git/HEAD")));
-    assert!(seen.reads(place.path().join(".git/refs/heads/main")));
+    let seen = observe(&dir, "git rev-parse HEAD").await;
+    assert!(seen.reads(dir.path().join(".git/HEAD")));
+    assert!(seen.reads(dir.path().join(".git/refs/heads/main")));
 }
 
 #[tokio::test]
 async fn a_c_compiler_is_seen_to_read_its_headers() {
-    let place = Place::new();
-    let header = place.write("include/mine.h", "#define ANSWER 42\n");
-    let source = place.write(
+    let dir = TestDir::new();
+    let header = dir.write("include/mine.h", "#define ANSWER 42\n");
+    let source = dir.write(
         "x.c",
         "#include <stdio.h>\n#include <mine.h>\nint answer(void) { return ANSWER; }\n",
     );
-    let seen = observe(&place, "cc -Iinclude -Imissing -c x.c -o $TMPDIR/x.o").await;
+    let seen = observe(&dir, "cc -Iinclude -Imissing -c x.c -o $TMPDIR/x.o").await;
     assert!(seen.reads(header));
     assert!(seen.reads(source));
     assert!(seen.reads_ending("/stdio.h"));
     // Where it was looked for first.
-    let missing = place.path().join("missing");
+    let missing = dir.path().join("missing");
     assert!(
         seen.0
             .iter()
@@ -164,11 +164,11 @@ int main(void) {
 
 #[tokio::test]
 async fn a_program_may_use_the_processors_that_it_would_use_untraced() {
-    let place = Place::new();
-    let program = place.compile(PROCESSORS, &[]).unwrap();
-    let command = place.command(&[program.as_str()]);
+    let dir = TestDir::new();
+    let program = dir.compile(PROCESSORS, &[]).unwrap();
+    let command = dir.command(&[program.as_str()]);
     let untraced = run(command.clone()).await;
-    let traced = run(place.observed(command)).await;
+    let traced = run(dir.observed(command)).await;
     assert!(untraced.stdout.ends_with(" 1\n"), "{}", untraced.stdout);
     assert_eq!(untraced.stdout, traced.stdout);
     Seen::of(&traced);
@@ -206,16 +206,16 @@ int main(void) {
 
 #[tokio::test]
 async fn threads_and_vfork_are_followed() {
-    let place = Place::new();
-    let program = place.compile(THREADS, &["-pthread"]).unwrap();
-    place.write("spawned", "");
-    place.write("vforked", "");
-    let seen = Seen::of(&run(place.observed(place.command(&[program.as_str()]))).await);
+    let dir = TestDir::new();
+    let program = dir.compile(THREADS, &["-pthread"]).unwrap();
+    dir.write("spawned", "");
+    dir.write("vforked", "");
+    let seen = Seen::of(&run(dir.observed(dir.command(&[program.as_str()]))).await);
     for name in (0..8)
         .map(|i| format!("thread-{i}"))
         .chain(["spawned".to_owned(), "vforked".to_owned()])
     {
-        assert!(seen.reads(place.path().join(&name)), "{name}");
+        assert!(seen.reads(dir.path().join(&name)), "{name}");
     }
 }
 
@@ -235,24 +235,24 @@ int main(void) {
 
 #[tokio::test]
 async fn a_thread_that_executes_becomes_the_process() {
-    let place = Place::new();
-    let program = place.compile(EXEC_FROM_THREAD, &["-pthread"]).unwrap();
-    place.write("read-by-cat", "");
-    let done = run(place.observed(place.command(&[program.as_str()]))).await;
-    assert!(Seen::of(&done).reads(place.path().join("read-by-cat")));
+    let dir = TestDir::new();
+    let program = dir.compile(EXEC_FROM_THREAD, &["-pthread"]).unwrap();
+    dir.write("read-by-cat", "");
+    let done = run(dir.observed(dir.command(&[program.as_str()]))).await;
+    assert!(Seen::of(&done).reads(dir.path().join("read-by-cat")));
 }
 
 #[tokio::test]
 async fn static_programs_are_seen() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let source = "#include <fcntl.h>\nint main(void) { return open(\"input\", O_RDONLY) < 0; }\n";
     // A machine without a static libc has no static programs to test with.
-    let Some(program) = place.compile(source, &["-static"]) else {
+    let Some(program) = dir.compile(source, &["-static"]) else {
         return;
     };
-    place.write("input", "");
-    let done = run(place.observed(place.command(&[program.as_str()]))).await;
-    assert!(Seen::of(&done).reads(place.path().join("input")));
+    dir.write("input", "");
+    let done = run(dir.observed(dir.command(&[program.as_str()]))).await;
+    assert!(Seen::of(&done).reads(dir.path().join("input")));
 }
 
 const REALTIME: &str = r"
@@ -265,17 +265,17 @@ int main(void) { signal(SIGRTMIN + 3, note); kill(getpid(), SIGRTMIN + 3); retur
 
 #[tokio::test]
 async fn realtime_signals_arrive() {
-    let place = Place::new();
-    let program = place.compile(REALTIME, &[]).unwrap();
-    Seen::of(&run(place.observed(place.command(&[program.as_str()]))).await);
+    let dir = TestDir::new();
+    let program = dir.compile(REALTIME, &[]).unwrap();
+    Seen::of(&run(dir.observed(dir.command(&[program.as_str()]))).await);
 }
 
 #[tokio::test]
 async fn what_escapes_makes_the_observation_incomplete() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let source = "#include <sys/syscall.h>\n#include <unistd.h>\nint main(void) { syscall(SYS_io_uring_setup, 0, 0); return 0; }\n";
-    let program = place.compile(source, &[]).unwrap();
-    let done = run(place.observed(place.command(&[program.as_str()]))).await;
+    let program = dir.compile(source, &[]).unwrap();
+    let done = run(dir.observed(dir.command(&[program.as_str()]))).await;
     assert_eq!(done.ended.exit_code, Some(0));
     assert_eq!(
         done.ended.observation,
@@ -285,21 +285,21 @@ async fn what_escapes_makes_the_observation_incomplete() {
 
 #[tokio::test]
 async fn a_path_that_is_not_utf8_makes_the_observation_incomplete() {
-    let place = Place::new();
-    let done = run(place.observed(place.shell(r#"test -e "$(printf 'bad-\377')" ; true"#))).await;
+    let dir = TestDir::new();
+    let done = run(dir.observed(dir.shell(r#"test -e "$(printf 'bad-\377')" ; true"#))).await;
     assert!(matches!(done.ended.observation, Observation::Incomplete(reason) if reason.contains("UTF-8")));
 }
 
 #[tokio::test]
 async fn another_instruction_set_makes_the_observation_incomplete() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Calls the kernel by the 32-bit gate, which a 64-bit program may do as well.
     let source =
         "int main(void) { long r; __asm__ volatile(\"int $0x80\" : \"=a\"(r) : \"a\"(20L) : \"memory\"); return 0; }\n";
-    let Some(program) = place.compile(source, &[]).filter(|_| cfg!(target_arch = "x86_64")) else {
+    let Some(program) = dir.compile(source, &[]).filter(|_| cfg!(target_arch = "x86_64")) else {
         return;
     };
-    let done = run(place.observed(place.command(&[program.as_str()]))).await;
+    let done = run(dir.observed(dir.command(&[program.as_str()]))).await;
     // A kernel without that gate kills the program; with it, what it does there is not understood.
     if done.ended.exit_code == Some(0) {
         assert!(

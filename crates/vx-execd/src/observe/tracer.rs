@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use vx_proto::Observation;
 
-use super::company::Company;
+use super::affinity::CpuAffinity;
 use super::log::{AccessLog, Scope, absolute};
 use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
 use super::syscalls::{ARCH, Call, FOREIGN_FROM, OpenFlags, PathArg, lookup};
@@ -26,7 +26,7 @@ pub(crate) struct Tracer {
     /// Processes and threads that are alive.
     tracees: HashSet<Pid>,
     log: AccessLog,
-    company: Option<Company>,
+    affinity: Option<CpuAffinity>,
     trace: Ended,
 }
 
@@ -63,7 +63,7 @@ impl Tracer {
             main,
             tracees: HashSet::from([main]),
             log: AccessLog::new(scope),
-            company: Company::new(),
+            affinity: CpuAffinity::new(),
             trace: Ended::default(),
         })
     }
@@ -94,8 +94,8 @@ impl Tracer {
 
     fn ended(&mut self, pid: Pid, status: WaitStatus) {
         self.tracees.remove(&pid);
-        if let Some(company) = &mut self.company {
-            company.forget(pid);
+        if let Some(affinity) = &mut self.affinity {
+            affinity.forget(pid);
         }
         if pid != self.main {
             return;
@@ -120,8 +120,8 @@ impl Tracer {
             0 => ptrace::resume(pid, signal),
             EVENT_STOP if stops_group(signal) => ptrace::stay_stopped(pid),
             EVENT_SECCOMP => {
-                if let Some(company) = &mut self.company {
-                    company.stopped(pid);
+                if let Some(affinity) = &mut self.affinity {
+                    affinity.stopped(pid);
                 }
                 self.observe_call(pid);
                 ptrace::resume(pid, 0)
@@ -146,15 +146,15 @@ impl Tracer {
             && error.raw_os_error() != Some(libc::ESRCH)
         {
             // It would stand still for ever.
-            tracing::warn!(%error, %pid, "a traced process cannot go on and is killed");
+            tracing::warn!(%error, %pid, "cannot resume a traced process; it is killed");
             self.log.set_incomplete(format!("the tracer failed: {error}"));
             let _ = kill_process(pid, Signal::KILL);
         }
     }
 
     fn release(&mut self, pid: Pid) {
-        if let Some(company) = &mut self.company {
-            company.release(pid);
+        if let Some(affinity) = &mut self.affinity {
+            affinity.release(pid);
         }
     }
 
@@ -176,7 +176,7 @@ impl Tracer {
             Err(error) => {
                 return self
                     .log
-                    .set_incomplete(format!("the kernel does not tell system calls: {error}"));
+                    .set_incomplete(format!("the kernel did not report a system call: {error}"));
             }
         };
         if Some(call.arch) != ARCH || call.number >= u64::from(FOREIGN_FROM) {
@@ -217,8 +217,8 @@ impl Tracer {
                 Ok(())
             }
             Call::ChooseProcessors => {
-                if let Some(company) = self.company.take() {
-                    company.end();
+                if let Some(affinity) = self.affinity.take() {
+                    affinity.end();
                 }
                 Ok(())
             }

@@ -11,10 +11,11 @@ pub(crate) mod tests;
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::sync::oneshot;
 use vx_proto::Observation;
@@ -111,11 +112,7 @@ impl Process {
     /// tell whose it was. The supervisor kills what is left once the main process has ended, however it ended.
     pub(crate) fn kill(&self) {
         let below = reap::descendants(self.pid, &HashSet::new());
-        self.tree
-            .doomed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(below);
+        self.tree.doomed.lock().extend(below);
         // By descriptor: the number may belong to another process by now.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -162,7 +162,7 @@ impl Supervised<'_> {
         let tracer = match &self.launch.observe {
             None => Err(Observation::NotAsked),
             Some(scope) => Tracer::seize(self.pid, scope.clone())
-                .map_err(|error| Observation::Incomplete(format!("the kernel refuses to trace: {error}"))),
+                .map_err(|error| Observation::Incomplete(format!("the kernel refused tracing: {error}"))),
         };
         match tracer {
             Ok(tracer) => self.run_traced(tracer, announce),
@@ -198,8 +198,8 @@ impl Supervised<'_> {
         let trace = tracer.run(|| {
             executed = true;
             // The child's end is closed by now, so this does not wait.
-            let refusal =
-                Report::read(self.reports).map(|report| format!("the kernel refuses a filter: {}", report.error));
+            let refusal = Report::read(self.reports)
+                .map(|report| format!("the kernel refused a seccomp filter: {}", report.error));
             announce();
             refusal
         });
@@ -223,7 +223,7 @@ impl Supervised<'_> {
     }
 
     fn kill_leftovers(&self, seen: &HashSet<Pid>) -> usize {
-        let mut doomed = self.tree.doomed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut doomed = self.tree.doomed.lock().clone();
         doomed.extend(seen);
         let mark = Mark {
             leader: self.pid,

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::*;
 
 /// Where a test's processes run.
-pub(crate) struct Place {
+pub(crate) struct TestDir {
     dir: tempfile::TempDir,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Done {
     pub(crate) stderr: String,
 }
 
-impl Place {
+impl TestDir {
     pub(crate) fn new() -> Self {
         reap::become_subreaper().unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -121,13 +121,13 @@ fn is_gone(pid: u32) -> bool {
 
 #[tokio::test]
 async fn exit_codes_and_signals_are_told() {
-    let place = Place::new();
-    for command in place.both("echo out; echo err >&2; exit 7") {
+    let dir = TestDir::new();
+    for command in dir.both("echo out; echo err >&2; exit 7") {
         let done = run(command).await;
         assert_eq!((done.ended.exit_code, done.ended.signal), (Some(7), None));
         assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\n", "err\n"));
     }
-    for command in place.both("kill -TERM $$") {
+    for command in dir.both("kill -TERM $$") {
         let done = run(command).await;
         assert_eq!((done.ended.exit_code, done.ended.signal), (None, Some(15)));
     }
@@ -135,12 +135,12 @@ async fn exit_codes_and_signals_are_told() {
 
 #[tokio::test]
 async fn nothing_is_inherited() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // Not close-on-exec.
     let leak = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
     let script =
         "env; read x || echo eof; for n in $(seq 3 99); do if test -e /proc/$$/fd/$n; then echo fd $n; fi; done";
-    for mut command in place.both(script) {
+    for mut command in dir.both(script) {
         command.environment.push(("ONLY".to_owned(), "this one".to_owned()));
         let done = run(command).await;
         // What shells set by themselves.
@@ -148,7 +148,7 @@ async fn nothing_is_inherited() {
         let is_ours = |line: &&str| of_shell.iter().all(|start| !line.starts_with(start));
         let mut lines: Vec<&str> = done.stdout.lines().filter(is_ours).collect();
         lines.sort_unstable();
-        let tmpdir = format!("TMPDIR={}/tmp", place.path());
+        let tmpdir = format!("TMPDIR={}/tmp", dir.path());
         assert_eq!(
             lines,
             [
@@ -165,10 +165,10 @@ async fn nothing_is_inherited() {
 #[tokio::test]
 async fn chosen_descriptors_are_inherited() {
     use std::os::fd::AsRawFd as _;
-    let place = Place::new();
+    let dir = TestDir::new();
     let (reader, writer) = io::pipe().unwrap();
     let number = writer.as_raw_fd();
-    let mut command = place.command(&["/bin/bash", "-c", &format!("echo hello >&{number}")]);
+    let mut command = dir.command(&["/bin/bash", "-c", &format!("echo hello >&{number}")]);
     command.descriptors = vec![number];
     assert_eq!(run(command).await.ended.exit_code, Some(0));
     drop(writer);
@@ -177,35 +177,35 @@ async fn chosen_descriptors_are_inherited() {
 
 #[tokio::test]
 async fn what_cannot_be_run_is_named() {
-    let place = Place::new();
-    let data = place.write("data", "not a program");
+    let dir = TestDir::new();
+    let data = dir.write("data", "not a program");
     let prepare: [(&str, Launch); 3] = [
-        ("cannot run `/no/such/program`", place.command(&["/no/such/program"])),
-        ("cannot run", place.command(&[data.as_str()])),
-        ("cannot change to the directory `/no/such/place`", {
-            let mut command = place.shell("true");
-            command.working_directory = "/no/such/place".into();
+        ("cannot run `/no/such/program`", dir.command(&["/no/such/program"])),
+        ("cannot run", dir.command(&[data.as_str()])),
+        ("cannot change to the directory `/no/such/directory`", {
+            let mut command = dir.shell("true");
+            command.working_directory = "/no/such/directory".into();
             command
         }),
     ];
     for (message, command) in prepare {
-        for command in [command.clone(), place.observed(command)] {
+        for command in [command.clone(), dir.observed(command)] {
             let error = launch(command).await.unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
             assert!(std::error::Error::source(&error).is_some());
         }
     }
-    let error = launch(place.shell("null \0 byte")).await.unwrap_err();
+    let error = launch(dir.shell("null \0 byte")).await.unwrap_err();
     assert!(error.to_string().contains("null byte"), "{error}");
 }
 
 #[tokio::test]
 async fn a_program_that_is_busy_for_a_moment_is_run() {
-    let place = Place::new();
-    let program = place.path().join("program");
+    let dir = TestDir::new();
+    let program = dir.path().join("program");
     fs::copy("/bin/true", &program).unwrap();
     let writer = fs::OpenOptions::new().write(true).open(&program).unwrap();
-    let start = launch(place.command(&[program.as_str()]));
+    let start = launch(dir.command(&[program.as_str()]));
     tokio::pin!(start);
     // The child is under way, and finds the file busy or not: both must do.
     assert!(futures::poll!(&mut start).is_pending());
@@ -218,8 +218,8 @@ const TREE: &str = "sleep 1000 & echo $!; setsid sh -c 'echo $$; exec sleep 1000
 
 #[tokio::test]
 async fn a_killed_process_takes_its_whole_tree_along() {
-    let place = Place::new();
-    for command in place.both(TREE) {
+    let dir = TestDir::new();
+    for command in dir.both(TREE) {
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         running.process.kill();
@@ -233,8 +233,8 @@ async fn a_killed_process_takes_its_whole_tree_along() {
 
 #[tokio::test]
 async fn dropping_kills_as_well() {
-    let place = Place::new();
-    for command in place.both(TREE) {
+    let dir = TestDir::new();
+    for command in dir.both(TREE) {
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         drop(running.process);
@@ -245,12 +245,12 @@ async fn dropping_kills_as_well() {
 
 #[tokio::test]
 async fn what_stays_in_the_background_is_killed() {
-    let place = Place::new();
+    let dir = TestDir::new();
     // One daemon as they do it: two forks and a session of its own, and no parent left.
     let script =
         "sleep 1000 & echo $!; (setsid sh -c 'echo $$ >&3; exec sleep 1000' 3>&1 >/dev/null 2>&1 &); read x <fifo";
-    for command in place.both(script) {
-        let fifo = place.path().join("fifo");
+    for command in dir.both(script) {
+        let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(
             rustix::fs::CWD,
             fifo.as_str(),
@@ -271,8 +271,8 @@ async fn what_stays_in_the_background_is_killed() {
 
 #[tokio::test]
 async fn no_zombie_is_left_by_children_that_nobody_waited_for() {
-    let place = Place::new();
-    for command in place.both("true & echo $!; setsid true & echo $!; exec sh -c 'kill -9 $$'") {
+    let dir = TestDir::new();
+    for command in dir.both("true & echo $!; setsid true & echo $!; exec sh -c 'kill -9 $$'") {
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         running.ended.await.unwrap();
@@ -302,10 +302,10 @@ int main(void) {
 
 #[tokio::test]
 async fn signals_and_stops_are_as_without_a_tracer() {
-    let place = Place::new();
-    let program = place.compile(STOPS, &[]).unwrap();
-    let command = place.command(&[program.as_str()]);
-    for command in [command.clone(), place.observed(command)] {
+    let dir = TestDir::new();
+    let program = dir.compile(STOPS, &[]).unwrap();
+    let command = dir.command(&[program.as_str()]);
+    for command in [command.clone(), dir.observed(command)] {
         let done = run(command).await;
         assert_eq!(
             (done.stdout.as_str(), done.ended.exit_code),
@@ -320,8 +320,8 @@ const HELPER: &str = "VX_EXECD_TEST_HELPER";
 #[tokio::test]
 async fn helper_that_runs_a_tree() {
     let Ok(kind) = std::env::var(HELPER) else { return };
-    let place = Place::new();
-    let [untraced, traced] = place.both("sleep 1000 & echo $!; echo $$; wait");
+    let dir = TestDir::new();
+    let [untraced, traced] = dir.both("sleep 1000 & echo $!; echo $$; wait");
     let running = launch(if kind == "traced" { traced } else { untraced }).await.unwrap();
     println!();
     for pid in read_pids(running.stdout, 2) {

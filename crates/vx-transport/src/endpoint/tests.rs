@@ -94,7 +94,7 @@ fn errors_show_the_text() {
     let error = "0.0.0.0:80".parse::<Endpoint>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`0.0.0.0:80` is not an endpoint: `0.0.0.0` is not a loopback address, and vx listens on nothing else"
+        "`0.0.0.0:80` is not an endpoint: `0.0.0.0` is not a loopback address"
     );
 }
 

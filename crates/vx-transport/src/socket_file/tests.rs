@@ -2,11 +2,11 @@
 
 use super::*;
 
-struct Place {
+struct SocketDirectory {
     directory: tempfile::TempDir,
 }
 
-impl Place {
+impl SocketDirectory {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self { directory }
@@ -19,8 +19,8 @@ impl Place {
 
 #[tokio::test]
 async fn the_socket_is_private_and_goes_with_its_owner() {
-    let place = Place::new();
-    let path = place.path();
+    let sockets = SocketDirectory::new();
+    let path = sockets.path();
     let (_listener, file) = bind(&path).unwrap();
     let mode = |path: &Utf8Path| fs::symlink_metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&path), 0o600);
@@ -31,8 +31,8 @@ async fn the_socket_is_private_and_goes_with_its_owner() {
 
 #[tokio::test]
 async fn a_socket_that_nobody_answers_is_replaced() {
-    let place = Place::new();
-    let path = place.path();
+    let sockets = SocketDirectory::new();
+    let path = sockets.path();
     let (listener, file) = bind(&path).unwrap();
     // As after a kill: the process is gone, the file is there.
     drop(listener);
@@ -43,16 +43,16 @@ async fn a_socket_that_nobody_answers_is_replaced() {
 
 #[tokio::test]
 async fn a_socket_that_answers_is_left_alone() {
-    let place = Place::new();
-    let (_listener, _file) = bind(&place.path()).unwrap();
-    assert!(matches!(bind(&place.path()), Err(BindError::InUse { .. })));
-    assert!(std::os::unix::net::UnixStream::connect(place.path()).is_ok());
+    let sockets = SocketDirectory::new();
+    let (_listener, _file) = bind(&sockets.path()).unwrap();
+    assert!(matches!(bind(&sockets.path()), Err(BindError::InUse { .. })));
+    assert!(std::os::unix::net::UnixStream::connect(sockets.path()).is_ok());
 }
 
 #[tokio::test]
 async fn what_is_no_socket_is_left_alone() {
-    let place = Place::new();
-    let path = place.path();
+    let sockets = SocketDirectory::new();
+    let path = sockets.path();
     drop(bind(&path).unwrap());
     fs::write(&path, "precious").unwrap();
     assert!(matches!(bind(&path), Err(BindError::NotASocket { .. })));
@@ -61,12 +61,12 @@ async fn what_is_no_socket_is_left_alone() {
 
 #[tokio::test]
 async fn a_directory_that_others_may_enter_is_refused() {
-    let place = Place::new();
-    let directory = place.path().parent().unwrap().to_owned();
+    let sockets = SocketDirectory::new();
+    let directory = sockets.path().parent().unwrap().to_owned();
     fs::create_dir(&directory).unwrap();
     for mode in [0o755, 0o710, 0o701] {
         fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
-        let refused = bind(&place.path()).unwrap_err();
+        let refused = bind(&sockets.path()).unwrap_err();
         assert!(
             matches!(refused, BindError::DirectoryExposed { mode: found, .. } if found == mode),
             "{refused}"
@@ -76,8 +76,8 @@ async fn a_directory_that_others_may_enter_is_refused() {
 
 #[test]
 fn of_many_that_start_at_once_one_listens() {
-    let place = Place::new();
-    let path = place.path();
+    let sockets = SocketDirectory::new();
+    let path = sockets.path();
     // A stale one lies there, which all of them find.
     create_private_directory(path.parent().unwrap()).unwrap();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());

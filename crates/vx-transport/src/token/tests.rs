@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use super::*;
 
-fn place() -> (tempfile::TempDir, Utf8PathBuf) {
+fn token_path() -> (tempfile::TempDir, Utf8PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = Utf8Path::from_path(directory.path()).unwrap().join("run/token");
     (directory, path)
@@ -12,7 +12,7 @@ fn place() -> (tempfile::TempDir, Utf8PathBuf) {
 
 #[test]
 fn all_who_start_at_once_get_the_same() {
-    let (_directory, path) = place();
+    let (_directory, path) = token_path();
     let barrier = Barrier::new(16);
     let tokens: Vec<[u8; SIZE]> = std::thread::scope(|scope| {
         let start = || {
@@ -30,7 +30,7 @@ fn all_who_start_at_once_get_the_same() {
 
 #[test]
 fn two_homes_have_two() {
-    let ((_one, one), (_two, two)) = (place(), place());
+    let ((_one, one), (_two, two)) = (token_path(), token_path());
     assert_ne!(
         Token::load_or_create(&one).unwrap().0,
         Token::load_or_create(&two).unwrap().0
@@ -39,7 +39,7 @@ fn two_homes_have_two() {
 
 #[test]
 fn none_is_made_by_reading() {
-    let (_directory, path) = place();
+    let (_directory, path) = token_path();
     assert!(matches!(Token::load(&path), Err(TokenError::Absent { .. })));
     assert!(!path.exists());
 }
@@ -47,7 +47,7 @@ fn none_is_made_by_reading() {
 #[test]
 fn what_has_not_its_size_is_refused_and_left_alone() {
     for size in [0, SIZE - 1, SIZE + 1] {
-        let (_directory, path) = place();
+        let (_directory, path) = token_path();
         Token::load_or_create(&path).unwrap();
         fs::write(&path, vec![1; size]).unwrap();
         for loaded in [Token::load(&path), Token::load_or_create(&path)] {
@@ -61,7 +61,7 @@ fn what_has_not_its_size_is_refused_and_left_alone() {
 #[test]
 fn it_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (_directory, path) = place();
+    let (_directory, path) = token_path();
     Token::load_or_create(&path).unwrap();
     let mode = |path: &Utf8Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o600);
@@ -79,7 +79,7 @@ fn it_is_for_its_owner_alone() {
 
 #[test]
 fn a_code_depends_on_every_part_and_on_their_borders() {
-    let (_directory, path) = place();
+    let (_directory, path) = token_path();
     let token = Token::load_or_create(&path).unwrap();
     let code = token.mac(&[b"ab", b"c"]);
     assert!(token.verify(&[b"ab", b"c"], &code));
@@ -90,6 +90,6 @@ fn a_code_depends_on_every_part_and_on_their_borders() {
 
 #[test]
 fn it_is_not_shown() {
-    let (_directory, path) = place();
+    let (_directory, path) = token_path();
     assert_eq!(format!("{:?}", Token::load_or_create(&path).unwrap()), "Token(..)");
 }

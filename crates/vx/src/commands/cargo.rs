@@ -6,9 +6,9 @@ use std::process::{Command, ExitCode};
 use clap::error::{ContextKind, ContextValue};
 use vx_proto::{ErrorKind, WireError};
 
-use super::test::exit_code;
 use super::toolchain::acquired_here;
 use crate::Invocation;
+use crate::error::program_exit_code;
 
 /// Commands that only read the project: Cargo answers them, with all that stands behind their names.
 const PASSED_ON: &[&str] = &["metadata", "tree"];
@@ -95,11 +95,10 @@ pub(crate) fn pass_on(arguments: &[OsString], invocation: &mut Invocation<'_>) -
     if std::env::var_os("RUSTC").is_none() {
         cargo.env("RUSTC", &toolchain.rustc);
     }
-    let status = cargo.status().map_err(|error| WireError {
-        causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, format!("could not run `{}`", toolchain.cargo))
+    let status = cargo.status().map_err(|error| {
+        WireError::new(ErrorKind::Machine, format!("could not run `{}`", toolchain.cargo)).caused_by(&error)
     })?;
-    Ok(exit_code(status))
+    Ok(program_exit_code(status))
 }
 
 #[cfg(test)]

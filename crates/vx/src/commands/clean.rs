@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_home::WorkspaceLayout;
 use vx_proto::{ErrorKind, WireError};
 
 use crate::Invocation;
@@ -14,15 +15,12 @@ use crate::{request, workspace};
 pub(crate) fn run(arguments: &CleanArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let directory = request::current_directory()?;
     let manifest = workspace::manifest(arguments.manifest_path.as_deref(), &directory)?;
-    let place = outputs(&workspace::root(&manifest)?, invocation.environment.home.root());
-    match remove(&place) {
-        Ok(()) => invocation.screen.status("Removed", &place),
+    let path = outputs(&workspace::root(&manifest)?, invocation.environment.home.root());
+    match remove(&path) {
+        Ok(()) => invocation.screen.status("Removed", &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
-            return Err(WireError {
-                causes: vec![error.to_string()],
-                ..WireError::new(ErrorKind::Machine, format!("could not remove `{place}`"))
-            });
+            return Err(WireError::new(ErrorKind::Machine, format!("could not remove `{path}`")).caused_by(&error));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -30,20 +28,21 @@ pub(crate) fn run(arguments: &CleanArguments, invocation: &mut Invocation<'_>) -
 
 /// What there is to remove. A project in the user's home directory has its outputs beside the state of vx, which stays.
 fn outputs(workspace: &Utf8Path, home: &Utf8Path) -> Utf8PathBuf {
-    let place = workspace.join(".vx");
-    let is_home = match (place.canonicalize(), home.canonicalize()) {
-        (Ok(place), Ok(home)) => place == home,
-        _ => place == home,
+    let layout = WorkspaceLayout::new(workspace);
+    let directory = layout.directory();
+    let is_home = match (directory.canonicalize(), home.canonicalize()) {
+        (Ok(directory), Ok(home)) => directory == home,
+        _ => directory == home,
     };
-    if is_home { place.join("build") } else { place }
+    if is_home { layout.build() } else { directory }
 }
 
 /// Removes a directory and what is in it; of a symbolic link, the link.
-fn remove(place: &Utf8Path) -> io::Result<()> {
-    if place.symlink_metadata()?.is_dir() {
-        std::fs::remove_dir_all(place)
+fn remove(path: &Utf8Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() {
+        std::fs::remove_dir_all(path)
     } else {
-        std::fs::remove_file(place)
+        std::fs::remove_file(path)
     }
 }
 

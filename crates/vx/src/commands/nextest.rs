@@ -15,20 +15,18 @@ use nextest_metadata::{
     RustTestBinaryKind, RustTestBinarySummary, TargetPlatformSummary,
 };
 use target_spec::summaries::PlatformSummary;
+use vx_home::WorkspaceLayout;
 use vx_proto::{BuildSummary, EnvVar, ErrorKind, TestRun, WireError};
-
 use vx_toolchain::Toolchain;
 
 use crate::Invocation;
+use crate::error::program_exit_code;
 
 /// The program, which `cargo nextest` starts with its own name as the first argument.
 const NEXTEST: &str = "cargo-nextest";
 
-/// Where final artifacts lie below the root of the workspace.
-const OUTPUTS: &str = ".vx/build";
-
-/// What the user wants of nextest beyond what was built.
-pub(super) struct Wish<'a> {
+/// What the user asks of nextest beyond what was built.
+pub(super) struct Options<'a> {
     /// The manifest that was named.
     pub(super) manifest: Option<&'a Utf8Path>,
     /// Platforms that were named.
@@ -46,7 +44,7 @@ pub(super) struct Wish<'a> {
 /// Runs the test programs of a build with the cargo of the toolchain that built them; answers with nextest's exit code.
 pub(super) fn run(
     summary: &BuildSummary,
-    wish: &Wish<'_>,
+    options: &Options<'_>,
     toolchain: &Toolchain,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, WireError> {
@@ -54,31 +52,31 @@ pub(super) fn run(
         .prefix("vx-nextest-")
         .suffix(".json")
         .tempfile()
-        .map_err(|error| unable("cannot make a temporary file for cargo-nextest", &error))?;
+        .map_err(|error| failed("cannot make a temporary file for cargo-nextest", &error))?;
     let list = serde_json::to_vec(&BinaryListSummary {
         rust_build_meta: RustBuildMetaSummary {
-            platforms: Some(platforms(toolchain, wish.targets)),
+            platforms: Some(platforms(toolchain, options.targets)),
             ..build(summary)
         },
         rust_binaries: programs(summary),
     })
     .map_err(|error| WireError::from_error(ErrorKind::Internal, &error))?;
     file.write_all(&list)
-        .map_err(|error| unable("cannot write for cargo-nextest", &error))?;
+        .map_err(|error| failed("cannot write for cargo-nextest", &error))?;
     let mut nextest = Command::new(NEXTEST);
     nextest.args([
         "nextest",
-        if wish.no_run { "list" } else { "run" },
+        if options.no_run { "list" } else { "run" },
         "--binaries-metadata",
     ]);
     nextest.arg(file.path()).env("CARGO", &toolchain.cargo);
-    if let Some(manifest) = wish.manifest {
+    if let Some(manifest) = options.manifest {
         nextest.arg("--manifest-path").arg(manifest);
     }
-    if wish.no_fail_fast && !wish.no_run {
+    if options.no_fail_fast && !options.no_run {
         nextest.arg("--no-fail-fast");
     }
-    nextest.args(wish.filter).args(wish.arguments);
+    nextest.args(options.filter).args(options.arguments);
     nextest.envs(library_path(summary).map(|variable| (&variable.name, &variable.value)));
     invocation.screen.status(
         "Running",
@@ -90,16 +88,13 @@ pub(super) fn run(
     let status = nextest.status().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => WireError::new(ErrorKind::Usage, "cargo-nextest is not installed")
             .with_help("install it: cargo install --locked cargo-nextest"),
-        _ => unable("cannot start cargo-nextest", &error),
+        _ => failed("cannot start cargo-nextest", &error),
     })?;
-    Ok(super::test::exit_code(status))
+    Ok(program_exit_code(status))
 }
 
-fn unable(message: &str, error: &std::io::Error) -> WireError {
-    WireError {
-        causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, message)
-    }
+fn failed(message: &str, error: &std::io::Error) -> WireError {
+    WireError::new(ErrorKind::Machine, message).caused_by(error)
 }
 
 /// nextest leaves documentation alone.
@@ -210,9 +205,10 @@ fn add_build_script(meta: &mut RustBuildMetaSummary, test: &TestRun) {
 
 /// The directory of final artifacts that a program lies in.
 fn outputs(program: &str) -> Option<&Utf8Path> {
+    let outputs = WorkspaceLayout::relative().build();
     Utf8Path::new(program)
         .ancestors()
-        .find(|directory| directory.ends_with(OUTPUTS))
+        .find(|directory| directory.ends_with(&outputs))
 }
 
 /// `debug`, `TRIPLE/release`: that of the profile, below the directory of final artifacts.

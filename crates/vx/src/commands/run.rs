@@ -27,10 +27,8 @@ pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> 
             .iter()
             .map(|variable| (&variable.name, &variable.value)),
     );
-    become_program(&mut command).map_err(|error| WireError {
-        causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, format!("could not run `{first}`"))
-    })
+    become_program(&mut command)
+        .map_err(|error| WireError::new(ErrorKind::Machine, format!("could not run `{first}`")).caused_by(&error))
 }
 
 fn the_program(summary: &BuildSummary) -> Result<&Artifact, WireError> {

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vx_proto::{BuildStatus, DaemonClient, DaemonStatus, WireError};
+use vx_service::Service;
 
 use crate::Invocation;
 use crate::cli::{Format, StatusArguments};
 use crate::client::block_on;
-use crate::daemon::connect_running;
 use crate::environment::Environment;
-use crate::error::from_call;
 
 /// How long the daemon may take; it asks its services, which may have to be started again.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -31,13 +30,13 @@ pub(crate) fn run(arguments: &StatusArguments, invocation: &mut Invocation<'_>) 
 }
 
 async fn ask(environment: &Environment) -> Result<Option<DaemonStatus>, WireError> {
-    let Some(session) = connect_running(environment).await? else {
+    let Some(session) = environment.daemon_access().connect_running().await? else {
         return Ok(None);
     };
     let client = DaemonClient::new(session.rpc());
     let answer = session.call(ANSWER_LIMIT, async move { client.status().await }).await;
     answer
-        .map_err(|error| from_call("daemon", &error))?
+        .map_err(|error| Service::Daemon.unanswered(&error))?
         .into_result()
         .map(Some)
 }

@@ -9,19 +9,17 @@ use vx_proto::{BuildSummary, ErrorKind, TestRun, WireError};
 use super::nextest;
 use crate::Invocation;
 use crate::cli::{BenchArguments, RunningArguments, TestArguments};
+use crate::error::{FAILED, program_exit_code};
 use crate::render::Verbosity;
 use crate::{client, request};
 
-/// How test programs end when a test has failed, and how Cargo ends then.
-const FAILED: u8 = 101;
-
-/// What of the user's words decides how tests run.
+/// What decides how tests run.
 struct Running<'a> {
     /// `test failed`, `bench failed`.
     noun: &'static str,
     arguments: &'a RunningArguments,
-    /// Words for each program.
-    words: Vec<OsString>,
+    /// Arguments of each program.
+    extra_args: Vec<OsString>,
     /// Whether several packages were to choose from, so that a message must name the one that it is about.
     names_packages: bool,
 }
@@ -34,7 +32,7 @@ pub(crate) fn test(arguments: &TestArguments, invocation: &mut Invocation<'_>) -
     if arguments.nextest {
         invocation.toolchain = toolchain;
         let toolchain = super::toolchain::used_here(invocation)?;
-        let wish = nextest::Wish {
+        let options = nextest::Options {
             manifest: arguments.common.manifest.manifest_path.as_deref(),
             targets: &arguments.common.compilation.target,
             no_run: arguments.running.no_run,
@@ -42,13 +40,13 @@ pub(crate) fn test(arguments: &TestArguments, invocation: &mut Invocation<'_>) -
             filter: arguments.name.as_deref(),
             arguments: &arguments.arguments,
         };
-        return nextest::run(&summary, &wish, &toolchain, invocation);
+        return nextest::run(&summary, &options, &toolchain, invocation);
     }
     let name = arguments.name.iter().map(OsString::from);
     let running = Running {
         noun: "test",
         arguments: &arguments.running,
-        words: name.chain(arguments.arguments.iter().cloned()).collect(),
+        extra_args: name.chain(arguments.arguments.iter().cloned()).collect(),
         names_packages: !arguments.packages.package.is_empty() || has_many_packages(&summary),
     };
     running.all(&summary, invocation)
@@ -62,7 +60,7 @@ pub(crate) fn bench(arguments: &BenchArguments, invocation: &mut Invocation<'_>)
     let running = Running {
         noun: "bench",
         arguments: &arguments.running,
-        words: ["--bench".into()]
+        extra_args: ["--bench".into()]
             .into_iter()
             .chain(name)
             .chain(arguments.arguments.iter().cloned())
@@ -96,7 +94,7 @@ impl Running<'_> {
             let error = self.failure(test, &rerun, status);
             invocation.screen.error(&error);
             if !self.arguments.no_fail_fast {
-                return Ok(exit_code(status));
+                return Ok(program_exit_code(status));
             }
             failures.push(rerun);
         }
@@ -118,48 +116,51 @@ impl Running<'_> {
     }
 
     fn one(&self, test: &TestRun, invocation: &mut Invocation<'_>) -> Result<ExitStatus, WireError> {
-        let words = self.words_for(test, invocation);
+        let command_line = self.command_line(test, invocation);
         match test.is_doc {
             true => invocation.screen.status("Doc-tests", test.title.clone()),
             false if invocation.screen.verbosity() == Verbosity::Verbose => {}
             false => invocation.screen.status("Running", announced(test)),
         }
         if invocation.screen.verbosity() == Verbosity::Verbose {
-            let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            let shown: Vec<_> = command_line.iter().map(|argument| argument.to_string_lossy()).collect();
             invocation.screen.status("Running", format!("`{}`", shown.join(" ")));
         }
-        let unable = |error: std::io::Error| WireError {
-            causes: vec![error.to_string()],
-            ..WireError::new(ErrorKind::Machine, format!("could not run `{}`", words[0].display()))
+        let failed = |error: std::io::Error| {
+            WireError::new(
+                ErrorKind::Machine,
+                format!("could not run `{}`", command_line[0].display()),
+            )
+            .caused_by(&error)
         };
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).current_dir(&test.working_directory);
+        let mut command = Command::new(&command_line[0]);
+        command.args(&command_line[1..]).current_dir(&test.working_directory);
         command.envs(
             test.environment
                 .iter()
                 .map(|variable| (&variable.name, &variable.value)),
         );
-        command.status().map_err(unable)
+        command.status().map_err(failed)
     }
 
-    fn words_for(&self, test: &TestRun, invocation: &Invocation<'_>) -> Vec<OsString> {
-        let mut words: Vec<OsString> = test.command.iter().map(OsString::from).collect();
+    fn command_line(&self, test: &TestRun, invocation: &Invocation<'_>) -> Vec<OsString> {
+        let mut command_line: Vec<OsString> = test.command.iter().map(OsString::from).collect();
         let is_quiet = invocation.screen.verbosity() == Verbosity::Quiet && test.has_harness;
         let quiet = is_quiet.then(|| OsString::from("--quiet"));
-        let own = quiet.into_iter().chain(self.words.iter().cloned());
+        let own = quiet.into_iter().chain(self.extra_args.iter().cloned());
         match test.is_doc {
-            false => words.extend(own),
+            false => command_line.extend(own),
             true => {
                 let color = if invocation.screen.has_colors() {
                     "always"
                 } else {
                     "never"
                 };
-                words.extend(["--color".into(), color.into()]);
-                words.extend(own.flat_map(|word| [OsString::from("--test-args"), word]));
+                command_line.extend(["--color".into(), color.into()]);
+                command_line.extend(own.flat_map(|argument| [OsString::from("--test-args"), argument]));
             }
         }
-        words
+        command_line
     }
 
     /// `-p member --lib`
@@ -173,22 +174,16 @@ impl Running<'_> {
     fn failure(&self, test: &TestRun, rerun: &str, status: ExitStatus) -> WireError {
         let noun = if test.is_doc { "doctest" } else { self.noun };
         let message = format!("{noun} failed, to rerun pass `{rerun}`");
-        let mut error = WireError::new(ErrorKind::BuildFailed, message);
-        // Failed tests have been told by their own program.
-        if status.code() != Some(i32::from(FAILED)) {
-            error.causes.push(format!(
-                "process didn't exit successfully: `{}` ({status})",
-                test.command.join(" ")
-            ));
+        let error = WireError::new(ErrorKind::BuildFailed, message);
+        // Failed tests have been reported by their own program.
+        if status.code() == Some(i32::from(FAILED)) {
+            return error;
         }
-        error
+        error.with_cause(format!(
+            "process didn't exit successfully: `{}` ({status})",
+            test.command.join(" ")
+        ))
     }
-}
-
-/// The exit code of a program, as that of vx.
-pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    ExitCode::from(code.unwrap_or(FAILED))
 }
 
 /// `unittests src/lib.rs (.vx/build/debug/deps/app-0123456789abcdef)`.

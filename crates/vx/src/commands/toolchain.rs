@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::Mutex;
 use vx_download::{DownloadCache, Transferred};
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
@@ -175,7 +176,8 @@ fn online<T>(
     let transfers = Arc::new(Mutex::new(Transfers::new(visible, invocation.screen.has_colors())));
     let told = transfers.clone();
     let progress = move |transferred: Transferred<'_>| {
-        unpoisoned(&told).transferred(&transferred.file(), transferred.done, transferred.total);
+        told.lock()
+            .transferred(&transferred.file(), transferred.done, transferred.total);
     };
     let downloads = DownloadCache::new(&invocation.environment.downloads, false)
         .with_proxies_of(|name| environment.get(name).cloned())
@@ -183,10 +185,10 @@ fn online<T>(
     let store = ToolchainStore::new(downloads, DistServer::of(&environment));
     let screen = Mutex::new(&mut *invocation.screen);
     let status = |verb: &str, text: String| {
-        unpoisoned(&transfers).above(|| unpoisoned(&screen).status(verb, text));
+        transfers.lock().above(|| screen.lock().status(verb, text));
     };
     let done = block_on(work(store, &status))?;
-    if let Some(text) = unpoisoned(&transfers).finish() {
+    if let Some(text) = transfers.lock().finish() {
         invocation.screen.status("Downloaded", text);
     }
     Ok(done)
@@ -211,10 +213,6 @@ fn variables() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Unpacking blocks, so one thread is not enough.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, WireError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -234,12 +232,7 @@ fn no_channel(name: &str) -> WireError {
 }
 
 fn not_acquired(channel: &str, error: &AcquireError) -> WireError {
-    let cause = WireError::from_error(ErrorKind::Download, error);
-    WireError {
-        message: format!("cannot install the toolchain `{channel}`"),
-        causes: std::iter::once(cause.message).chain(cause.causes).collect(),
-        ..cause
-    }
+    WireError::new(ErrorKind::Download, format!("cannot install toolchain `{channel}`")).caused_by(error)
 }
 
 fn told(error: &ToolchainError) -> WireError {
@@ -250,8 +243,5 @@ fn told(error: &ToolchainError) -> WireError {
 }
 
 fn machine(message: String, error: &std::io::Error) -> WireError {
-    WireError {
-        causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, message)
-    }
+    WireError::new(ErrorKind::Machine, message).caused_by(error)
 }

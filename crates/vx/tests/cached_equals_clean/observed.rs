@@ -80,7 +80,7 @@ fn program(path: &Utf8Path, directory: &Utf8Path) -> Program {
 
 fn digest(path: &Utf8Path) -> String {
     let content = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let digest = |bytes: &[u8]| -> String { Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect() };
+    let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     match content.strip_prefix(b"!<arch>\n") {
         Some(members) => {
             let mut digests: Vec<String> = contents(members).into_iter().map(digest).collect();

@@ -101,7 +101,7 @@ impl TestRegistry {
         let manifest =
             format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\nedition = \"2024\"\n{of_manifest}");
         let archive = archive(&format!("{name}-{version}"), &manifest, files);
-        let checksum = hex(&Sha256::digest(&archive));
+        let checksum = hex::encode(Sha256::digest(&archive));
         let of_index: Vec<String> = dependencies
             .iter()
             .map(|name| {
@@ -184,10 +184,6 @@ fn archive(top: &str, manifest: &str, files: &[(&str, &str)]) -> Vec<u8> {
             .unwrap();
     }
     archive.into_inner().unwrap().finish().unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn serve(listener: tokio::net::TcpListener, state: Arc<Mutex<State>>) {

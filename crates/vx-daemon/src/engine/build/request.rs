@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use vx_cargo::{Jobs, Plan, PlanContext};
 use vx_download::{DownloadCache, Transferred};
+use vx_home::WorkspaceLayout;
 use vx_model::{Root, Roots};
 use vx_proto::{BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, Goal, Outcome, Selection, WireError};
 use vx_toolchain::{Caller, DistServer, Toolchain, ToolchainError, ToolchainStore};
@@ -444,17 +445,18 @@ async fn learn(engine: &Engine, paths: Vec<String>) {
 
 /// Makes `.vx` with a `.gitignore` in it.
 fn keep_out_of_version_control(workspace: &str) -> Result<(), WireError> {
-    let ignore = format!("{workspace}/.vx/.gitignore");
-    if std::path::Path::new(&ignore).exists() {
+    let layout = WorkspaceLayout::new(workspace);
+    let ignore = layout.gitignore();
+    if ignore.exists() {
         return Ok(());
     }
     let write = || {
-        std::fs::create_dir_all(format!("{workspace}/.vx"))?;
-        std::fs::write(&ignore, "*\n")
+        std::fs::create_dir_all(layout.directory())?;
+        std::fs::write(&ignore, WorkspaceLayout::GITIGNORE_TEXT)
     };
     write().map_err(|error| {
-        let mut wire = WireError::new(ErrorKind::Machine, format!("cannot write {ignore}"));
-        wire.causes.push(error.to_string());
-        wire.with_help("vx puts what it builds into the directory .vx of the workspace")
+        WireError::new(ErrorKind::Machine, format!("cannot write {ignore}"))
+            .caused_by(&error)
+            .with_help("vx puts what it builds into the directory .vx of the workspace")
     })
 }

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use vx_home::WorkspaceLayout;
 use vx_model::{DigestHasher, Input, InputSet, Root, RootedPath, Roots, Template};
 
 use super::files::{FileDigests, is_absent, touched_since};
 
 /// Directory names that hold build outputs or version control, never inputs that were asked for by directory.
-const IGNORED: &[&str] = &[".vx", ".git"];
+const IGNORED: &[&str] = &[WorkspaceLayout::DIRECTORY, ".git"];
 
 /// The world as one action sees it.
 pub(crate) struct World<'a> {

@@ -11,7 +11,7 @@ use vx_model::{
 };
 use vx_proto::{ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, WireError};
 
-use super::dependencies::{Crates, immutable, platform};
+use super::dependencies::{Crates, immutable, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use super::leaks;
 use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
@@ -22,9 +22,6 @@ use crate::engine::inputs::{
 
 /// Where rustc writes in the exec root.
 const OUT: &str = "out";
-
-/// What vx keeps in a workspace: nothing there is an input, and compilers write there.
-pub(super) const PRIVATE: &str = ".vx";
 
 /// Makes a compile unit, from the store or by running rustc.
 pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
@@ -97,7 +94,7 @@ fn action(
             // rustc reports what `env!` asked for; whatever else may read them is keyed.
             environment: true,
             writable: Vec::new(),
-            private: vec![RootedPath::new(Root::Workspace, PRIVATE)],
+            private: vec![private_directory()],
         },
         observation: Observation {
             file_accesses: compile.links

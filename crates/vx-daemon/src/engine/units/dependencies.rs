@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use vx_cargo::{Compile, Needs, UnitIndex, UnitKind};
+use vx_home::WorkspaceLayout;
 use vx_model::{DeclaredInput, Digest, OutputFile, Root, RootedPath};
 
 use crate::engine::actions::Stop;
@@ -36,6 +37,11 @@ pub(super) fn platform() -> BTreeMap<String, String> {
     properties
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+}
+
+/// What vx keeps in a workspace: nothing there is an input, and compilers write there.
+pub(super) fn private_directory() -> RootedPath {
+    RootedPath::new(Root::Workspace, WorkspaceLayout::DIRECTORY)
 }
 
 /// The crates that one is compiled against.

@@ -67,14 +67,12 @@ impl<'a> Diagnostics<'a> {
     /// `message`, and how the compiler ended where it printed no error. The end of that message counts the errors.
     pub(super) fn failure(&self, message: Option<String>, result: &ExecuteResult) -> WireError {
         let counted = || self.counts.failure_summary(&self.context.plan.description(self.unit));
-        let mut error = WireError::new(ErrorKind::BuildFailed, message.unwrap_or_else(counted));
-        if let Some(signal) = result.signal {
-            error.causes.push(format!("rustc was ended by signal {signal}"));
-        } else if self.counts.errors == 0 {
-            let code = result.exit_code.unwrap_or(-1);
-            error.causes.push(format!("rustc ended with exit code {code}"));
+        let error = WireError::new(ErrorKind::BuildFailed, message.unwrap_or_else(counted));
+        match (result.signal, self.counts.errors) {
+            (Some(signal), _) => error.with_cause(format!("rustc was ended by signal {signal}")),
+            (None, 0) => error.with_cause(format!("rustc ended with exit code {}", result.exit_code.unwrap_or(-1))),
+            _ => error,
         }
-        error
     }
 
     fn event(&mut self, line: &[u8]) -> Option<BuildEvent> {

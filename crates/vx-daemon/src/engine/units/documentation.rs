@@ -7,11 +7,10 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use tokio::sync::SemaphorePermit;
 use vx_cargo::{Compile, UnitIndex};
-use vx_model::{Access, Action, ActionResult, Command, Input, InputSet, Key, Observation, Root, RootedPath, Roots};
+use vx_model::{Access, Action, ActionResult, Command, Input, InputSet, Key, Observation, Root, Roots};
 use vx_proto::{ExecuteEvent, ExecuteRequest};
 
-use super::compile::PRIVATE;
-use super::dependencies::{Crates, immutable, platform};
+use super::dependencies::{Crates, immutable, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
@@ -79,7 +78,7 @@ fn action(
         access: Access {
             environment: false,
             writable: Vec::new(),
-            private: vec![RootedPath::new(Root::Workspace, PRIVATE)],
+            private: vec![private_directory()],
         },
         observation: Observation {
             file_accesses: true,

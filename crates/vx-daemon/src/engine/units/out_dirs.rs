@@ -96,12 +96,8 @@ impl OutDirs {
         } else if let Err(error) = std::fs::rename(&running.path, &to)
             && !to.exists()
         {
-            let mut wire = WireError::new(
-                ErrorKind::Machine,
-                format!("cannot rename the output directory of a build script, {}", running.path),
-            );
-            wire.causes.push(error.to_string());
-            return Err(wire);
+            let message = format!("cannot rename the output directory of a build script, {}", running.path);
+            return Err(WireError::new(ErrorKind::Machine, message).caused_by(&error));
         }
         Ok(name)
     }

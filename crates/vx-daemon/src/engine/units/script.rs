@@ -11,8 +11,7 @@ use vx_model::{
 };
 use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
-use super::compile::PRIVATE;
-use super::dependencies::{Inputs, among_dependencies, immutable, needed, platform};
+use super::dependencies::{Inputs, among_dependencies, immutable, needed, platform, private_directory};
 use super::leaks;
 use super::out_dirs::RunningOutDir;
 use super::workspace_files::WorkspaceFiles;
@@ -154,7 +153,7 @@ fn action(
         access: Access {
             environment: false,
             writable: vec![RootedPath::new(Root::Workspace, "")],
-            private: vec![RootedPath::new(Root::Workspace, PRIVATE)],
+            private: vec![private_directory()],
         },
         observation: Observation {
             file_accesses: true,
@@ -285,9 +284,7 @@ impl ScriptStep<'_> {
                 cause += &format!("\n--- {name}\n{}", String::from_utf8_lossy(text).trim_end());
             }
         }
-        let mut error = WireError::new(ErrorKind::BuildFailed, message);
-        error.causes.push(cause);
-        error
+        WireError::new(ErrorKind::BuildFailed, message).with_cause(cause)
     }
 
     /// Names the output directory for good; what the script declared, and what it was seen to use.

@@ -5,9 +5,10 @@
 //! another, executes something, asks for them, or makes no call for a while; nothing of the tree finds out.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
@@ -16,9 +17,9 @@ const MANY: u32 = 32;
 /// A thread that made no call for so long computes, and may do so anywhere.
 const QUIET: Duration = Duration::from_millis(2);
 
-/// The threads of one tree that share the tracer's processor.
+/// Which threads of one tree are pinned to the tracer's processor.
 #[derive(Debug)]
-pub(super) struct Company {
+pub(super) struct CpuAffinity {
     stops: HashMap<Pid, u32>,
     shared: Arc<Shared>,
 }
@@ -34,14 +35,14 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    together: HashSet<Pid>,
+    pinned: HashSet<Pid>,
     /// Stops so far.
     stops: u64,
     is_over: bool,
 }
 
-impl Company {
-    /// For the tree that this thread traces; none where there is one processor, or the kernel does not tell.
+impl CpuAffinity {
+    /// For the tree that this thread traces; none where there is one processor, or affinities cannot be read.
     pub(super) fn new() -> Option<Self> {
         let anywhere = sched_getaffinity(None).ok()?;
         if anywhere.count() < 2 {
@@ -55,8 +56,8 @@ impl Company {
         });
         let watched = shared.clone();
         std::thread::Builder::new()
-            .name("tracer-company".to_owned())
-            .spawn(move || watched.part_when_quiet())
+            .name("tracer-affinity".to_owned())
+            .spawn(move || watched.unpin_when_quiet())
             .ok()?;
         Some(Self {
             stops: HashMap::new(),
@@ -71,34 +72,34 @@ impl Company {
         let is_often = stops.is_multiple_of(MANY);
         let mut state = self.shared.lock();
         state.stops += 1;
-        if is_often && !state.together.contains(&thread) {
-            self.shared.join(&mut state, thread);
+        if is_often && !state.pinned.contains(&thread) {
+            self.shared.pin(&mut state, thread);
         }
     }
 
-    /// A thread has begun, or does something that must not be confined.
+    /// A thread has begun, or does something that pinning would change.
     pub(super) fn release(&mut self, thread: Pid) {
         self.stops.remove(&thread);
         let mut state = self.shared.lock();
-        state.together.remove(&thread);
-        // One that has just begun has it from the one that began it. It may be gone.
+        state.pinned.remove(&thread);
+        // A new thread inherits the affinity of the one that started it. It may be gone.
         let _ = sched_setaffinity(Some(thread), &self.shared.anywhere);
     }
 
-    /// Lets all go for good: the tree has plans of its own.
+    /// Unpins all for good: the tree sets affinities of its own.
     pub(super) fn end(self) {
         let mut state = self.shared.lock();
-        self.shared.part(&mut state);
+        self.shared.unpin_all(&mut state);
     }
 
     /// A thread has ended.
     pub(super) fn forget(&mut self, thread: Pid) {
         self.stops.remove(&thread);
-        self.shared.lock().together.remove(&thread);
+        self.shared.lock().pinned.remove(&thread);
     }
 }
 
-impl Drop for Company {
+impl Drop for CpuAffinity {
     fn drop(&mut self) {
         self.shared.lock().is_over = true;
         self.shared.changed.notify_one();
@@ -107,43 +108,39 @@ impl Drop for Company {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    fn join(&self, state: &mut State, thread: Pid) {
+    fn pin(&self, state: &mut State, thread: Pid) {
         let mut here = CpuSet::new();
         here.set(sched_getcpu());
-        if state.together.is_empty() && sched_setaffinity(Some(self.tracer), &here).is_err() {
+        if state.pinned.is_empty() && sched_setaffinity(Some(self.tracer), &here).is_err() {
             return;
         }
         if sched_setaffinity(Some(thread), &here).is_ok() {
-            state.together.insert(thread);
+            state.pinned.insert(thread);
             self.changed.notify_one();
         }
     }
 
-    /// Lets all go where they like when nothing stopped for a while, until the tree is gone.
-    fn part_when_quiet(&self) {
+    /// Unpins all whenever nothing has stopped for a while, until the tree is gone.
+    fn unpin_when_quiet(&self) {
         let mut state = self.lock();
         while !state.is_over {
-            if state.together.is_empty() {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if state.pinned.is_empty() {
+                self.changed.wait(&mut state);
                 continue;
             }
             let before = state.stops;
-            let (after, _) = self
-                .changed
-                .wait_timeout(state, QUIET)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = after;
+            self.changed.wait_for(&mut state, QUIET);
             if state.stops == before {
-                self.part(&mut state);
+                self.unpin_all(&mut state);
             }
         }
     }
 
-    fn part(&self, state: &mut State) {
-        for thread in std::mem::take(&mut state.together).into_iter().chain([self.tracer]) {
+    fn unpin_all(&self, state: &mut State) {
+        for thread in std::mem::take(&mut state.pinned).into_iter().chain([self.tracer]) {
             // It may be gone.
             let _ = sched_setaffinity(Some(thread), &self.anywhere);
         }
@@ -162,14 +159,14 @@ mod tests {
 
     #[test]
     fn a_thread_that_stops_often_is_kept_until_it_is_quiet() {
-        let Some(mut company) = Company::new() else { return };
+        let Some(mut affinity) = CpuAffinity::new() else { return };
         let all = may_use(gettid());
         let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let thread = Pid::from_child(&other);
         for _ in 0..MANY {
-            company.stopped(thread);
+            affinity.stopped(thread);
         }
-        assert!(may_use(thread) == 1 || company.shared.lock().together.is_empty());
+        assert!(may_use(thread) == 1 || affinity.shared.lock().pinned.is_empty());
         let deadline = Instant::now() + Duration::from_secs(20);
         while may_use(thread) != all || may_use(gettid()) != all {
             assert!(Instant::now() < deadline);
@@ -177,9 +174,9 @@ mod tests {
         }
 
         for _ in 0..MANY {
-            company.stopped(thread);
+            affinity.stopped(thread);
         }
-        company.release(thread);
+        affinity.release(thread);
         assert_eq!(may_use(thread), all);
         other.kill().unwrap();
         other.wait().unwrap();

@@ -1,6 +1,5 @@
 //! Starts a service process from this very executable and waits until it is ready.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -12,8 +11,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use vx_home::{VxHome, env};
 use vx_proto::{ErrorKind, WireError};
+use vx_transport::{Endpoint, EndpointError};
 
-use super::{RunFile, Service, StartFailure, StartReport};
+use crate::executable::own_executable;
+use crate::{RunFile, Service, StartFailure, StartReport};
 
 /// A log file larger than this is moved aside when its service starts.
 const LOG_LIMIT: u64 = 8 << 20;
@@ -43,6 +44,8 @@ pub struct Launched {
     pub child: Child,
     /// Closed, it asks the service to end; none for a service that outlives its starter.
     pub lifeline: Option<ChildStdin>,
+    /// Where it answers.
+    pub endpoint: Endpoint,
     /// What it has published.
     pub published: RunFile,
 }
@@ -77,7 +80,7 @@ pub enum LaunchError {
         failure: StartFailure,
     },
     /// It ended, or said something else, before it was ready.
-    #[error("{service} ended before it was ready ({status}); its log is `{log}`")]
+    #[error("{service} exited before it was ready ({status})")]
     Died {
         /// Which service.
         service: Service,
@@ -86,8 +89,16 @@ pub enum LaunchError {
         /// Where it logged.
         log: Utf8PathBuf,
     },
+    /// It is ready at what is not an endpoint.
+    #[error("{service} published an invalid endpoint")]
+    Endpoint {
+        /// Which service.
+        service: Service,
+        /// What is wrong with it.
+        source: EndpointError,
+    },
     /// It neither got ready nor ended.
-    #[error("{service} was not ready after {}s and was stopped; its log is `{log}`", START_LIMIT.as_secs())]
+    #[error("{service} was not ready after {}s and was stopped", START_LIMIT.as_secs())]
     Late {
         /// Which service.
         service: Service,
@@ -100,6 +111,10 @@ impl From<LaunchError> for WireError {
     fn from(error: LaunchError) -> Self {
         match error {
             LaunchError::Refused { failure, .. } => failure.into(),
+            error @ LaunchError::Endpoint { .. } => Self::from_error(ErrorKind::Internal, &error),
+            LaunchError::Died { ref log, .. } | LaunchError::Late { ref log, .. } => {
+                Self::from_error(ErrorKind::Unavailable, &error).with_help(format!("see its log: `{log}`"))
+            }
             error => Self::from_error(ErrorKind::Unavailable, &error),
         }
     }
@@ -129,11 +144,18 @@ pub async fn launch(launch: Launch<'_>) -> Result<Launched, LaunchError> {
         None => Ok(Ok(None)),
     };
     match report {
-        Ok(Ok(Some(StartReport::Ready(published)))) => Ok(Launched {
-            lifeline: child.stdin.take(),
-            child,
-            published,
-        }),
+        Ok(Ok(Some(StartReport::Ready(published)))) => match published.endpoint.parse() {
+            Ok(endpoint) => Ok(Launched {
+                lifeline: child.stdin.take(),
+                child,
+                endpoint,
+                published,
+            }),
+            Err(source) => {
+                let _ = child.kill().await;
+                Err(LaunchError::Endpoint { service, source })
+            }
+        },
         Ok(Ok(Some(StartReport::Failed(failure)))) => {
             child.wait().await.map_err(spawn_failed)?;
             Err(LaunchError::Refused { service, failure })
@@ -180,20 +202,6 @@ fn command(launch: &Launch<'_>, log: File) -> io::Result<Command> {
         .stderr(log)
         .kill_on_drop(launch.bound);
     Ok(command)
-}
-
-cfg_if::cfg_if! {
-    if #[cfg(target_os = "linux")] {
-        /// The executable of this process by way of the kernel: right even after the file was replaced or removed.
-        fn own_executable() -> io::Result<OsString> {
-            Ok("/proc/self/exe".into())
-        }
-    } else {
-        /// The executable of this process by name.
-        fn own_executable() -> io::Result<OsString> {
-            std::env::current_exe().map(Into::into)
-        }
-    }
 }
 
 /// Keeps logs bounded; where this fails the log is merely longer than wanted.

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 
 use vx_home::env;
+use vx_proto::{ErrorKind, WireError};
+use vx_transport::{CallError, ConnectError};
 
 /// A service process of a home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +52,18 @@ impl Service {
             Self::Cas => env::VX_CAS,
             Self::Exec => env::VX_EXEC,
         }
+    }
+
+    /// A connection to the service that could not be made.
+    pub fn unreachable(self, error: &ConnectError) -> WireError {
+        WireError::new(ErrorKind::Unavailable, format!("cannot connect to {self}")).caused_by(error)
+    }
+
+    /// A call to the service that brought no answer.
+    pub fn unanswered(self, error: &CallError) -> WireError {
+        WireError::new(ErrorKind::Unavailable, format!("{self} did not answer"))
+            .caused_by(error)
+            .with_help("run the command again; the log files are in `$VX_HOME/log`")
     }
 }
 

@@ -3,7 +3,7 @@
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         mod linux;
-        pub(super) mod stat;
+        pub(crate) mod stat;
         pub use linux::ProcessHandle;
         use linux as system;
     } else {

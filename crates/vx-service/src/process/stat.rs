@@ -5,18 +5,18 @@ use std::io;
 
 /// From `/proc/PID/stat`, see proc_pid_stat(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::life) struct Stat {
+pub(crate) struct Stat {
     /// The parent's process id.
-    pub(in crate::life) parent: u32,
+    pub(crate) parent: u32,
     /// The session's id: the process id of its leader.
-    pub(in crate::life) session: u32,
+    pub(crate) session: u32,
     /// Start time in clock ticks since boot.
-    pub(in crate::life) started: u64,
+    pub(crate) started: u64,
 }
 
 impl Stat {
     /// Reads it; `NotFound` where there is no such process.
-    pub(in crate::life) fn read(pid: u32) -> io::Result<Self> {
+    pub(crate) fn read(pid: u32) -> io::Result<Self> {
         let text = fs::read(format!("/proc/{pid}/stat")).map_err(|error| match error.raw_os_error() {
             // The process ended between opening the file and reading it.
             Some(code) if code == rustix::io::Errno::SRCH.raw_os_error() => io::ErrorKind::NotFound.into(),

@@ -6,12 +6,12 @@ use std::io::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use vx_proto::{ErrorKind, WireError};
 
-use super::RunFile;
+use crate::RunFile;
 
 /// What a service says once, when it is ready or knows that it never will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum StartReport {
+pub(crate) enum StartReport {
     /// It answers at the endpoint.
     Ready(RunFile),
     /// It ends now.
@@ -28,20 +28,6 @@ pub struct StartFailure {
     pub causes: Vec<String>,
     /// What the user can do.
     pub help: Option<String>,
-}
-
-impl StartFailure {
-    /// A failure told by `error` and its chain of sources.
-    pub fn from_error(error: &dyn std::error::Error) -> Self {
-        WireError::from_error(ErrorKind::Machine, error).into()
-    }
-
-    /// Adds advice.
-    #[must_use]
-    pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
 }
 
 impl From<WireError> for StartFailure {
@@ -79,7 +65,7 @@ impl Reporter {
     }
 
     /// Reports and closes the pipe. A starter that is gone does not matter to the service.
-    pub fn send(mut self, report: &StartReport) {
+    pub(crate) fn send(mut self, report: &StartReport) {
         let sent = serde_json::to_vec(report)
             .map_err(io::Error::from)
             .and_then(|line| self.pipe.write_all(&line));

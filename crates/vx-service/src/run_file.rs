@@ -1,7 +1,7 @@
 //! What a running service publishes about itself: `$VX_HOME/run/SERVICE.json`.
 //!
 //! A file proves nothing: its process may be dead and its endpoint may be somebody else's by now. It is believed only
-//! while the service's [`Lock`](super::Lock) is held.
+//! while the service's [`Lock`](crate::Lock) is held.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -9,8 +9,9 @@ use std::io::{self, Write as _};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vx_home::VxHome;
+use vx_proto::{ErrorKind, WireError};
 
-use super::{ProcessId, Service};
+use crate::{ProcessId, Service};
 
 /// Where a service is and who it is. The format is read by other versions of vx: fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +37,23 @@ pub enum RunFileError {
         source: io::Error,
     },
     /// It is not what a service writes.
-    #[error("`{path}` is not a run file of vx; remove it")]
+    #[error("`{path}` is not a valid run file")]
     Malformed {
         /// The run file.
         path: Utf8PathBuf,
         /// Why.
         source: serde_json::Error,
     },
+}
+
+impl From<RunFileError> for WireError {
+    fn from(error: RunFileError) -> Self {
+        let wire = Self::from_error(ErrorKind::Machine, &error);
+        match error {
+            RunFileError::Malformed { .. } => wire.with_help("remove the file"),
+            RunFileError::Io { .. } => wire,
+        }
+    }
 }
 
 impl RunFile {

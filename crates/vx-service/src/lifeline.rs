@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_millis(1000);
 /// Cancels `shutdown` when standard input ends, and ends the process by force where that does not in time.
 ///
 /// A thread and not a task, so that a runtime that hangs cannot keep the process alive.
-pub fn lifeline(shutdown: CancellationToken) {
+pub(crate) fn lifeline(shutdown: CancellationToken) {
     thread::spawn(move || {
         wait_for_end(&mut io::stdin().lock());
         tracing::info!("the daemon is gone or asks to end");

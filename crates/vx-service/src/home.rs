@@ -8,18 +8,18 @@ use vx_home::VxHome;
 
 /// The state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use `{path}` as part of the state directory `{home}`")]
-pub struct HomeError {
+#[error("cannot set up `{path}` in the state directory `{home}`")]
+pub(crate) struct HomeError {
     /// What could not be made or locked up.
-    pub path: Utf8PathBuf,
+    pub(crate) path: Utf8PathBuf,
     /// The state directory.
-    pub home: Utf8PathBuf,
+    pub(crate) home: Utf8PathBuf,
     /// Why.
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 /// Makes the state directory, `run` (mode 0700: it holds the token and the sockets) and `log`, where they are missing.
-pub fn prepare_home(home: &VxHome) -> Result<(), HomeError> {
+pub(crate) fn prepare_home(home: &VxHome) -> Result<(), HomeError> {
     let failed = |path: &Utf8Path, source| HomeError {
         path: path.to_owned(),
         home: home.root().to_owned(),

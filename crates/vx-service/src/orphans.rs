@@ -11,7 +11,7 @@ cfg_if::cfg_if! {
 
         use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, waitpid};
 
-        use super::process::stat::Stat;
+        use crate::process::stat::Stat;
 
         /// Rounds of killing: each finds the children of those killed in the round before.
         const ROUNDS: usize = 64;
@@ -43,7 +43,7 @@ cfg_if::cfg_if! {
                     let _ = waitpid(Some(orphan), WaitOptions::empty());
                 }
             }
-            Err(io::Error::other("processes left behind by the executor start new ones faster than they are killed"))
+            Err(io::Error::other("orphaned processes start new ones faster than they are killed"))
         }
 
         /// Adopted children of `own` and everything below them.
