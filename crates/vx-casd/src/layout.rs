@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_lock::FileLock;
-use vx_model::Digest;
+use vx_model::{Digest, formats};
 
 use crate::error::{IoContext as _, StoreError};
 use crate::platform;
 
-/// Version of everything below the directory of a store. Raised whenever a store of before would be misread; such a
-/// store is cleared. The history of versions:
-///
-/// 1. `blobs/XX/…` with `.x` for executables, modification time fixed; `index.redb` with sealed values.
-const FORMAT: &str = "1\n";
+/// The content of the file that tells the version of everything below the directory of a store.
+fn format() -> String {
+    format!("{}\n", formats::STORE)
+}
 
 /// How the names of directories begin whose content nobody wants.
 const THROWN_AWAY: &str = "thrown-away-";
@@ -76,7 +75,7 @@ impl Layout {
     }
 
     fn has_this_format(&self) -> bool {
-        fs::read_to_string(self.version()).is_ok_and(|version| version == FORMAT)
+        fs::read_to_string(self.version()).is_ok_and(|version| version == format())
     }
 
     /// Begins a store anew. The version is written last: a clearing that is interrupted is done again.
@@ -87,7 +86,7 @@ impl Layout {
         self.throw_away(&self.blobs())?;
         self.throw_away(&self.index())?;
         let new = self.root.join("version.new");
-        fs::write(&new, FORMAT).at("write", &new)?;
+        fs::write(&new, format()).at("write", &new)?;
         fs::rename(&new, self.version()).at("write", &self.version())
     }
 

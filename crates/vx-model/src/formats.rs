@@ -46,3 +46,23 @@ pub const RECORDS: u32 = 2;
 /// - 5: as first recorded here.
 /// - 6: requests to the executor are made from actions.
 pub const PROTOCOL: u32 = 6;
+
+/// The files of a store below `$VX_HOME/cas`. A store of another layout is cleared.
+///
+/// - 1: `blobs/XX/…` with `.x` for executables, modification time fixed; `index.redb` with sealed values.
+pub const STORE: u32 = 1;
+
+/// What identifies a toolchain: the digest over its version and files.
+///
+/// - 1: as first released.
+pub const TOOLCHAIN_IDENTITY: u32 = 1;
+
+/// What is remembered of a toolchain by the stamps of its files (`known/` beside the downloads).
+///
+/// - 1: as first released.
+pub const TOOLCHAIN_FACTS: u32 = 1;
+
+/// What components of a toolchain are unpacked to (`toolchains/` beside the downloads).
+///
+/// - 1: as first released.
+pub const UNPACKED_TOOLCHAIN: u32 = 1;

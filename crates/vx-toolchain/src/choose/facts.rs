@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vx_download::{Checksum, FileLock};
-use vx_model::Digest;
+use vx_model::{Digest, formats};
 
 use super::identity::{self, Files, Stamp};
 use super::{Found, Toolchain, ToolchainError};
@@ -93,12 +93,10 @@ impl Facts {
 }
 
 impl Memory {
-    const FORMAT: u32 = 1;
-
     fn read(path: &Utf8Path, rustc: &Utf8Path, cargo: &Utf8Path) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         let memory: Self = serde_json::from_slice(&text).ok()?;
-        let is_ours = memory.format == Self::FORMAT && memory.rustc == rustc && memory.cargo == cargo;
+        let is_ours = memory.format == formats::TOOLCHAIN_FACTS && memory.rustc == rustc && memory.cargo == cargo;
         is_ours.then_some(memory)
     }
 
@@ -168,7 +166,7 @@ impl Memory {
             (label, KnownFile { stamp, sha256 })
         };
         let memory = Self {
-            format: Self::FORMAT,
+            format: formats::TOOLCHAIN_FACTS,
             rustc: rustc.to_owned(),
             cargo: cargo.to_owned(),
             has_sources: identity::has_sources(&sysroot),

@@ -10,13 +10,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use vx_download::Checksum;
-use vx_model::Digest;
+use vx_model::{Digest, formats};
 use walkdir::WalkDir;
 
 use super::ToolchainError;
-
-/// Changes whenever the meaning of an identity does.
-const FORMAT: &str = "vx-toolchain-1";
 
 /// A file is known by its metadata only when it was this old when it was read: a younger one can change again without
 /// its modification time showing it.
@@ -174,7 +171,7 @@ pub(super) fn identity<'a>(
         encoded.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         encoded.extend_from_slice(bytes);
     };
-    field(FORMAT.as_bytes());
+    field(format!("vx-toolchain-{}", formats::TOOLCHAIN_IDENTITY).as_bytes());
     field(verbose_version.as_bytes());
     field(&[u8::from(has_sources)]);
     for (label, checksum) in files {

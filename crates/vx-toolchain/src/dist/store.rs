@@ -13,6 +13,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use vx_download::{Checksum, DownloadCache, FileLock};
+use vx_model::formats;
 
 use super::lookup::Lookup;
 use super::manifest::Manifest;
@@ -28,8 +29,10 @@ const LARGEST_COMPONENT: u64 = 4 * 1024 * 1024 * 1024;
 /// Whoever waits longer for another process is told.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Changes whenever the same components are unpacked to something else.
-const FORMAT: &str = "vx-unpacked-toolchain-1";
+/// How the file begins that tells that the components in a directory are unpacked, and to what.
+fn format() -> String {
+    format!("vx-unpacked-toolchain-{}", formats::UNPACKED_TOOLCHAIN)
+}
 
 /// Unpacking holds a dictionary of up to 128 MiB, so a process unpacks one toolchain at a time.
 static UNPACKING: Semaphore = Semaphore::const_new(1);
@@ -220,14 +223,14 @@ fn remember(path: &Utf8Path, toolchain: Checksum, name: &str) -> std::io::Result
 impl ToolchainSpec {
     /// The same for the same spec under the same manifest.
     fn checksum(&self, manifest: Checksum) -> Checksum {
-        let text = serde_json::json!([FORMAT, manifest.to_string(), self]);
+        let text = serde_json::json!([format(), manifest.to_string(), self]);
         Checksum::of(text.to_string().as_bytes())
     }
 }
 
 /// The name of a toolchain of these components, which are sorted.
 fn digest(components: &[Component]) -> Checksum {
-    let mut text = format!("{FORMAT}\n");
+    let mut text = format!("{}\n", format());
     for Component { name, archive } in components {
         text += &format!("{name} {}\n", archive.checksum);
     }

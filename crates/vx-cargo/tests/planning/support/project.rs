@@ -121,11 +121,7 @@ pub(crate) fn plan(context: &PlanContext) -> Result<Plan, PlanError> {
 }
 
 pub(crate) fn roots(context: &PlanContext, workspace: &Utf8Path) -> Roots {
-    Roots::default()
-        .with(Root::Workspace, workspace.as_str())
-        .with(Root::VxHome, context.home.root().as_str())
-        .with(Root::Toolchain, context.toolchain.sysroot.as_str())
-        .with(Root::Exec, "/vx-exec")
+    context.roots(workspace).with(Root::Exec, "/vx-exec")
 }
 
 /// A request of a user in `directory`.
