@@ -117,15 +117,15 @@ impl Outputs<'_> {
     }
 
     fn test(&self, unit: UnitIndex) -> TestRun {
-        let command = self.plan.test_command(unit, &|script| self.run.board().script(script));
+        let command = self.plan.test(unit).command(&|script| self.run.board().script(script));
         let planned = &self.plan.units[unit];
         TestRun {
             package: self.plan.packages[planned.package].name.clone(),
             package_id: self.package_id(unit),
             target: planned.target.name.clone(),
             kind: planned.target.kind.first().cloned().unwrap_or_default(),
-            selector: self.plan.selector(unit),
-            title: self.plan.test_title(unit),
+            selector: self.plan.test(unit).selector(),
+            title: self.plan.test(unit).title(),
             is_doc: !planned.is_test(),
             has_harness: planned.target.harness,
             command: self.render(&command.arguments),
