@@ -6,7 +6,7 @@ use vx_packages::Source;
 use vx_proto::UnitLabel;
 
 use crate::plan::{CompileMode, PackageSource, Plan, Platform, Unit, UnitIndex, UnitKind};
-use crate::settings::{Debuginfo, Profile};
+use crate::settings::Debuginfo;
 
 impl Plan {
     /// The unit as a progress bar shows it.
@@ -91,31 +91,6 @@ impl Plan {
     pub fn platform(&self, unit: &Unit) -> &Platform {
         let found = self.platforms.iter().find(|platform| platform.triple == unit.platform);
         found.unwrap_or_else(|| panic!("the plan has no platform {:?}, but a unit for it", unit.platform))
-    }
-
-    /// Cargo's description of the requested profile.
-    pub(crate) fn profile_description(&self, name: &str) -> String {
-        let roots = self.roots.iter().map(|root| &self.units[*root]);
-        let mut roots = roots
-            .filter(|unit| !unit.is_for_host())
-            .chain(self.roots.iter().map(|root| &self.units[*root]));
-        let properties = roots
-            .next()
-            .map(|unit| properties(&unit.settings.profile))
-            .unwrap_or_default();
-        format!("`{name}` profile [{properties}]")
-    }
-}
-
-fn properties(profile: &Profile) -> String {
-    let optimised = if profile.opt_level == "0" {
-        "unoptimized"
-    } else {
-        "optimized"
-    };
-    match profile.debuginfo.is_on() {
-        true => format!("{optimised} + debuginfo"),
-        false => optimised.to_owned(),
     }
 }
 

@@ -95,27 +95,13 @@ impl Plan {
     /// Compile units whose outputs must lie in `deps` when `unit` is compiled, sorted: rustc looks for every crate that a
     /// crate mentions. Of a proc macro it needs the library alone.
     pub fn crate_inputs(&self, unit: UnitIndex) -> Vec<(UnitIndex, Needs)> {
-        let mut reached = BTreeMap::new();
-        self.reach_crates(unit, self.units[unit].needs_code(), &mut reached);
-        reached.into_iter().collect()
-    }
-
-    fn reach_crates(&self, unit: UnitIndex, needs_code: bool, reached: &mut BTreeMap<UnitIndex, Needs>) {
-        for dependency in &self.units[unit].dependencies {
-            let other = &self.units[dependency.unit];
-            if !other.is_linkable() || reached.contains_key(&dependency.unit) {
-                continue;
-            }
-            let needs = if needs_code || other.needs_code() {
-                Needs::Everything
-            } else {
-                Needs::Metadata
-            };
-            reached.insert(dependency.unit, needs);
-            if !other.is("proc-macro") {
-                self.reach_crates(dependency.unit, needs_code, reached);
-            }
-        }
+        let mut crates = ReachedCrates {
+            plan: self,
+            needs_code: self.units[unit].needs_code(),
+            reached: BTreeMap::new(),
+        };
+        crates.follow(unit);
+        crates.reached.into_iter().collect()
     }
 
     /// Runs of build scripts of the unit's own package.
@@ -140,22 +126,63 @@ impl Plan {
 
     /// Which build scripts say with which libraries `unit` is linked.
     pub(crate) fn linked_scripts(&self, unit: UnitIndex) -> LinkedScripts {
-        self.linked_scripts_into(unit, &mut BTreeMap::new())
+        let mut search = ScriptSearch {
+            plan: self,
+            known: BTreeMap::new(),
+        };
+        search.scripts_of(unit)
     }
+}
 
-    fn linked_scripts_into(&self, unit: UnitIndex, known: &mut BTreeMap<UnitIndex, LinkedScripts>) -> LinkedScripts {
-        if let Some(known) = known.get(&unit) {
+/// The crates that a crate mentions, however indirectly.
+struct ReachedCrates<'a> {
+    plan: &'a Plan,
+    /// Whether the code of all is needed, and not only of those that cannot do without.
+    needs_code: bool,
+    reached: BTreeMap<UnitIndex, Needs>,
+}
+
+impl ReachedCrates<'_> {
+    fn follow(&mut self, unit: UnitIndex) {
+        let plan = self.plan;
+        for dependency in &plan.units[unit].dependencies {
+            let other = &plan.units[dependency.unit];
+            if !other.is_linkable() || self.reached.contains_key(&dependency.unit) {
+                continue;
+            }
+            let needs = if self.needs_code || other.needs_code() {
+                Needs::Everything
+            } else {
+                Needs::Metadata
+            };
+            self.reached.insert(dependency.unit, needs);
+            if !other.is("proc-macro") {
+                self.follow(dependency.unit);
+            }
+        }
+    }
+}
+
+/// The search for the build scripts that have a say in how units are linked. Each unit is looked at once.
+struct ScriptSearch<'a> {
+    plan: &'a Plan,
+    known: BTreeMap<UnitIndex, LinkedScripts>,
+}
+
+impl ScriptSearch<'_> {
+    fn scripts_of(&mut self, unit: UnitIndex) -> LinkedScripts {
+        if let Some(known) = self.known.get(&unit) {
             return known.clone();
         }
         let mut scripts = LinkedScripts {
-            to_link: self.own_scripts(unit),
+            to_link: self.plan.own_scripts(unit),
             of_macros: BTreeSet::new(),
         };
         for dependency in self.dependencies_by_package(unit) {
-            let theirs = self.linked_scripts_into(dependency, known);
-            if self.units[dependency].is_for_host() {
+            let theirs = self.scripts_of(dependency);
+            if self.plan.units[dependency].is_for_host() {
                 scripts.of_macros.extend(theirs.to_link);
-            } else if self.units[dependency].is_linkable() {
+            } else if self.plan.units[dependency].is_linkable() {
                 for script in theirs.to_link {
                     if !scripts.to_link.contains(&script) {
                         scripts.to_link.push(script);
@@ -163,15 +190,16 @@ impl Plan {
                 }
             }
         }
-        known.insert(unit, scripts.clone());
+        self.known.insert(unit, scripts.clone());
         scripts
     }
 
     /// In Cargo's order, on which the order of libraries for the linker depends.
     fn dependencies_by_package(&self, unit: UnitIndex) -> Vec<UnitIndex> {
-        let mut dependencies: Vec<UnitIndex> = self.units[unit].dependencies.iter().map(|other| other.unit).collect();
+        let Plan { units, packages, .. } = self.plan;
+        let mut dependencies: Vec<UnitIndex> = units[unit].dependencies.iter().map(|other| other.unit).collect();
         let version = |unit: &UnitIndex| {
-            let package = &self.packages[self.units[*unit].package];
+            let package = &packages[units[*unit].package];
             (package.name.clone(), semver::Version::parse(&package.version).ok())
         };
         dependencies.sort_by_cached_key(version);

@@ -46,4 +46,5 @@ pub use script_output::{
     LibraryPath, LibraryPlace, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,
 };
 pub use settings::{Debuginfo, Driver, Lto, Profile, Settings, Strip, StripLevel};
+pub use test_command::Test;
 pub use workspace::workspace_root;

@@ -5,7 +5,7 @@ use vx_model::{Root, RootedPath};
 
 use crate::command::TestCommand;
 use crate::compile::{Arguments, Scripts};
-use crate::plan::{CompileMode, Plan, UnitIndex, UnitKind};
+use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 
 impl Plan {
     /// The units that test something, in Cargo's order: programs first.
@@ -19,17 +19,36 @@ impl Plan {
             .collect()
     }
 
-    /// The run of one of [`Plan::tests`]. `scripts` gives the outputs of build scripts, which must have run.
-    pub fn test_command(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> TestCommand {
-        match self.units[unit].kind {
-            UnitKind::TestDocumentation => self.rustdoc_test(unit, scripts),
-            UnitKind::Compile(_) | UnitKind::RunBuildScript => self.test_program_run(unit, scripts),
+    /// One of [`Plan::tests`].
+    pub fn test(&self, unit: UnitIndex) -> Test<'_> {
+        Test {
+            plan: self,
+            index: unit,
+            unit: &self.units[unit],
+        }
+    }
+}
+
+/// A unit that tests something: how it is run, and what it is called.
+#[derive(Debug, Clone, Copy)]
+pub struct Test<'a> {
+    plan: &'a Plan,
+    index: UnitIndex,
+    unit: &'a Unit,
+}
+
+impl Test<'_> {
+    /// The run. `scripts` gives the outputs of build scripts, which must have run.
+    pub fn command(&self, scripts: &Scripts<'_>) -> TestCommand {
+        match self.unit.kind {
+            UnitKind::TestDocumentation => self.documentation(scripts),
+            UnitKind::Compile(_) | UnitKind::RunBuildScript => self.program(scripts),
         }
     }
 
     /// Cargo's option that selects the target of a test: `--lib`, `--test NAME`.
-    pub fn selector(&self, unit: UnitIndex) -> String {
-        let unit = &self.units[unit];
+    pub fn selector(&self) -> String {
+        let unit = self.unit;
         let kind = unit.target.kind.iter().map(String::as_str);
         let named = kind
             .clone()
@@ -42,9 +61,9 @@ impl Plan {
     }
 
     /// How Cargo announces a test: `unittests src/lib.rs`, `tests/it.rs`, the crate's name for its documentation.
-    pub fn test_title(&self, unit: UnitIndex) -> String {
-        let unit = &self.units[unit];
-        let root = &self.packages[unit.package].root;
+    pub fn title(&self) -> String {
+        let unit = self.unit;
+        let root = &self.plan.packages[unit.package].root;
         let source = &unit.target.source;
         let below = source
             .path
@@ -58,28 +77,28 @@ impl Plan {
         }
     }
 
-    fn test_program_run(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> TestCommand {
-        let program = self.uplifts(unit).into_iter().next();
+    fn program(&self, scripts: &Scripts<'_>) -> TestCommand {
+        let program = self.plan.uplifts(self.index).into_iter().next();
         let destination = program.map(|uplift| uplift.destination).unwrap_or_default();
-        let mut arguments = self.platform(&self.units[unit]).runner.clone();
+        let mut arguments = self.plan.platform(self.unit).runner.clone();
         arguments.push(RootedPath::new(Root::Workspace, destination).into());
         TestCommand {
             arguments,
-            environment: self.program_environment(unit, scripts),
-            library_path: self.library_path(unit, scripts),
-            working_directory: self.packages[self.units[unit].package].root.clone(),
+            environment: self.plan.program_environment(self.index, scripts),
+            library_path: self.plan.library_path(self.index, scripts),
+            working_directory: self.plan.packages[self.unit.package].root.clone(),
         }
     }
 
-    fn rustdoc_test(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> TestCommand {
-        let planned = &self.units[unit];
-        let mut environment = self.program_environment(unit, scripts);
+    fn documentation(&self, scripts: &Scripts<'_>) -> TestCommand {
+        let mut environment = self.plan.program_environment(self.index, scripts);
         environment.retain(|(name, _)| !name.starts_with("CARGO_BIN_EXE_"));
         TestCommand {
-            arguments: Arguments::of_documentation(self, unit, scripts).documentation_tests(&self.linked_scripts(unit)),
+            arguments: Arguments::of_documentation(self.plan, self.index, scripts)
+                .documentation_tests(&self.plan.linked_scripts(self.index)),
             environment,
-            library_path: self.library_path(unit, scripts),
-            working_directory: self.working_directory(planned),
+            library_path: self.plan.library_path(self.index, scripts),
+            working_directory: self.plan.working_directory(self.unit),
         }
     }
 }

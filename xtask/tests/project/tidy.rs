@@ -164,7 +164,8 @@ fn libraries_read_no_environment() {
     let is_library = |path: &Utf8Path| {
         let parts: Vec<&str> = path.components().map(|part| part.as_str()).collect();
         // The only program is `vx`; a test may look at the environment that it was given.
-        matches!(parts.as_slice(), ["crates", name, "src", ..] if *name != "vx") && path.file_stem() != Some("tests")
+        let is_test = path.file_stem() == Some("tests") || parts.contains(&"tests");
+        matches!(parts.as_slice(), ["crates", name, "src", ..] if *name != "vx") && !is_test
     };
     let found = tracked_texts()
         .into_iter()
@@ -173,6 +174,24 @@ fn libraries_read_no_environment() {
         &found.map(|(path, _)| path.to_string()).collect(),
         "these libraries read the environment",
     );
+}
+
+/// What runs has to be what is keyed: only from an action may such a request be made.
+#[test]
+fn requests_to_the_executor_are_made_in_one_place() {
+    let makes_one = |text: &str| {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let uses = code.lines().filter(|line| line.contains("ExecuteRequest {"));
+        uses.into_iter().any(|line| !line.contains("struct ExecuteRequest") && !line.contains("-> ExecuteRequest"))
+    };
+    let is_test = |path: &Utf8Path| path.components().any(|part| part.as_str() == "tests");
+    let found: BTreeSet<String> = tracked_texts()
+        .into_iter()
+        .filter(|(path, text)| is_source(path) && !is_test(path) && makes_one(text))
+        .map(|(path, _)| path.to_string())
+        .collect();
+    let only = "crates/vx-daemon/src/engine/actions/localise.rs";
+    assert_eq!(found, BTreeSet::from([only.to_owned()]));
 }
 
 #[test]

@@ -8,10 +8,8 @@ use vx_model::{Roots, Template};
 use super::compilers::{CLIPPY, program_beside, refuse_other_compilers, refuse_without_clippy};
 use super::directories::{output_directory, profile_directory};
 use super::platform::Platforms;
-use super::profile::{is_release, requested_profile};
 use super::types::{Plan, PlanToolchain, Platform};
-use super::warnings::warnings;
-use super::{identity, inputs, units};
+use super::{identity, inputs, profile, units, warnings};
 use crate::cargo::config::Config;
 use crate::cargo::refusal::is_about_lockfile;
 use crate::cargo::tools::Tools;
@@ -93,7 +91,7 @@ impl Plan {
         };
         let platforms = asked.missing_platforms(&graph, platforms).await?;
         let inputs = inputs::of(context, &workspace, &roots, &metadata, &config, &source.vendored)?;
-        let is_release = is_release(context, &workspace, &config)?;
+        let is_release = profile::is_release(context, &workspace, &config)?;
         let converted = units::convert(
             &graph,
             &metadata,
@@ -102,7 +100,7 @@ impl Plan {
             source.cargo_home.as_ref(),
             is_release,
         )?;
-        let profile_name = requested_profile(context);
+        let profile_name = profile::requested(context);
         let mut plan = Self {
             packages: converted.packages,
             roots: sorted(&graph.roots).map(|root| converted.order[root]).collect(),
@@ -117,13 +115,13 @@ impl Plan {
             config_environment: asked.config_environment()?,
             jobs: config.text(&["build", "jobs"]),
             inputs,
-            warnings: warnings(&stderr, &roots, &metadata),
+            warnings: warnings::of_cargo(&stderr, &roots, &metadata),
             units: converted.units,
         };
-        plan.profile = plan.profile_description(&profile_name);
+        plan.profile = profile::description(&plan, &profile_name);
         identity::assign(&mut plan, &context.toolchain.identity.hex());
-        plan.warnings.extend(plan.collisions());
-        plan.warnings.extend(plan.lost_debuginfo());
+        plan.warnings.extend(warnings::collisions(&plan));
+        plan.warnings.extend(warnings::lost_debuginfo(&plan));
         Ok(plan)
     }
 }

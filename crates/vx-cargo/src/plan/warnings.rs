@@ -1,13 +1,16 @@
-//! What Cargo had to say while planning, for the user.
+//! What the user is warned of while planning: what Cargo had to say, and what is known of the plan itself.
+
+use std::collections::BTreeMap;
 
 use camino::Utf8Path;
-use vx_model::{Roots, Template};
+use vx_model::{Root, RootedPath, Roots, Template};
 
 use super::paths;
+use super::types::{Plan, UnitIndex};
 use crate::cargo::metadata::Metadata;
 
 /// What Cargo wrote to standard error, for the user.
-pub(super) fn warnings(stderr: &str, roots: &Roots, metadata: &Metadata) -> Vec<Template> {
+pub(super) fn of_cargo(stderr: &str, roots: &Roots, metadata: &Metadata) -> Vec<Template> {
     let mut warnings: Vec<String> = Vec::new();
     for line in stderr.lines().filter(|line| !is_status(line)) {
         let is_new = line.starts_with("warning:") || line.starts_with("note:");
@@ -35,6 +38,51 @@ fn is_status(line: &str) -> bool {
     })
 }
 
+/// A warning for each file that two targets would be laid down as; the later one is.
+pub(super) fn collisions(plan: &Plan) -> Vec<Template> {
+    let mut owners: BTreeMap<String, UnitIndex> = BTreeMap::new();
+    let mut warnings = Vec::new();
+    for unit in 0..plan.units.len() {
+        for uplift in plan.uplifts(unit) {
+            let Some(other) = owners.insert(uplift.destination.clone(), unit) else {
+                continue;
+            };
+            let [one, other] = [unit, other].map(|unit| plan.description(unit));
+            if one != other {
+                let path = RootedPath::new(Root::Workspace, uplift.destination);
+                let names = format!("\n  |\n  = note: {one} has the same output filename as {other}");
+                let help = "\n  = help: consider changing their names to be unique or compiling them separately";
+                warnings.push(
+                    Template::from("warning: output filename collision at ")
+                        .path(path)
+                        .text(names)
+                        .text(help),
+                );
+            }
+        }
+    }
+    warnings
+}
+
+/// A warning where debugging information stays in files of its own beside the objects, which nobody finds.
+pub(super) fn lost_debuginfo(plan: &Plan) -> Option<Template> {
+    let mut profiles = plan
+        .units
+        .iter()
+        .map(|unit| (plan.platform(unit), &unit.settings.profile));
+    let unpacked = "unpacked".to_owned();
+    let is_lost = profiles.any(|(platform, profile)| {
+        let is_asked_for = profile.split_debuginfo.as_ref() == Some(&unpacked) && profile.debuginfo.is_on();
+        is_asked_for && platform.split_debuginfo.contains(&unpacked)
+    });
+    is_lost.then(|| {
+        "warning: debuggers will not find the debugging information of this build\n  |\n  \
+         = note: `split-debuginfo = \"unpacked\"` leaves it beside the object files, which vx does not keep\n  \
+         = help: use `packed` or `off` in the profile"
+            .into()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,7 +96,7 @@ mod tests {
             workspace_members: Vec::new(),
             workspace_root: "/w".into(),
         };
-        let warnings = warnings(stderr, &Roots::default(), &metadata);
+        let warnings = of_cargo(stderr, &Roots::default(), &metadata);
         assert_eq!(
             warnings,
             [Template::from("warning: a"), Template::from("warning: b\n  more")]

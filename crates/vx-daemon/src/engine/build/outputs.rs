@@ -120,18 +120,16 @@ impl Outputs<'_> {
     }
 
     fn test(&self, unit: UnitIndex) -> TestRun {
-        let command = self
-            .context
-            .plan
-            .test_command(unit, &|script| self.context.board.script(script));
+        let test = self.context.plan.test(unit);
+        let command = test.command(&|script| self.context.board.script(script));
         let planned = &self.context.plan.units[unit];
         TestRun {
             package: self.context.plan.packages[planned.package].name.clone(),
             package_id: self.package_id(unit),
             target: planned.target.name.clone(),
             kind: planned.target.kind.first().cloned().unwrap_or_default(),
-            selector: self.context.plan.selector(unit),
-            title: self.context.plan.test_title(unit),
+            selector: test.selector(),
+            title: test.title(),
             is_doc: !planned.is_test(),
             has_harness: planned.target.harness,
             command: self.render(&command.arguments),
