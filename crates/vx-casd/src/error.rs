@@ -1,4 +1,4 @@
-//! What can go wrong in the store, apart from misses, which are no errors.
+//! What can go wrong in the store, apart from misses, which are not errors.
 
 use std::io;
 

@@ -16,7 +16,9 @@ use url::Url;
 
 use crate::partial::Partial;
 use crate::proxies::Proxies;
-use crate::{Checksum, DownloadError, FileLock, ProgressHook, Transferred};
+use vx_lock::FileLock;
+
+use crate::{Checksum, DownloadError, ProgressHook, Transferred};
 
 /// How often a transfer is tried in all.
 const TRIES: u32 = 5;

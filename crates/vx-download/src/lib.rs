@@ -6,7 +6,6 @@ pub mod archive;
 mod cache;
 mod checksum;
 mod error;
-mod file_lock;
 #[doc(hidden)]
 pub mod fuzzing;
 mod partial;
@@ -17,6 +16,5 @@ mod publish;
 pub use cache::DownloadCache;
 pub use checksum::{Checksum, ParseChecksumError};
 pub use error::DownloadError;
-pub use file_lock::FileLock;
 pub use progress::{ProgressHook, Transferred};
 pub use publish::publish_directory;

@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8Path;
 
-use crate::FileLock;
+use vx_lock::FileLock;
 
 /// Makes the directory `path` by calling `fill` with an empty one, unless it is there already.
 ///

@@ -67,7 +67,7 @@ pub(crate) fn kill_leftovers(mark: Mark<'_>, doomed: &HashSet<Pid>) -> usize {
 
 /// Whether a child comes from an action: those that this process starts for itself stay in its session.
 fn is_adopted(child: Pid) -> bool {
-    // Zero, which is no process id, where the session's leader lives outside of this process's namespace.
+    // Zero, which is not a process id, where the session's leader lives outside of this process's namespace.
     let session = |pid| Stat::of(pid).map(|stat| stat.session);
     session(child).is_some_and(|of_child| session(getpid()).is_some_and(|own| of_child != own))
 }

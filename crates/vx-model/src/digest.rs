@@ -88,12 +88,12 @@ impl DigestHasher {
 }
 
 /// `bytes` as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     hex::encode(bytes)
 }
 
 /// The 32 bytes that 64 lower-case hexadecimal digits stand for; none for any other text, so that a hash has one spelling.
-pub fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     hex::decode_to_slice(text, &mut hash).ok()?;
     (hex(&hash) == text).then_some(hash)

@@ -20,7 +20,7 @@ mod wire;
 pub use action::{Access, Action, DeclaredInput, EncodedAction, Observation};
 pub use action_result::{ActionResult, ActionResultError, OutputFile, OutputTree};
 pub use command::{Command, OutputKind, OutputPath};
-pub use digest::{Digest, DigestHasher, ParseDigestError, hex, unhex};
+pub use digest::{Digest, DigestHasher, ParseDigestError};
 pub use directory::{Directory, DirectoryError, DirectoryNode, FileNode, SymlinkNode};
 pub use input::{Input, InputSet, InputSetError};
 pub use key::{Key, KeyBuilder, KeyPart};

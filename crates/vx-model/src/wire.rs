@@ -6,7 +6,8 @@
 
 use prost::Message;
 
-use crate::{Digest, unhex};
+use crate::Digest;
+use crate::digest::unhex;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct WireDigest {

@@ -69,7 +69,7 @@ pub enum EndpointErrorKind {
     /// There is no port.
     #[error("the port is missing")]
     PortMissing,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("the port `{port}` is not a number from 1 to 65535")]
     PortOutOfRange {
         /// The port.

@@ -71,11 +71,11 @@ fn run(
     toolchain: Option<String>,
     started: Instant,
 ) -> Result<ExitCode, WireError> {
-    let words = arguments.get(1..).unwrap_or_default();
-    if commands::cargo::is_passed_on(words)? {
+    let arguments_of_user = arguments.get(1..).unwrap_or_default();
+    if commands::cargo::is_passed_on(arguments_of_user)? {
         let environment = Environment::of_process()?;
         return commands::cargo::pass_on(
-            words,
+            arguments_of_user,
             &mut Invocation {
                 started,
                 environment,
@@ -104,7 +104,7 @@ fn run(
     };
     match &cli.command {
         // Taken above, whatever options come with them.
-        Command::Tree(_) | Command::Metadata(_) => commands::cargo::pass_on(words, &mut invocation),
+        Command::Tree(_) | Command::Metadata(_) => commands::cargo::pass_on(arguments_of_user, &mut invocation),
         Command::Build(arguments) => commands::build::run(Goal::Build, arguments, &mut invocation),
         Command::Check(arguments) => commands::build::run(Goal::Check, arguments, &mut invocation),
         Command::Clippy(arguments) => commands::build::clippy(arguments, &mut invocation),

@@ -182,7 +182,8 @@ fn requests_to_the_executor_are_made_in_one_place() {
     let makes_one = |text: &str| {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let uses = code.lines().filter(|line| line.contains("ExecuteRequest {"));
-        uses.into_iter().any(|line| !line.contains("struct ExecuteRequest") && !line.contains("-> ExecuteRequest"))
+        uses.into_iter()
+            .any(|line| !line.contains("struct ExecuteRequest") && !line.contains("-> ExecuteRequest"))
     };
     let is_test = |path: &Utf8Path| path.components().any(|part| part.as_str() == "tests");
     let found: BTreeSet<String> = tracked_texts()

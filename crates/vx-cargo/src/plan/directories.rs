@@ -1,7 +1,6 @@
-//! Where final outputs lie, below the workspace root.
+//! Where final outputs lie, below the workspace root: the layout of `vx-home`, in texts that are equal in every checkout.
 
-/// Directory of all final outputs.
-const OUTPUTS: &str = ".vx/build";
+use vx_home::WorkspaceLayout;
 
 /// Cargo's name of the directory of a profile's outputs.
 pub(super) fn profile_directory(profile: &str) -> &str {
@@ -12,9 +11,9 @@ pub(super) fn profile_directory(profile: &str) -> &str {
     }
 }
 
-/// Where final outputs lie, below the workspace root; `name` is the directory of a profile, or another beside those.
+/// Where the final outputs of a profile lie, below the workspace root; `name` is the name of its directory.
 pub(crate) fn output_directory(name: &str, triple: Option<&str>) -> String {
-    format!("{OUTPUTS}/{}", of_platform(name, triple))
+    WorkspaceLayout::relative().profile(name, triple).into_string()
 }
 
 /// Where the directory `name` of a platform lies, below the directory of all outputs.
@@ -27,10 +26,10 @@ pub(crate) fn of_platform(name: &str, triple: Option<&str>) -> String {
 
 /// The directory of all documentation, below the workspace root.
 pub(crate) fn documentation_directory(triple: Option<&str>) -> String {
-    output_directory("doc", triple)
+    WorkspaceLayout::relative().doc(triple).into_string()
 }
 
 /// The directory for the files of integration tests, below the workspace root.
 pub(crate) fn test_directory(triple: Option<&str>) -> String {
-    output_directory("tmp", triple)
+    WorkspaceLayout::relative().test_tmp(triple).into_string()
 }

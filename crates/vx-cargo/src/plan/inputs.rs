@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
+use vx_home::WorkspaceLayout;
 use vx_model::{Input, RootedPath, Roots};
 
 use super::paths;
@@ -22,7 +23,7 @@ const TARGET_DIRECTORIES: [&str; 4] = ["src/bin", "examples", "tests", "benches"
 /// Files that are targets.
 const TARGET_FILES: [&str; 3] = ["src/lib.rs", "src/main.rs", "build.rs"];
 /// Directories that a `**` in a member pattern does not enter.
-const NEVER_MEMBERS: [&str; 4] = [".git", ".vx", "target", "node_modules"];
+const NEVER_MEMBERS: [&str; 4] = [".git", WorkspaceLayout::DIRECTORY, "target", "node_modules"];
 
 /// The inputs, sorted, none twice.
 pub(super) fn of(

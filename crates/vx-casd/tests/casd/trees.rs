@@ -155,7 +155,7 @@ fn a_special_file_in_a_tree_is_refused_by_name() {
     let error = fixture.ingest(&fixture.path("tree"), false).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("{socket} is a socket: only files, directories and symbolic links can be stored")
+        format!("`{socket}` is a socket, which cannot be stored")
     );
 }
 

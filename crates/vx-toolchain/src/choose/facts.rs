@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
-use vx_download::{Checksum, FileLock};
+use vx_download::Checksum;
+use vx_lock::FileLock;
 use vx_model::{Digest, formats};
 
 use super::identity::{self, Files, Stamp};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vx_download::{Checksum, FileLock};
+use vx_download::Checksum;
+use vx_lock::FileLock;
 
 use super::store::{Memo, ToolchainStore, lock_of};
 

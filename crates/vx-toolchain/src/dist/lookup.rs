@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use url::Url;
-use vx_download::{Checksum, DownloadCache, DownloadError, FileLock};
+use vx_download::{Checksum, DownloadCache, DownloadError};
+use vx_lock::FileLock;
 
 use super::manifest::Manifest;
 use super::{AcquireError, DistServer, channel};

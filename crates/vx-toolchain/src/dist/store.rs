@@ -12,7 +12,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use vx_download::{Checksum, DownloadCache, FileLock};
+use vx_download::{Checksum, DownloadCache};
+use vx_lock::FileLock;
 use vx_model::formats;
 
 use super::lookup::Lookup;

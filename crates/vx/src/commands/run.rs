@@ -16,11 +16,11 @@ pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> 
     let program = the_program(&summary)?;
     invocation.screen.status("Running", command_line(program, arguments));
 
-    let mut words = program.runner.iter().chain([&program.path]);
+    let mut command_line = program.runner.iter().chain([&program.path]);
     // The program itself is always among them.
-    let first = words.next().unwrap_or(&program.path);
+    let first = command_line.next().unwrap_or(&program.path);
     let mut command = Command::new(first);
-    command.args(words).args(&arguments.arguments);
+    command.args(command_line).args(&arguments.arguments);
     command.envs(
         program
             .environment
@@ -45,9 +45,12 @@ fn the_program(summary: &BuildSummary) -> Result<&Artifact, WireError> {
 /// `` `/project/.vx/build/debug/app --flag` ``, as Cargo shows it.
 fn command_line(program: &Artifact, arguments: &RunArguments) -> String {
     let of_user = arguments.arguments.iter().map(|word| word.to_string_lossy());
-    let words = program.runner.iter().chain([&program.path]);
-    let words: Vec<_> = words.map(|word| word.as_str().into()).chain(of_user).collect();
-    format!("`{}`", words.join(" "))
+    let command_line = program.runner.iter().chain([&program.path]);
+    let command_line: Vec<_> = command_line
+        .map(|argument| argument.as_str().into())
+        .chain(of_user)
+        .collect();
+    format!("`{}`", command_line.join(" "))
 }
 
 cfg_if::cfg_if! {

@@ -77,10 +77,10 @@ fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireE
     let store = store(invocation, &environment);
     let of_rustup = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
     for name in names {
-        // What is no channel can only be the name of a directory.
+        // What is not a channel can only be the name of a directory.
         let host = ToolchainSpec::named(name).map(|spec| spec.host).unwrap_or_default();
         let removed = store.remove(name, &host);
-        let removed = removed.map_err(|error| machine(format!("could not remove toolchain `{name}`"), &error))?;
+        let removed = removed.map_err(|error| machine(format!("cannot remove toolchain `{name}`"), &error))?;
         let full_name = format!("{name}-{host}");
         match removed.as_slice() {
             [] if of_rustup.iter().any(|other| other == name || *other == full_name) => {
@@ -203,7 +203,7 @@ fn store(invocation: &Invocation<'_>, environment: &BTreeMap<String, String>) ->
 fn kept(store: &ToolchainStore) -> Result<Vec<KeptToolchain>, WireError> {
     store
         .kept()
-        .map_err(|error| machine("could not list the installed toolchains".to_owned(), &error))
+        .map_err(|error| machine("cannot list the installed toolchains".to_owned(), &error))
 }
 
 fn variables() -> BTreeMap<String, String> {

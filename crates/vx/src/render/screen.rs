@@ -26,7 +26,7 @@ pub(crate) enum Verbosity {
 
 /// Standard error for people and standard output for answers. ANSI sequences are taken out where colours are off.
 ///
-/// A stream that cannot be written to (a closed pipe) is no reason to stop a build: such errors are dropped.
+/// A stream that cannot be written to (a closed pipe) does not stop a build: such errors are dropped.
 pub(crate) struct Screen {
     verbosity: Verbosity,
     choice: anstream::ColorChoice,

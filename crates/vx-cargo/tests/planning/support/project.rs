@@ -60,7 +60,7 @@ impl Project {
         dependencies: &[&str],
         files: &[(&str, &str)],
     ) -> String {
-        let checksum = vx_model::hex(&vx_model::Digest::of(format!("{name} {version}").as_bytes()).hash);
+        let checksum = vx_model::Digest::of(format!("{name} {version}").as_bytes()).hex();
         let directory = self
             .context
             .home

@@ -47,7 +47,7 @@ impl OutDirs {
 
     /// A path that nothing else has or will have.
     pub(super) fn fresh(&self) -> RunningOutDir {
-        let name = format!("run-{}", vx_model::hex(&rand::random::<[u8; 16]>()));
+        let name = format!("run-{}", hex::encode(rand::random::<[u8; 16]>()));
         RunningOutDir {
             path: self.home.out().join(&name),
             name,
