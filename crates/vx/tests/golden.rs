@@ -32,7 +32,7 @@ fn normal(keys: &str) -> String {
     let of_the_host = Regex::new(
         r"(?m)^((path|file|list of files in) (/|\S*\.so)|\S+ above the workspace|program |platform ISA|environment variable (PATH|SSL_CERT_|RUSTUP_|CARGO_CFG_)).*\n",
     );
-    let hash = Regex::new("[0-9a-f]{64}/[0-9]+|[0-9a-f]{40}|[0-9a-f]{16}");
+    let hash = Regex::new("[0-9a-f]{64}(/[0-9]+)?|[0-9a-f]{40}|[0-9a-f]{16}");
     let keys = of_the_host.expect("a pattern").replace_all(keys, "").into_owned();
     hash.expect("a pattern").replace_all(&keys, "[HASH]").into_owned()
 }

@@ -155,7 +155,7 @@ impl Step for TestStep {
 async fn input_sets_are_asked_in_order_and_the_first_result_that_holds_is_taken() {
     let world = World::new(|_: &ExecuteRequest, _: &Memory| unreachable!());
     let colour = Input::Env("COLOUR".to_owned());
-    world.publish(&[colour.clone()], b"oldest", &["=red"]).await;
+    world.publish(std::slice::from_ref(&colour), b"oldest", &["=red"]).await;
     world.publish(&[file("absent")], b"second", &["absent"]).await;
     world
         .publish(&[colour, file("absent")], b"does not hold", &["=blue", "absent"])
