@@ -32,11 +32,11 @@ mod tests {
 
     /// Real encodings.
     fn encodings() -> Vec<Vec<u8>> {
-        let place = RootedPath::new(Root::Workspace, "src/lib.rs");
+        let path = RootedPath::new(Root::Workspace, "src/lib.rs");
         let set = InputSet::new(vec![
-            Input::File(place.clone()),
+            Input::File(path.clone()),
             Input::Env("PATH".to_owned()),
-            Input::Kind(place),
+            Input::Kind(path),
         ]);
         let result = ActionResult {
             files: vec![OutputFile {

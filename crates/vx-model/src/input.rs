@@ -1,7 +1,7 @@
-//! `Input`: a question about the world that an action's result depended on.
+//! `Input`: something that a result depended on and that can be asked for again.
 //!
-//! A recorded input set holds questions, not answers. Asking them again, in this or another checkout, and adding the
-//! answers to the weak key gives the strong key under which the result is stored.
+//! A recorded input set holds inputs without their answers. Answering them again, in this or another checkout, and adding
+//! the answers to the weak key gives the strong key under which the result is stored.
 
 use facet::Facet;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::formats;
 use crate::root::RootedPath;
 
-/// One question.
+/// One input, as what it asks.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Input {

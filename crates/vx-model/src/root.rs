@@ -55,7 +55,7 @@ impl Root {
         }
     }
 
-    /// Whether a path below needs no question: what lies there never changes, or its content is in the weak key.
+    /// Whether paths below are no inputs: what lies there never changes, or its content is in the weak key.
     pub fn is_immutable(self) -> bool {
         matches!(self, Self::Toolchain | Self::Exec | Self::Script | Self::VxHome)
     }

@@ -1,5 +1,8 @@
 //! The protobuf messages behind the encodings: REAPI's, with REAPI's field numbers.
 //!
+//! Written by hand, because generated ones (`bazel-remote-apis`) bring tonic and all of Google's APIs for these few
+//! messages, and no REAPI message may carry fields that are unknown here.
+//!
 //! Kept private: the types of this crate say what is allowed, these say how it is written. A reader decodes, converts,
 //! encodes again and compares, so that whatever another writer may have added, reordered or spelled differently is
 //! refused instead of being dropped, and one digest can never stand for two encodings.

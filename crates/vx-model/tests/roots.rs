@@ -34,7 +34,7 @@ fn path() -> impl Strategy<Value = String> {
     vec("[a-z]{1,4}|\\.\\.?[a-z]{1,3}", 0..4).prop_map(|components| components.join("/"))
 }
 
-/// Texts as they stand around paths in arguments: they begin as no component goes on, and name no place.
+/// Texts as they stand around paths in arguments: they begin as no component goes on, and name no root.
 fn literal() -> impl Strategy<Value = String> {
     "[=:, ]{1,2}(-?[a-z]{0,5}[=:, ])?"
 }
@@ -59,7 +59,7 @@ proptest! {
 
     #[test]
     fn a_template_is_found_again_in_its_text(template in template()) {
-        // A place below the home that happens to be in the exec root is named by the exec root: compare by text.
+        // A path below the home that happens to be in the exec root is named by the exec root: compare by text.
         let found = Template::from_text(&template.render(&here()), &here());
         prop_assert_eq!(found.render(&there()), template.render(&there()));
         prop_assert_eq!(found, template);
@@ -75,14 +75,14 @@ proptest! {
     }
 
     #[test]
-    fn a_place_is_located_where_it_is(root in root(), path in path()) {
-        let place = RootedPath::new(root, path);
-        prop_assert_eq!(here().locate(&here().absolute(&place)), place);
+    fn a_path_is_located_where_it_is(root in root(), path in path()) {
+        let located = RootedPath::new(root, path);
+        prop_assert_eq!(here().locate(&here().absolute(&located)), located);
     }
 }
 
 #[test]
-fn the_innermost_root_names_a_place() {
+fn the_innermost_root_names_a_path() {
     assert_eq!(
         here().locate("/home/ann/.vx/exec/7/out"),
         RootedPath::new(Root::Exec, "out")
@@ -97,7 +97,7 @@ fn the_innermost_root_names_a_place() {
 }
 
 #[test]
-fn a_place_may_lie_above_its_root() {
+fn a_path_may_lie_above_its_root() {
     let above = |path: &str| here().absolute(&RootedPath::new(Root::Workspace, path));
     assert_eq!(above("../shared/lib.rs"), "/home/ann/shared/lib.rs");
     assert_eq!(above(".."), "/home/ann");
@@ -112,7 +112,7 @@ fn a_name_that_only_begins_like_a_root_is_text() {
 }
 
 #[test]
-fn a_moved_place_lies_below_the_other() {
+fn a_moved_path_lies_below_the_other() {
     let template = Template::from("-o ").path(RootedPath::new(Root::Script, "gen.rs"));
     let moved = template.moved(Root::Script, &RootedPath::new(Root::VxHome, "out/1"));
     assert_eq!(

@@ -28,6 +28,7 @@ fn supported() -> Vec<&'static str> {
         general,
         include_str!("../../../CONTRIBUTING.md"),
         include_str!("../../../SECURITY.md"),
+        include_str!("../../../docs/debugging-a-wrong-hit.md"),
     ]
 }
 

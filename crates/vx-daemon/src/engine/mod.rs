@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use vx_home::VxHome;
 use vx_proto::{BuildEvent, BuildRequest, BuildStatus, ErrorKind, Explanation, UnitKey, WireError};
 
@@ -100,11 +101,15 @@ impl Engine {
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
         let _under_way = Registered::new(self.clone(), number, &request);
         let json = request.message_format.is_json();
+        let tasks = TaskTracker::new();
         let built = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(WireError::new(ErrorKind::Cancelled, "the build was cancelled")),
-            built = Build::to_end(self.clone(), number, request, events.clone()) => built,
+            built = Build::to_end(self.clone(), number, request, events.clone(), tasks.clone()) => built,
         };
+        // Tasks of a cancelled build end a moment after it, and must not tell anything after the last event.
+        tasks.close();
+        tasks.wait().await;
         // The client may be gone; then nobody is left to tell.
         if json {
             let _ = events.send(BuildEvent::Json(messages::build_finished(built.is_ok())));

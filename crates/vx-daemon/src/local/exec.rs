@@ -25,7 +25,11 @@ impl Executor for Execd {
     async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Result<ExecuteEvents, WireError> {
         let session = self.services.exec().await?;
         let client = ExecClient::new(session.rpc());
-        let gone = |error| Service::Exec.unanswered(&error);
+        let gone = |error| {
+            Service::Exec
+                .unanswered(&error)
+                .context("lost the connection to the executor")
+        };
         let events = session
             .stream(async move { client.execute(request, dispatch).await })
             .await

@@ -65,6 +65,8 @@ pub(crate) struct Made {
     pub(crate) inputs: InputSet,
     /// The answers to these here and now.
     pub(crate) answers: Vec<String>,
+    /// The key of the action.
+    pub(crate) weak: Key,
     /// The key of the result.
     pub(crate) strong: Key,
     /// The result.
@@ -118,6 +120,7 @@ impl Actions {
                     outcome: Outcome::Cached,
                     inputs,
                     answers,
+                    weak,
                     strong,
                     result,
                     is_kept: true,
@@ -129,11 +132,13 @@ impl Actions {
         let ran = self.run(localise(action, surroundings, &roots), dispatch, step).await?;
         let started_ns = ran.started_ns;
         let conclusion = step.conclude(ran).await?;
-        self.publish(action, surroundings, started_ns, conclusion).await
+        let answers = self.ask(&conclusion.inputs, action, surroundings);
+        self.publish(weak, &surroundings.roots, started_ns, conclusion, answers)
+            .await
     }
 
     async fn run(&self, request: ExecuteRequest, dispatch: Dispatch, step: &mut impl Step) -> Result<Ran, Stop> {
-        let _place = self.waiting.acquire().await;
+        let _waiting = self.waiting.acquire().await;
         let mut events = self.executor.execute(request.clone(), dispatch).await?;
         let mut started_ns = 0;
         while let Some(event) = events.next().await {
@@ -148,27 +153,27 @@ impl Actions {
                 other => step.on_event(other),
             }
         }
-        let message = "the executor of vx ended a run without reporting how";
+        let message = "the executor did not report how a process ended";
         Err(Stop::Failed(WireError::new(ErrorKind::Unavailable, message)))
     }
 
-    /// Publishes a result under what it really depended on, unless something of that was changed meanwhile.
+    /// Publishes a result under what it really depended on, with the `answers` of here and now, unless something of that
+    /// was changed since the process started.
     async fn publish(
         &self,
-        action: &Action,
-        surroundings: &Surroundings,
+        weak: Key,
+        roots: &Roots,
         started_ns: i128,
         conclusion: Conclusion,
+        answers: Vec<String>,
     ) -> Result<Made, Stop> {
         let Conclusion {
             inputs,
             result,
             may_keep,
         } = conclusion;
-        let answers = self.ask(&inputs, action, surroundings);
-        let weak = action.key();
         let strong = Key::strong(weak, &inputs, &answers);
-        let changed = tokio::task::block_in_place(|| changed_since(&inputs, &surroundings.roots, started_ns));
+        let changed = tokio::task::block_in_place(|| changed_since(&inputs, roots, started_ns));
         if let Some(path) = &changed {
             tracing::info!(path, "changed while it was being read: the result is used but not kept");
         }
@@ -182,6 +187,7 @@ impl Actions {
             outcome: Outcome::Ran,
             inputs,
             answers,
+            weak,
             strong,
             result,
             is_kept,

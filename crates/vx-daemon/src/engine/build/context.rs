@@ -1,7 +1,7 @@
 //! What all units of a running build share: the plan, its setting, how far each unit is, what was learned, and whom to
 //! tell. It decides nothing about single units.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, UnitIndex};
-use vx_model::{Action, Digest, Root, Roots, Template};
+use vx_model::{Action, Digest, KeyPart, Root, Roots, Template};
 use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::engine::actions::{Made, Step, Stop, Surroundings};
 use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, describe, interpret, templates};
 use crate::engine::records::{UnitParts, unit_key};
-use crate::engine::report::{Audience, MessageFrame, Shown, differences, messages};
+use crate::engine::report::{Audience, MessageFrame, STRONG_KEY, Shown, WEAK_KEY, differences, messages};
 
 /// What a run needs to know of its build.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Context {
     /// Names of paths that processes use.
     pub(crate) locator: Locator,
     /// The user's variables, with paths named by role.
-    environment: std::collections::BTreeMap<String, Template>,
+    environment: BTreeMap<String, Template>,
     priorities: Vec<u64>,
     jobs: Option<Semaphore>,
     failing: AtomicBool,
@@ -104,7 +104,7 @@ impl Context {
     }
 
     /// The user's variables.
-    pub(crate) fn user_environment(&self) -> &std::collections::BTreeMap<String, Template> {
+    pub(crate) fn user_environment(&self) -> &BTreeMap<String, Template> {
         &self.environment
     }
 
@@ -252,12 +252,14 @@ impl Context {
     async fn note(&self, unit: UnitIndex, action: &Action, made: &Made) {
         let name = self.unit_name(unit);
         let answered = made.inputs.inputs().iter().zip(&made.answers);
-        let mut parts = action.parts();
+        let mut parts = vec![KeyPart::new(WEAK_KEY, made.weak.hex())];
+        parts.extend(action.parts());
         parts.extend(
             answered
                 .clone()
-                .map(|(input, answer)| vx_model::KeyPart::new(describe(input), answer)),
+                .map(|(input, answer)| KeyPart::new(describe(input), answer)),
         );
+        parts.push(KeyPart::new(STRONG_KEY, made.strong.hex()));
         let reasons = match made.outcome {
             Outcome::Ran => self.reasons(&name, &parts).await,
             Outcome::Cached | Outcome::Fresh => Vec::new(),
@@ -279,7 +281,7 @@ impl Context {
         });
     }
 
-    async fn reasons(&self, name: &str, parts: &[vx_model::KeyPart]) -> Vec<String> {
+    async fn reasons(&self, name: &str, parts: &[KeyPart]) -> Vec<String> {
         let key = unit_key(self.setting.roots.dir(Root::Workspace), name);
         let before: Option<UnitParts> = self.engine.records.get(&key).await.ok().flatten();
         let Some(before) = before else {

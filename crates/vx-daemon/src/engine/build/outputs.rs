@@ -1,4 +1,4 @@
-//! What a build leaves where the user looks: final artifacts at their places, Cargo's messages about them, and the
+//! What a build leaves where the user looks: final artifacts, Cargo's messages about them, and the
 //! processes that test them.
 
 use vx_cargo::UnitIndex;
@@ -28,7 +28,7 @@ pub(super) struct LaidDown {
     pub(super) artifact: Artifact,
 }
 
-/// A file that must lie at a place of the user's.
+/// A file that must lie at a path of the user's.
 struct File {
     path: String,
     digest: Digest,
@@ -37,16 +37,13 @@ struct File {
 
 /// The machine's failure at `message`.
 fn failed(message: String, error: &dyn std::fmt::Display) -> WireError {
-    WireError {
-        causes: vec![error.to_string()],
-        ..WireError::new(ErrorKind::Machine, message)
-    }
+    WireError::new(ErrorKind::Machine, message).with_cause(error.to_string())
 }
 
 impl Outputs<'_> {
     /// Lays the final artifacts down where the user looks for them, and what tests need to run.
     pub(super) async fn lay_all_down(&self) -> Result<Vec<LaidDown>, WireError> {
-        let mut placed = Vec::new();
+        let mut laid_down = Vec::new();
         let mut files = Vec::new();
         for unit in 0..self.context.plan.units.len() {
             self.make_test_directory(unit)?;
@@ -54,7 +51,7 @@ impl Outputs<'_> {
             let Some(compiled) = self.context.board.compiled(unit) else {
                 continue;
             };
-            placed.extend(self.documentation(unit));
+            laid_down.extend(self.documentation(unit));
             files.extend(self.macros(unit));
             files.extend(self.asked_for_by_flags(unit));
             for uplift in self.context.plan.uplifts(unit) {
@@ -68,24 +65,24 @@ impl Outputs<'_> {
                     is_executable: uplift.is_executable,
                 });
                 let artifact = self.artifact(unit, &uplift, path);
-                placed.push(LaidDown { unit, artifact });
+                laid_down.push(LaidDown { unit, artifact });
             }
         }
         for unit in 0..self.context.plan.units.len() {
             files.extend(tokio::task::block_in_place(|| self.left_by_script(unit))?);
         }
         self.lay_down(files).await?;
-        Ok(placed)
+        Ok(laid_down)
     }
 
     /// Cargo's message for every compiled unit. Only final artifacts and macros lie at a path of the user's.
-    pub(super) fn tell(&self, placed: &[LaidDown], tell: impl Fn(BuildEvent)) {
+    pub(super) fn tell(&self, laid_down: &[LaidDown], tell: impl Fn(BuildEvent)) {
         for unit in (0..self.context.plan.units.len()).filter(|unit| self.context.board.compiled(*unit).is_some()) {
             let own = || {
-                placed
+                laid_down
                     .iter()
-                    .filter(|placed| placed.unit == unit)
-                    .map(|placed| &placed.artifact)
+                    .filter(|laid_down| laid_down.unit == unit)
+                    .map(|laid_down| &laid_down.artifact)
             };
             let macros = self.macros(unit);
             let macros = macros.iter().map(|file| file.path.as_str());
@@ -172,14 +169,14 @@ impl Outputs<'_> {
         }
         let path = self.absolute(&self.context.plan.test_directory(unit));
         std::fs::create_dir_all(&path).map_err(|error| failed(format!("cannot make the directory {path}"), &error))?;
-        let question = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
+        let input = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
         let world = World {
             roots: &self.context.setting.roots,
             files: &self.context.engine.files,
             variable: &|_| None,
         };
-        let answer = world.answer(&question);
-        self.context.ledger().answers.insert(question, answer);
+        let answer = world.answer(&input);
+        self.context.ledger().answers.insert(input, answer);
         Ok(())
     }
 
@@ -297,8 +294,8 @@ impl Outputs<'_> {
         files.dedup_by(|one, other| one.path == other.path);
         let mut requests = Vec::new();
         for file in files {
-            let question = Input::File(RootedPath::new(Root::Host, file.path.trim_start_matches('/')));
-            self.context.ledger().answers.insert(question, file.digest.to_string());
+            let input = Input::File(RootedPath::new(Root::Host, file.path.trim_start_matches('/')));
+            self.context.ledger().answers.insert(input, file.digest.to_string());
             if !tokio::task::block_in_place(|| self.context.engine.files.holds(&file.path, file.digest)) {
                 requests.push(MaterializeRequest {
                     path: file.path,
@@ -328,8 +325,8 @@ impl Outputs<'_> {
             .render(&self.context.setting.roots)
     }
 
-    fn absolute(&self, place: &RootedPath) -> String {
-        self.context.setting.roots.absolute(place)
+    fn absolute(&self, path: &RootedPath) -> String {
+        self.context.setting.roots.absolute(path)
     }
 
     fn render(&self, templates: &[Template]) -> Vec<String> {

@@ -126,7 +126,7 @@ fn planned(plan: Plan, set: &InputSet, answers: Vec<String>, roots: &Roots) -> P
 
 /// Everything that decides a plan beside its recorded inputs.
 fn plan_key(context: &PlanContext, roots: &Roots, environment: &Environment) -> KeyBuilder {
-    let place = |path: &str| roots.locate(path).to_string();
+    let named = |path: &str| roots.locate(path).to_string();
     let Selection { manifest_path, .. } = &context.selection;
     let selection = Selection {
         manifest_path: None,
@@ -136,11 +136,11 @@ fn plan_key(context: &PlanContext, roots: &Roots, environment: &Environment) -> 
         .part("format", formats::PLAN.to_string())
         .part("toolchain", context.toolchain.identity.to_string())
         .part("host", context.toolchain.host.clone())
-        .part("cargo", place(context.toolchain.cargo.as_str()))
-        .part("directory", place(context.directory.as_str()))
+        .part("cargo", named(context.toolchain.cargo.as_str()))
+        .part("directory", named(context.directory.as_str()))
         .part(
             "manifest",
-            manifest_path.as_deref().map_or_else(|| "found".to_owned(), place),
+            manifest_path.as_deref().map_or_else(|| "found".to_owned(), named),
         )
         .part("selection", format!("{selection:?}"));
     for (name, value) in environment {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use vx_cargo::{Jobs, Plan, PlanContext};
 use vx_download::{DownloadCache, Transferred};
 use vx_home::WorkspaceLayout;
@@ -93,15 +94,17 @@ pub(crate) struct Build {
     requested: Instant,
     environment: Environment,
     toolchain: Toolchain,
+    tasks: TaskTracker,
 }
 
 impl Build {
-    /// From a request to its summary.
+    /// From a request to its summary. What runs for it is among `tasks`; dropping the future ends them, a moment later.
     pub(crate) async fn to_end(
         engine: Arc<Engine>,
         number: u64,
         request: BuildRequest,
         events: UnboundedSender<BuildEvent>,
+        tasks: TaskTracker,
     ) -> Result<BuildSummary, WireError> {
         let requested = Instant::now();
         let user: Environment = request
@@ -118,6 +121,7 @@ impl Build {
             events,
             requested,
             toolchain,
+            tasks,
         };
         if build.request.selection.goal == Goal::Fetch {
             return build.fetch().await;
@@ -239,7 +243,7 @@ impl Build {
         Err(WireError::new(ErrorKind::Machine, message).with_help("check the disk that holds $VX_HOME"))
     }
 
-    /// What Cargo's configuration says. What is no number there, Cargo has refused when it planned.
+    /// What Cargo's configuration says. What is not a number, Cargo has refused when it planned.
     fn configured_jobs(&self, plan: &Plan) -> Option<u32> {
         let jobs: Jobs = plan.jobs.as_deref()?.parse().ok()?;
         Some(jobs.number(self.engine.config.jobs))
@@ -270,7 +274,7 @@ impl Build {
             build.context = Some((context.clone(), units));
         }
         tell_warnings(&context);
-        make_all(&context).await;
+        make_all(&context, &self.tasks).await;
         context
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 use vx_cargo::{CompileMode, UnitIndex, UnitKind};
 use vx_proto::{BuildEvent, ErrorKind, WireError};
 
@@ -12,11 +13,11 @@ use crate::engine::actions::Stop;
 use crate::engine::units;
 
 /// Makes all units. Dropping the future stops everything that runs for it.
-pub(super) async fn make_all(context: &Arc<Context>) {
+pub(super) async fn make_all(context: &Arc<Context>, tracker: &TaskTracker) {
     let mut tasks = JoinSet::new();
     for unit in 0..context.plan.units.len() {
         let context = context.clone();
-        tasks.spawn(async move { make(&context, unit).await });
+        tasks.spawn(tracker.track_future(async move { make(&context, unit).await }));
     }
     while let Some(joined) = tasks.join_next().await {
         if let Err(error) = joined {

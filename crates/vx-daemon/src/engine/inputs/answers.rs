@@ -202,7 +202,7 @@ fn is_ignored(name: &std::ffi::OsStr) -> bool {
 
 /// An input in words: `file src/main.rs`.
 pub(crate) fn describe(input: &Input) -> String {
-    let place = |path: &RootedPath| match path.root {
+    let shown = |path: &RootedPath| match path.root {
         Root::Workspace => path.path.clone(),
         Root::Host => format!("/{}", path.path),
         Root::VxHome => format!("$VX_HOME/{}", path.path),
@@ -210,10 +210,10 @@ pub(crate) fn describe(input: &Input) -> String {
         Root::Toolchain | Root::Exec | Root::Script => path.to_string(),
     };
     match input {
-        Input::File(path) => format!("file {}", place(path)),
-        Input::Kind(path) => format!("path {}", place(path)),
-        Input::Listing(path) => format!("list of files in {}", place(path)),
-        Input::Tree(path) => format!("directory {}", place(path)),
+        Input::File(path) => format!("file {}", shown(path)),
+        Input::Kind(path) => format!("path {}", shown(path)),
+        Input::Listing(path) => format!("list of files in {}", shown(path)),
+        Input::Tree(path) => format!("directory {}", shown(path)),
         Input::Ancestors(name) => format!("{name} above the workspace"),
         Input::Env(name) => format!("environment variable {name}"),
         Input::Location(path) => match (path.root, path.path.as_str()) {
@@ -221,7 +221,7 @@ pub(crate) fn describe(input: &Input) -> String {
             (Root::VxHome, "") => "location of $VX_HOME".to_owned(),
             (Root::UserHome, "") => "location of the home directory".to_owned(),
             (Root::Toolchain, "") => "location of the toolchain".to_owned(),
-            _ => format!("location of {}", place(path)),
+            _ => format!("location of {}", shown(path)),
         },
     }
 }
@@ -248,7 +248,7 @@ mod tests {
         RootedPath::new(Root::Workspace, path)
     }
 
-    /// Each step changes what the question is about, and must change its answer.
+    /// Each step changes what the input is about, and must change its answer.
     fn every_step_changes_the_answer(input: &Input, steps: &[&dyn Fn(&Path)]) {
         let dir = tempfile::tempdir().unwrap();
         let mut last = ask(dir.path(), input);
@@ -323,9 +323,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = dir.path().join("deep/down");
         std::fs::create_dir_all(&workspace).unwrap();
-        let question = Input::Ancestors("a-name-that-nobody-uses".to_owned());
-        assert_eq!(ask(&workspace, &question), "none");
+        let input = Input::Ancestors("a-name-that-nobody-uses".to_owned());
+        assert_eq!(ask(&workspace, &input), "none");
         std::fs::write(dir.path().join("a-name-that-nobody-uses"), "").unwrap();
-        assert!(ask(&workspace, &question).ends_with("/a-name-that-nobody-uses"));
+        assert!(ask(&workspace, &input).ends_with("/a-name-that-nobody-uses"));
     }
 }

@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vx_model::KeyPart;
 
+/// Label of the digest of all parts that are known before an action runs.
+pub(crate) const WEAK_KEY: &str = "weak key";
+/// Label of the digest of all parts.
+pub(crate) const STRONG_KEY: &str = "strong key";
+
 /// The longest value that is shown as it is.
 const SHOWN: usize = 80;
 
@@ -13,7 +18,7 @@ pub(crate) fn differences(before: &[KeyPart], now: &[KeyPart]) -> Vec<String> {
     let new = by_label(now);
     let mut labels: Vec<&str> = now.iter().chain(before).map(|part| part.label.as_str()).collect();
     let mut told = BTreeSet::new();
-    labels.retain(|label| *label != "weak key" && told.insert(*label));
+    labels.retain(|label| ![WEAK_KEY, STRONG_KEY].contains(label) && told.insert(*label));
     labels
         .iter()
         .filter_map(|label| difference(label, old.get(label), new.get(label)))

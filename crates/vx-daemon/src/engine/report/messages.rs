@@ -32,7 +32,7 @@ fn target(plan: &Plan, unit: UnitIndex, roots: &Roots) -> Value {
     })
 }
 
-/// `compiler-artifact`: what a unit left, at its final place where it has one.
+/// `compiler-artifact`: what a unit left, by its final path where it has one.
 pub(crate) fn artifact(
     plan: &Plan,
     unit: UnitIndex,

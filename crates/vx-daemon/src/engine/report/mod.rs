@@ -5,4 +5,4 @@ mod explain;
 pub(crate) mod messages;
 
 pub(crate) use diagnostics::{Audience, Counts, MessageFrame, Shown};
-pub(crate) use explain::differences;
+pub(crate) use explain::{STRONG_KEY, WEAK_KEY, differences};

@@ -24,7 +24,7 @@ pub(super) struct FakeExecutor {
     behaviour: Box<dyn Behaviour>,
     /// What was run, in order.
     requests: Mutex<Vec<ExecuteRequest>>,
-    /// Each run takes a place; closed gates have none.
+    /// Each run takes a permit; a closed gate has none.
     gate: Arc<Semaphore>,
     running: watch::Sender<usize>,
     dropped: Arc<AtomicUsize>,
@@ -118,7 +118,7 @@ impl Executor for FakeExecutor {
         self.running.send_modify(|running| *running += 1);
         let end = async move {
             let mut process = process;
-            let _place = gate.acquire().await;
+            let _permit = gate.acquire().await;
             process.has_ended = true;
             Ok(ExecuteEvent::Finished(result))
         };

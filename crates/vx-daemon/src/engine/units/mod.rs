@@ -1,6 +1,6 @@
 //! What there is to make: crates, documentation, runs of build scripts. Each sort knows the action that makes it, what a
-//! stored result of it stands for, and what a run of it depended on; how actions are looked up and run is no matter of
-//! theirs (see `actions`).
+//! stored result of it stands for, and what a run of it depended on; how actions are looked up and run is told in
+//! `actions`.
 
 mod compile;
 mod dependencies;

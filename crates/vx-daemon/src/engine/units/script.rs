@@ -343,8 +343,8 @@ impl ScriptStep<'_> {
         }
     }
 
-    /// Whether the workspace's place is in what the script printed. Paths below all other roots are kept by role there.
-    /// So is what is to be watched below the workspace.
+    /// Whether the output of the script leaks the path of the workspace. Paths below all other roots are kept by role
+    /// there, and so is what is to be watched below the workspace.
     fn told_by_directives(&self) -> BTreeSet<Root> {
         let workspace = self.context.setting.roots.dir(Root::Workspace).as_bytes();
         let is_watched = |line: &&[u8]| {
