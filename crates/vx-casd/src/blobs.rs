@@ -1,7 +1,7 @@
 //! Blobs on disk: publishing them, and finding them intact.
 //!
-//! See the crate's documentation for what makes a blob trusted. No function here fails for a missing blob: what is missing,
-//! damaged or unreadable is not found.
+//! See the crate's documentation for when a blob is trusted. No function here fails because of a missing blob: what is
+//! missing, damaged or unreadable is not found.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
@@ -19,13 +19,13 @@ use crate::index::{BlobKey, Index, Known};
 use crate::layout::Layout;
 use crate::platform;
 
-/// The modification time of every published blob. An unlikely one: no tool that makes times equal writes it.
+/// The modification time of every published blob. It is an unlikely one: no tool that normalizes times uses it.
 const PUBLISHED: Duration = Duration::from_secs(1_000_000_007);
 
-/// Steps of the time of last use, so that not every use is a write.
+/// The resolution of the time of last use, so that not every use is a write.
 const USED_STEP: u64 = 600;
 
-/// Two threads work on one blob one after the other; on different ones nearly always at the same time.
+/// Two threads work on one blob in turn, and on different blobs nearly always in parallel.
 const STRIPES: usize = 64;
 
 /// The blobs of a store.
@@ -60,7 +60,7 @@ impl Blobs {
             .any(|executable| self.variant(digest, executable).is_some())
     }
 
-    /// The intact file of the blob with the right mode; made from the file with the other mode where need be.
+    /// The intact file of the blob with the right mode; made from the file with the other mode if necessary.
     pub(crate) fn file(&self, digest: &Digest, executable: bool) -> Result<Option<Utf8PathBuf>, StoreError> {
         if let Some(path) = self.variant(digest, executable) {
             return Ok(Some(path));
@@ -126,10 +126,10 @@ impl Blobs {
         })
     }
 
-    /// Moves a file into the store's hands; none where it is on another file system.
+    /// Moves a file into the store's hands; `None` if it is on another file system.
     pub(crate) fn move_in(&self, source: &Utf8Path) -> Result<Option<PrivateFile>, StoreError> {
         let mut builder = tempfile::Builder::new();
-        // A rename replaces: the name must be one that nobody has.
+        // A rename replaces, so the name must be unused.
         builder.prefix("in-").rand_bytes(32);
         let moved = builder.make_in(self.layout.tmp(), |path| fs::rename(source, path));
         let path = match moved {
@@ -140,7 +140,7 @@ impl Blobs {
             Err(error) => return Err(error).at("move to the store", source),
         };
         let file = platform::open_file(&path).at("open", source)?;
-        // First the time, then the content: what somebody still writes to it shows when it is published.
+        // First the time, then the content: a later write by somebody else is noticed when it is published.
         let hashed = set_published(&file).and_then(|()| files::hash(&file));
         let digest = hashed.at("read", source)?;
         Ok(Some(PrivateFile { path, digest }))
@@ -174,7 +174,7 @@ impl Blobs {
             return None;
         }
         let _stripe = self.stripe(digest);
-        // Another thread may have had the same doubt.
+        // Another thread may have checked it meanwhile.
         let intact = self.is_trusted(digest, executable, &path) || self.is_proved(digest, executable, &path);
         intact.then_some(path)
     }
@@ -201,7 +201,7 @@ impl Blobs {
         true
     }
 
-    /// Hashes the file. One that is right is trusted from now on, one that is not is removed.
+    /// Hashes the file. It is trusted from now on if it is right, and removed if not.
     fn is_proved(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> bool {
         match prove(path, digest, executable) {
             Ok(Some(metadata)) => {
@@ -246,12 +246,12 @@ impl Blobs {
 
     fn stripe(&self, digest: &Digest) -> MutexGuard<'_, ()> {
         let stripe = usize::from(digest.hash[0]) % STRIPES;
-        // It guards files, not memory: a panic leaves nothing half done that is not found out.
+        // It guards files, not memory: what a panic leaves half done is detected later.
         self.stripes[stripe].lock()
     }
 }
 
-/// Whether nothing shows that somebody wrote to the file or changed its mode.
+/// Whether there is no sign that somebody wrote to the file or changed its mode.
 fn is_untouched(metadata: &Metadata, digest: &Digest, executable: bool) -> bool {
     metadata.is_file()
         && metadata.len() == digest.size_bytes
@@ -259,7 +259,7 @@ fn is_untouched(metadata: &Metadata, digest: &Digest, executable: bool) -> bool 
         && platform::has_blob_permissions(metadata, executable)
 }
 
-/// Hashes a file and, where it is right, makes it look untouched again; none where it is wrong.
+/// Hashes a file. If it is right, makes it look untouched again; `None` if it is wrong.
 fn prove(path: &Utf8Path, digest: &Digest, executable: bool) -> io::Result<Option<Metadata>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);
@@ -268,7 +268,7 @@ fn prove(path: &Utf8Path, digest: &Digest, executable: bool) -> io::Result<Optio
     if file.metadata()?.len() != digest.size_bytes {
         return Ok(None);
     }
-    // First the time, then the content: what is written in between shows.
+    // First the time, then the content: a write in between is noticed.
     set_published(&file)?;
     if files::hash(&file)? != *digest {
         return Ok(None);
@@ -282,7 +282,7 @@ fn set_published(file: &File) -> io::Result<()> {
     file.set_modified(UNIX_EPOCH + PUBLISHED)
 }
 
-/// Renames a temporary file, making the directory that it goes to.
+/// Renames a temporary file, and creates its new directory.
 fn persist(from: TempPath, to: &Utf8Path) -> io::Result<()> {
     match (from.persist(to), to.parent()) {
         (Err(refused), Some(parent)) if refused.error.kind() == io::ErrorKind::NotFound => {
@@ -314,7 +314,7 @@ fn now_in_steps() -> u64 {
     now - now % USED_STEP
 }
 
-/// Names the current boot. Where the system does not tell, every process counts as a boot of its own.
+/// Names the current boot. If the system does not report it, every process counts as a boot of its own.
 fn boot() -> u64 {
     let name = platform::boot_id().unwrap_or_else(|| format!("{:?} {}", SystemTime::now(), std::process::id()));
     let mut id = [0; 8];
@@ -335,7 +335,7 @@ mod tests {
         Blobs::new(layout, index)
     }
 
-    /// Changes a blob and leaves no trace of it, as a disk does that lost power.
+    /// Changes a blob without a trace, as a disk may that lost power.
     fn tear(path: &Utf8Path) {
         platform::set_blob_permissions(path.as_std_path(), false).unwrap();
         let mut permissions = fs::metadata(path).unwrap().permissions();

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::Digest;
 use vx_proto::{ErrorKind, WireError};
 
-/// The store could not do what it was asked for.
+/// A request to the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system refused.
@@ -19,7 +19,7 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
-    /// A directory to be taken in holds something that is neither file, directory nor symbolic link.
+    /// A directory to be taken in holds something that is not a file, directory or symbolic link.
     #[error("`{path}` is a {kind}, which cannot be stored")]
     SpecialFile {
         /// Where.
@@ -30,10 +30,10 @@ pub enum StoreError {
     /// A name or the target of a symbolic link is not UTF-8.
     #[error("the name or link target `{path}` is not valid UTF-8")]
     NotUtf8 {
-        /// The path with what is not UTF-8 replaced.
+        /// The path, with everything that is not UTF-8 replaced.
         path: String,
     },
-    /// A directory to be taken in is nested deeper than any program nests them.
+    /// A directory to be taken in is nested too deeply.
     #[error("`{path}` is more than {limit} directories deep")]
     TooDeep {
         /// The first directory that is too deep.
@@ -41,19 +41,19 @@ pub enum StoreError {
         /// How deep a tree may be.
         limit: usize,
     },
-    /// A path is relative: the store has no directory of its own to resolve it in.
+    /// A path is relative, and the store has no directory to resolve it in.
     #[error("{path:?} is not an absolute path")]
     NotAbsolute {
         /// The path.
         path: String,
     },
-    /// A directory cannot be laid down where something is.
+    /// A directory cannot be laid down at a path that exists.
     #[error("`{path}` already exists")]
     Exists {
         /// The path.
         path: Utf8PathBuf,
     },
-    /// A blob is too large to travel through a call.
+    /// A blob is too large for one call.
     #[error("the blob {digest} is too large: one message holds at most {limit} bytes")]
     TooLarge {
         /// The blob.
@@ -67,7 +67,7 @@ pub enum StoreError {
         /// The directory of the store.
         path: Utf8PathBuf,
     },
-    /// The index cannot be used, and it is not for damage: a damaged one is begun anew.
+    /// The index cannot be used for another reason than damage: a damaged index is replaced.
     #[error("cannot use the index `{path}`")]
     Index {
         /// The database file.
@@ -92,7 +92,7 @@ impl From<StoreError> for WireError {
     }
 }
 
-/// Says what was tried when the system refused.
+/// Adds what was tried to an error of the system.
 pub(crate) trait IoContext<T> {
     /// `action` is what follows "cannot" in the message.
     fn at(self, action: &'static str, path: &Utf8Path) -> Result<T, StoreError>;

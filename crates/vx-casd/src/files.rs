@@ -13,7 +13,7 @@ use crate::platform;
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;
 
-/// Calls `each` with all of `reader`, piece by piece.
+/// Reads all of `reader` and calls `each` with every piece.
 pub(crate) fn for_each_piece(mut reader: impl Read, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     loop {
@@ -26,7 +26,7 @@ pub(crate) fn for_each_piece(mut reader: impl Read, mut each: impl FnMut(&[u8]) 
     }
 }
 
-/// The digest of a file's content from where it is read next.
+/// The digest of a file's content from the current position.
 pub(crate) fn hash(file: &File) -> io::Result<Digest> {
     let mut hasher = DigestHasher::default();
     for_each_piece(file, |piece| {
@@ -36,7 +36,7 @@ pub(crate) fn hash(file: &File) -> io::Result<Digest> {
     Ok(hasher.finish())
 }
 
-/// Copies `from` into the empty file `to` and answers the digest of what `to` holds.
+/// Copies `from` into the empty file `to` and returns the digest of `to`.
 pub(crate) fn copy_hashing(from: &File, to: &NamedTempFile) -> io::Result<Digest> {
     if platform::reflink(from, to.as_file()) {
         return hash(to.as_file());
@@ -49,7 +49,7 @@ pub(crate) fn copy_hashing(from: &File, to: &NamedTempFile) -> io::Result<Digest
     Ok(hasher.finish())
 }
 
-/// Copies `from` into the empty file `to` as fast as the file system can; answers how many bytes.
+/// Copies `from` into the empty file `to` as fast as the file system can; returns the number of bytes.
 pub(crate) fn copy(mut from: &File, to: &mut NamedTempFile) -> io::Result<u64> {
     if platform::reflink(from, to.as_file()) {
         return Ok(to.as_file().metadata()?.len());

@@ -1,7 +1,7 @@
-//! The thread that makes the index durable when things are quiet.
+//! The thread that makes the index durable in quiet moments.
 //!
-//! Syncing takes milliseconds on a good day and much longer on a busy disk, and a cache needs no entry so badly. So
-//! nothing waits for it: some time after the first change, preferably in a pause, everything is synced at once.
+//! Syncing takes milliseconds at best and much longer on a busy disk, and no entry of a cache is worth that. So nothing
+//! waits for it: some time after the first change, preferably in a pause, everything is synced at once.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// A pause of this length is long enough.
 const QUIET: Duration = Duration::from_millis(500);
-/// Nothing stays undurable for much longer than this, pause or not.
+/// No change waits for much longer than this, pause or not.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Whether there is anything to make durable.
@@ -43,7 +43,7 @@ impl Dirt {
         self.0.0.lock()
     }
 
-    /// Waits until it is time to flush; false where it is time to stop.
+    /// Waits until it is time to flush; false if it is time to stop.
     fn wait(&self) -> bool {
         let mut state = self.lock();
         loop {
@@ -67,7 +67,7 @@ impl Dirt {
     }
 }
 
-/// The thread. Dropped, it ends, and what is undurable then is for the owner to flush.
+/// The thread. It ends when this is dropped; the owner then flushes what is left.
 #[derive(Debug)]
 pub(crate) struct Flusher {
     dirt: Dirt,
@@ -96,7 +96,7 @@ impl Drop for Flusher {
         self.dirt.lock().stopping = true;
         self.dirt.0.1.notify_all();
         if let Some(thread) = self.thread.take() {
-            // It panics only where flushing did, which was logged.
+            // It panics only if flushing did, which was logged.
             let _ = thread.join();
         }
     }

@@ -1,7 +1,7 @@
-//! Taking files and directories into the store, by path.
+//! Takes files and directories into the store, by path.
 //!
-//! The digest that is answered is that of the bytes in the store: a file is first copied or moved to where nobody else
-//! knows it, then hashed.
+//! The returned digest is that of the bytes in the store: a file is first copied or moved to a private path, then
+//! hashed.
 
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -16,8 +16,8 @@ use crate::error::{IoContext as _, StoreError};
 use crate::platform;
 use crate::trees::MAX_DEPTH;
 
-/// Takes in what is at `path`, an absolute path; a symbolic link there is followed. With `consume`, files are moved where
-/// that is as good as copying them, and what is left is removed: afterwards there is nothing at `path`.
+/// Takes in what is at the absolute path `path`; a symbolic link there is followed. With `consume`, files are moved if
+/// that is as good as copying them, and the rest is removed: afterwards there is nothing at `path`.
 pub(crate) fn ingest(blobs: &Blobs, path: &Utf8Path, consume: bool) -> Result<Ingested, StoreError> {
     if !path.is_absolute() {
         return Err(StoreError::NotAbsolute { path: path.to_string() });
@@ -27,7 +27,7 @@ pub(crate) fn ingest(blobs: &Blobs, path: &Utf8Path, consume: bool) -> Result<In
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ingested::Absent),
         Err(error) => return Err(error).at("read", path),
     };
-    // What a symbolic link leads to belongs to somebody else.
+    // The target of a symbolic link belongs to somebody else.
     let consume = consume && !path.is_symlink();
     if metadata.is_file() {
         let (digest, is_executable) = file(blobs, path, &metadata, consume)?;
@@ -45,7 +45,7 @@ pub(crate) fn ingest(blobs: &Blobs, path: &Utf8Path, consume: bool) -> Result<In
 
 fn file(blobs: &Blobs, path: &Utf8Path, metadata: &Metadata, consume: bool) -> Result<(Digest, bool), StoreError> {
     let executable = platform::is_executable(metadata);
-    // Whoever has another name for the file could write to it later.
+    // A process with another name for the file could write to it later.
     let moved = if consume && platform::is_ours_alone(metadata) {
         blobs.move_in(path)?
     } else {

@@ -1,4 +1,4 @@
-//! The directory of a store: which files it has, who may open it, and what happens to those of another format.
+//! The directory of a store: its files, its lock, and how another format is cleared.
 
 use std::fs;
 use std::io;
@@ -12,16 +12,16 @@ use vx_model::{Digest, formats};
 use crate::error::{IoContext as _, StoreError};
 use crate::platform;
 
-/// The content of the file that tells the version of everything below the directory of a store.
+/// The content of the file that holds the version of everything in the directory of a store.
 fn format() -> String {
     format!("{}\n", formats::STORE)
 }
 
-/// How the names of directories begin whose content nobody wants.
+/// The prefix of directories whose content is to be removed.
 const THROWN_AWAY: &str = "thrown-away-";
 
-/// How long a predecessor that has just been killed may take to vanish. Services wait longer for one another, by a lock
-/// of their own; the system may release that lock a moment before this one.
+/// How long a predecessor that was just killed may take to vanish. Services wait longer for each other, with a lock of
+/// their own, but the system may release that lock a moment before this one.
 const PREDECESSOR_LIMIT: Duration = Duration::from_secs(1);
 
 /// The files of a store, locked for this process.
@@ -32,7 +32,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Makes the directory where there is none, locks it, clears another format, and throws temporary files away.
+    /// Creates the directory if necessary, locks it, clears another format, and discards temporary files.
     pub(crate) fn open(root: &Utf8Path) -> Result<Self, StoreError> {
         platform::create_private_dir(root.as_std_path()).at("create the directory", root)?;
         let layout = Self {
@@ -48,7 +48,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Files that are being written. None is left from an earlier process.
+    /// Files that are being written. None remains from an earlier process.
     pub(crate) fn tmp(&self) -> Utf8PathBuf {
         self.root.join("tmp")
     }
@@ -78,7 +78,7 @@ impl Layout {
         fs::read_to_string(self.version()).is_ok_and(|version| version == format())
     }
 
-    /// Begins a store anew. The version is written last: a clearing that is interrupted is done again.
+    /// Clears a store. The version is written last, so an interrupted clearing is repeated.
     fn clear(&self) -> Result<(), StoreError> {
         if self.blobs().exists() || self.index().exists() {
             tracing::warn!(store = %self.root, "the store has another format and is cleared");
@@ -90,7 +90,7 @@ impl Layout {
         fs::rename(&new, self.version()).at("write", &self.version())
     }
 
-    /// Moves a file or directory where it is removed from, to a directory that nothing else goes to.
+    /// Moves a file or directory to a new directory, to be removed from there.
     fn throw_away(&self, path: &Utf8Path) -> Result<(), StoreError> {
         if path
             .symlink_metadata()
@@ -103,7 +103,7 @@ impl Layout {
         fs::rename(path, aside.join("old")).at("move aside", path)
     }
 
-    /// Removes what was thrown away, also by earlier processes, without keeping anybody waiting: it may be a whole store.
+    /// Removes what was discarded, also by earlier processes, in the background: it may be a whole store.
     fn remove_thrown_away(&self) -> Result<(), StoreError> {
         let mut thrown_away = Vec::new();
         for entry in self.root.read_dir_utf8().at("list", &self.root)? {
@@ -123,14 +123,14 @@ impl Layout {
 
 fn remove(path: &Utf8Path) {
     match fs::remove_dir_all(path) {
-        // Whoever opened the store after this process is at it as well.
+        // A process that opened the store after this one removes it too.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => tracing::warn!(%path, %error, "cannot remove discarded files; the next start tries again"),
         Ok(()) => {}
     }
 }
 
-/// Locks the store. Waits a moment for a predecessor that is just being killed.
+/// Locks the store. Waits a moment for a predecessor that is being killed.
 fn lock(root: &Utf8Path) -> Result<FileLock, StoreError> {
     let path = root.join("lock");
     let lock = FileLock::acquire_within(&path, PREDECESSOR_LIMIT).at("lock", &path)?;

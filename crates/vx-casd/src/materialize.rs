@@ -1,6 +1,6 @@
-//! Laying files and directories down, by path.
+//! Lays files and directories down, by path.
 //!
-//! A file is replaced in one step, a directory appears in one step, and what names a missing blob is not laid down at all.
+//! A file is replaced atomically, a directory appears atomically, and nothing with a missing blob is laid down.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::files;
 use crate::platform;
 use crate::trees::Tree;
 
-/// How names of unfinished files and directories begin, next to where they will be.
+/// The prefix of unfinished files and directories, beside their final paths.
 const UNFINISHED: &str = ".vx-unfinished-";
 
-/// Lays everything down that is intact; answers the digests that are not.
+/// Lays down everything that is intact; returns the digests that are not.
 pub(crate) fn materialize(blobs: &Blobs, requests: &[MaterializeRequest]) -> Result<Vec<Digest>, StoreError> {
     let mut missing = BTreeSet::new();
     for request in requests {
@@ -68,7 +68,7 @@ impl<'a> Destination<'a> {
             Some(Unfinished::At(path)) => path,
             None => return missing,
         };
-        // Where both are links to one blob, renaming does nothing; the leftover goes with its `TempPath`.
+        // If both are links to one blob, renaming does nothing; the leftover is removed with its `TempPath`.
         fs::rename(&unfinished, self.path).at("write", self.path)?;
         Ok(Ok(()))
     }
@@ -164,13 +164,13 @@ fn find(
 
 /// A file that was laid down.
 enum Unfinished {
-    /// Under its own name, which was free.
+    /// Under its own name, which was unused.
     Done,
     /// Under a temporary name in the same directory.
     At(TempPath),
 }
 
-/// Lays a file down; none where the blob has vanished.
+/// Lays a file down; `None` if the blob has vanished.
 fn lay_file(
     blob: &Utf8Path,
     digest: &Digest,
@@ -217,19 +217,19 @@ fn copy(blob: &Utf8Path, digest: &Digest, executable: bool, destination: &Destin
     }
     let path = to.into_temp_path();
     if destination.placement == Placement::Link {
-        // A stand-in for a link looks like one.
+        // What stands in for a link looks like one.
         platform::set_blob_permissions(&path, executable)?;
     }
     Ok(path)
 }
 
-/// Whether a failure comes from the blob having vanished, and not from where it should go.
+/// Whether a failure is due to a vanished blob, and not to the destination.
 fn is_gone(error: &io::Error, blob: &Utf8Path) -> bool {
     error.kind() == io::ErrorKind::NotFound && !blob.exists()
 }
 
-/// Whether a hard link was refused for a reason that does not stand against a copy: another file system, as many links
-/// as a file can have, links that are unknown to the file system or forbidden by a policy.
+/// Whether a hard link was refused for a reason that does not apply to a copy: another file system, the maximum number
+/// of links, or links that the file system does not support or a policy forbids.
 fn may_copy_instead(error: &io::Error) -> bool {
     matches!(
         error.kind(),

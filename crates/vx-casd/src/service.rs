@@ -1,7 +1,7 @@
 //! The store as a service: the `Cas` trait over rapace.
 //!
-//! Every call runs on a thread for blocking work. What reads or writes whole files takes a permit first, one for each
-//! processor, so that a burst of large files neither starves the small calls nor starts hundreds of threads.
+//! Every call runs on a thread for blocking work. Work on whole files takes a permit first, one for each processor: a
+//! burst of large files must neither starve the small calls nor start hundreds of threads.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use vx_transport::{Credentials, Limits, Listener};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// What a frame carries besides the blob: its descriptor and the lengths of the encoding.
+/// What a frame holds besides the blob: its descriptor and the lengths of the encoding.
 const FRAME_OVERHEAD: usize = 1 << 10;
 
 /// casd could not serve.
@@ -34,16 +34,16 @@ pub enum CasdError {
         /// Why not.
         source: StoreError,
     },
-    /// What was written last may have to be made again.
+    /// The last writes may have to be repeated.
     #[error("cannot write the last changes to the store")]
     Flush(#[source] StoreError),
-    /// A thread of casd panicked: a defect.
+    /// A thread of casd panicked: a bug.
     #[error("a thread of casd failed")]
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// Opens the store of `home` and serves it until `shutdown`. Calls under way are dropped then, and everything done is made
-/// durable.
+/// Opens the store of `home` and serves it until `shutdown`. Calls in progress are then dropped, and everything done is
+/// made durable.
 pub async fn serve(
     home: VxHome,
     listener: Listener,
@@ -69,7 +69,7 @@ pub async fn serve(
 #[derive(Debug, Clone)]
 struct Service {
     store: Arc<Store>,
-    /// Places for work on whole files.
+    /// Permits for work on whole files.
     bulk: Arc<Semaphore>,
     largest_blob: u64,
 }
@@ -91,7 +91,7 @@ impl Service {
         done.map_err(|error| WireError::from_error(ErrorKind::Internal, &error))
     }
 
-    /// Runs work on whole files, when there is a permit for it.
+    /// Runs work on whole files once it has a permit.
     async fn run_bulk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -146,7 +146,7 @@ impl Cas for Service {
     }
 
     async fn materialize(&self, requests: Vec<MaterializeRequest>) -> Reply<Vec<Digest>> {
-        // Mostly links, which are made in microseconds: no permit is needed, and no thread for each.
+        // Mostly links, which take microseconds: they need neither permits nor a thread each.
         let done = self.run(move |store| store.materialize(&requests)).await;
         done.and_then(|laid| Ok(laid?)).into()
     }

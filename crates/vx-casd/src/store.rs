@@ -1,4 +1,4 @@
-//! `Store`: everything the store does, blocking, for any number of threads.
+//! `Store`: everything that the store does, blocking, for any number of threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::{ingest, materialize, platform, texts};
 
 /// A store, locked for this process until it is dropped.
 pub struct Store {
-    /// The first to go: nothing flushes while the rest is taken down.
+    /// Dropped first: nothing flushes while the rest is dropped.
     _flusher: Flusher,
     index: Arc<Index>,
     blobs: Blobs,
@@ -30,8 +30,8 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in the directory `root`, and makes it where there is none. What another version has left there, what
-    /// is damaged and what was being written when the last process died is cleared away.
+    /// Opens or creates the store in the directory `root`. Removes what another version left there, what is damaged,
+    /// and what was being written when the last process died.
     pub fn open(root: &Utf8Path) -> Result<Self, StoreError> {
         let layout = Layout::open(root)?;
         let dirt = Dirt::default();
@@ -49,7 +49,7 @@ impl Store {
         })
     }
 
-    /// How large the store is, by what is known of it; walks nothing.
+    /// The size of the store, as far as it is known, without reading directories.
     pub fn status(&self) -> CasStatus {
         let (blobs, bytes) = self.index.blob_totals();
         CasStatus {
@@ -65,7 +65,7 @@ impl Store {
         self.blobs.put(content)
     }
 
-    /// Reads a small blob; none where it is missing or damaged.
+    /// Reads a small blob; `None` if it is missing or damaged.
     pub fn get_blob(&self, digest: &Digest) -> Option<Vec<u8>> {
         self.blobs.content(digest)
     }
@@ -75,7 +75,7 @@ impl Store {
         self.blobs.has(digest)
     }
 
-    /// How often each of `texts` occurs in the blob; none where it is missing or damaged.
+    /// How often each of `texts` occurs in the blob; `None` if it is missing or damaged.
     pub fn texts_in(&self, digest: &Digest, texts: &[String]) -> Option<Vec<u64>> {
         let blob = self.blobs.any_file(digest)?;
         let counts = platform::open_file(blob.as_std_path()).and_then(|file| texts::count(&file, texts));
@@ -88,8 +88,8 @@ impl Store {
         }
     }
 
-    /// How often each of `texts` occurs in the files and links of a tree, all together; none where something of it is
-    /// missing or damaged.
+    /// How often each of `texts` occurs in the files and links of a tree, all together; `None` if a blob is missing or
+    /// damaged.
     pub fn texts_in_tree(&self, root: &Digest, texts: &[String]) -> Option<Vec<u64>> {
         let tree = Tree::load(&self.blobs, root).ok()?;
         let mut sums = vec![0; texts.len()];
@@ -109,8 +109,9 @@ impl Store {
         ingest::ingest(&self.blobs, Utf8Path::new(&request.path), request.consume)
     }
 
-    /// Lays files and directories down; answers the digests that are missing or damaged, sorted. Nothing is laid down for
-    /// these; everything else is. After an error, some of what was asked for may have been laid down, each thing wholly.
+    /// Lays files and directories down; returns the digests that are missing or damaged, sorted. Nothing is laid down
+    /// for these; everything else is. After an error, some of the requested items may have been laid down, each one
+    /// completely.
     pub fn materialize(&self, requests: &[MaterializeRequest]) -> Result<Vec<Digest>, StoreError> {
         materialize::materialize(&self.blobs, requests)
     }
@@ -120,7 +121,7 @@ impl Store {
         self.index.input_sets(weak)
     }
 
-    /// The result under a strong key; none where it is not known or a blob that it names is missing or damaged.
+    /// The result under a strong key; `None` if it is not known or has a missing or damaged blob.
     pub fn get_result(&self, strong: &Key) -> Option<ActionResult> {
         let stored = self.index.result(strong)?;
         if self.is_whole(&stored.result) {
@@ -161,7 +162,7 @@ impl Store {
         self.index.put_record(key, value)
     }
 
-    /// Makes everything durable now that would be in some seconds.
+    /// Makes everything durable now instead of in some seconds.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.index.flush()
     }

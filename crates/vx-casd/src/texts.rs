@@ -7,13 +7,13 @@ use aho_corasick::AhoCorasick;
 
 use crate::files;
 
-/// Counts for each of `texts` how often it occurs in `file`, as bytes; an empty one occurs once. One pass, whatever the
-/// number of texts; memory for a piece of the file only.
+/// Counts for each of `texts` how often it occurs in `file`, as bytes; an empty one occurs once. It needs one pass for
+/// any number of texts, and memory for only a piece of the file.
 pub(crate) fn count(file: &File, texts: &[String]) -> io::Result<Vec<u64>> {
     let mut counts: Vec<u64> = texts.iter().map(|text| u64::from(text.is_empty())).collect();
     let automaton = AhoCorasick::new(texts).map_err(io::Error::other)?;
     let longest = texts.iter().map(String::len).max().unwrap_or(0);
-    // The end of one piece is searched again with the next: a text may lie across.
+    // The end of one piece is searched again with the next: a text may span both.
     let mut window: Vec<u8> = Vec::new();
     files::for_each_piece(file, |piece| {
         let counted = window.len();

@@ -1,4 +1,4 @@
-//! Reading whole Merkle trees out of the store.
+//! Reads whole Merkle trees from the store.
 
 use vx_model::{Digest, Directory};
 
@@ -17,7 +17,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Reads all levels. Otherwise answers the digests that are missing, damaged or not those of directories.
+    /// Reads all levels. Fails with the digests that are missing, damaged or not directories.
     pub(crate) fn load(blobs: &Blobs, root: &Digest) -> Result<Self, Vec<Digest>> {
         let mut missing = Vec::new();
         match load(blobs, root, 0, &mut missing) {
@@ -42,7 +42,7 @@ impl Tree {
         files
     }
 
-    /// What every symbolic link of every level says.
+    /// The targets of all symbolic links of all levels.
     pub(crate) fn link_targets(&self) -> Vec<&str> {
         let mut targets = Vec::new();
         let mut todo = vec![self];

@@ -19,7 +19,7 @@ use crate::observe::Scope;
 use crate::output::{Line, LineSink, Spool, capture};
 use crate::process::{Ended, Launch, Running, launch};
 
-/// Where the events of an action go. When its client is gone, they go nowhere.
+/// Where the events of an action go. Once its client is gone, they are dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
     sender: mpsc::Sender<ExecuteEvent>,
@@ -32,18 +32,18 @@ impl Events {
         Self { sender, cancel }
     }
 
-    /// Waits where the client does not keep up.
+    /// Waits if the client does not keep up.
     async fn send(&self, event: ExecuteEvent) {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => {}
-            // An error means that the client is gone, which is about to cancel the action.
+            // An error means that the client is gone, which will cancel the action.
             _ = self.sender.send(event) => {}
         }
     }
 }
 
-/// Why an action did not come to a result.
+/// Why an action has no result.
 enum Stop {
     Cancelled,
     Failed(WireError),
@@ -65,8 +65,8 @@ impl From<ExecRootError> for Stop {
     }
 }
 
-/// Runs an action and tells its client about it. When the last event comes, the process tree is gone and the place of
-/// the exec root is free.
+/// Runs an action and sends its events to the client. At the last event, the process tree is gone and the path of the
+/// exec root is free.
 pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, dispatch: Dispatch, events: Events) {
     let action = Action {
         executor: &executor,
@@ -187,7 +187,8 @@ impl Action<'_> {
         }
     }
 
-    /// What an observation leaves out, with symbolic links followed: the kernel tells the working directory that way.
+    /// What an observation leaves out, with symbolic links resolved, because the kernel reports the working directory
+    /// that way.
     fn scope(&self, root: &ExecRoot) -> Scope {
         let trees = self.request.output_trees.iter().map(|tree| Utf8Path::new(&tree.path));
         let own = trees.chain([root.path()]).flat_map(|own| {
@@ -197,7 +198,7 @@ impl Action<'_> {
         Scope { own: own.collect() }
     }
 
-    /// Passes on what a process prints until it has ended, and kills it when the client goes away.
+    /// Passes on what a process prints until it has ended, and kills it if the client disconnects.
     async fn attend(
         &self,
         root: &ExecRoot,
@@ -227,7 +228,7 @@ impl Action<'_> {
             if was_killed {
                 permit.set_lossy();
             }
-            // Before the outputs are taken in: that is the store's work.
+            // Before the outputs are taken in, which needs no job: that is the store's work.
             drop(permit);
             ended
         };
@@ -369,7 +370,7 @@ impl LineSink for StdoutSink<'_> {
     }
 }
 
-/// So does standard error, but for rustc's notices, which become outputs.
+/// So does standard error, except rustc's notices, which become outputs.
 struct StderrSink<'a> {
     events: &'a Events,
     store: &'a Store,
@@ -393,7 +394,7 @@ impl LineSink for StderrSink<'_> {
 }
 
 impl StderrSink<'_> {
-    /// Takes a file in although the compiler runs on. Where that fails, dependants wait for the end of the action.
+    /// Takes in a file while the compiler still runs. If that fails, dependents wait for the end of the action.
     async fn deliver(&self, root: &Utf8Path, notice: &Notice) {
         let Some(path) = below(root, &notice.artifact) else {
             return;

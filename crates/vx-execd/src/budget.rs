@@ -1,12 +1,12 @@
 //! The job budget: how many processes run at once on this machine, and which action is next.
 //!
-//! Every running action holds one token of a GNU make jobserver; rustc, make and the like take what is left for their
-//! own threads and children through the jobserver's pipe. Waiting actions are served by priority, equal ones in the
-//! order of their arrival.
+//! Every running action holds one token of a GNU make jobserver; rustc, make and others take the remaining tokens for
+//! their own threads and children through the jobserver's pipe. Waiting actions are served by priority, and with equal
+//! priority in the order of arrival.
 //!
-//! A child that is killed takes along the tokens that it had drawn from the pipe, and nobody can tell how many. So the
-//! pipe is replaced after such a death: later actions use a new one, the tokens that come back to the old one are moved
-//! over, and once the old pipe's last action has ended, what never came back is written anew.
+//! A killed child loses the tokens that it had drawn from the pipe, and nobody knows how many. So the pipe is replaced
+//! after such a death. Later actions use a new one, and tokens that return to the old one are moved over. Once the old
+//! pipe's last action has ended, the tokens that never returned are replaced.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -18,18 +18,18 @@ use jobserver::{Acquired, Client};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-/// The budget of the machine. Dropping it turns waiting actions away.
+/// The budget of the machine. Dropping it rejects waiting actions.
 #[derive(Debug)]
 pub(crate) struct Budget {
     shared: Arc<Shared>,
 }
 
-/// There are no more jobs to be had: execd is going down, or the jobserver's pipe broke.
+/// No more jobs are available: execd is shutting down, or the jobserver's pipe broke.
 #[derive(Debug, thiserror::Error)]
 #[error("the job budget is closed")]
 pub(crate) struct BudgetClosed;
 
-/// The right to run one process; given back when dropped.
+/// The right to run one process; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     shared: Arc<Shared>,
@@ -66,7 +66,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// Actions that wait, and perhaps some that have given up.
+    /// Waiting actions, and perhaps some that have given up.
     waiting: BinaryHeap<Waiter>,
     arrivals: u64,
     running: usize,
@@ -80,7 +80,7 @@ struct State {
 #[derive(Debug)]
 struct Pool {
     client: Client,
-    /// Tokens that this pipe answers for, wherever they are.
+    /// Tokens that belong to this pipe, wherever they are.
     tokens: usize,
     /// Actions that hold a permit of it.
     users: usize,
@@ -113,7 +113,7 @@ impl Ord for Waiter {
 }
 
 impl Budget {
-    /// A budget of `jobs` processes at once; at least one.
+    /// A budget of `jobs` parallel processes; at least one.
     pub(crate) fn new(jobs: usize) -> io::Result<Self> {
         let jobs = jobs.max(1);
         let client = Client::new(jobs)?;
@@ -138,7 +138,7 @@ impl Budget {
         Ok(Self { shared })
     }
 
-    /// Waits for a job; the largest priority is served first. Dropping the future gives the place in the queue up.
+    /// Waits for a job; the largest priority is served first. Dropping the future leaves the queue.
     pub(crate) async fn acquire(&self, priority: u64) -> Result<Permit, BudgetClosed> {
         let (grant, granted) = oneshot::channel();
         {
@@ -170,7 +170,7 @@ impl Drop for Budget {
         state.closed = true;
         state.waiting.clear();
         for pool in state.pools.values() {
-            // Wakes the thread that may be reading the pipe; the pipe is not used for anything else from here on.
+            // Wakes the thread that may be reading the pipe, which is not used from here on.
             let _ = pool.client.release_raw();
         }
         self.shared.changed.notify_all();
@@ -178,7 +178,7 @@ impl Drop for Budget {
 }
 
 impl Permit {
-    /// Says that the action was killed, so that tokens may have died with it.
+    /// Notes that the action was killed, so tokens may be lost.
     pub(crate) fn set_lossy(&mut self) {
         self.lossy = true;
     }
@@ -197,7 +197,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        // Given back under the lock, so that whoever sees `users` fall to zero sees the token in the pipe.
+        // Returned under the lock: a thread that sees `users` fall to zero also sees the token in the pipe.
         self.token = None;
         state.running -= 1;
         let Some(pool) = state.pools.get_mut(&self.pool) else {
@@ -216,7 +216,7 @@ impl Shared {
         self.state.lock()
     }
 
-    /// Retires the current pipe and starts an empty one, which is filled by what returns to the retired one.
+    /// Retires the current pipe and starts an empty one, which is filled with tokens that return to the retired one.
     fn replace_pool(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let id = state.current + 1;
         let pool = Pool {
@@ -266,7 +266,7 @@ impl Shared {
         }
     }
 
-    /// Waits until a token of this pipe is wanted: by an action, or because the pipe is retired. None when all is over.
+    /// Waits until a token of this pipe is requested, by an action or because the pipe is retired. `None` at the end.
     fn wait_for_need(&self, id: PoolId) -> Option<Client> {
         let idle = |state: &mut State| !state.closed && state.current == id && state.waiting.is_empty();
         let mut state = self.lock();
@@ -275,7 +275,7 @@ impl Shared {
         Some(pool.client.clone())
     }
 
-    /// Gives a token to the first in the queue, or back to the pipe where all have given up.
+    /// Gives a token to the first in the queue, or back to the pipe if all have given up.
     fn hand_out(self: &Arc<Self>, mut state: MutexGuard<'_, State>, id: PoolId, token: Acquired) {
         let Some(pool) = state.pools.get_mut(&id) else { return };
         if pool.users == 0 {
@@ -303,7 +303,7 @@ impl Shared {
     }
 }
 
-/// Moves a token of a retired pipe to the current one; answers whether the pipe is done with.
+/// Moves a token of a retired pipe to the current one; returns whether the pipe is finished.
 fn move_over(mut state: MutexGuard<'_, State>, id: PoolId, token: Acquired) -> bool {
     token.drop_without_releasing();
     let Some(pool) = state.pools.get_mut(&id) else {
@@ -324,7 +324,7 @@ fn move_over(mut state: MutexGuard<'_, State>, id: PoolId, token: Acquired) -> b
 }
 
 impl Pool {
-    /// Replaces what was lost. To be called when nobody but the caller holds a token, and the caller holds one.
+    /// Replaces lost tokens. Must be called when the caller holds a token and nobody else does.
     fn settle(&self) {
         let available = self.client.available().unwrap_or(self.tokens);
         self.write(self.tokens.saturating_sub(available + 1));
@@ -449,7 +449,7 @@ mod tests {
         assert_ne!(next.pool, survivor.pool);
         drop(extra);
         drop(survivor);
-        // All four are there again: three beside the one that `next` holds.
+        // All four are there again: three besides the one that `next` holds.
         let mut others = Vec::new();
         for _ in 0..3 {
             others.push(budget.acquire(0).await.unwrap());

@@ -1,6 +1,6 @@
-//! Exec roots: the directory of one action, made before it, removed after it.
+//! Exec roots: the directory of one action, created before it and removed after it.
 //!
-//! `tmp` is the action's `TMPDIR`; the rest is what the request says. Inputs are laid down by the store.
+//! `tmp` is the action's `TMPDIR`; the request decides the rest. The store lays inputs down.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ pub(crate) struct ExecRoot {
     path: Utf8PathBuf,
 }
 
-/// Why there is no exec root.
+/// Why an exec root could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExecRootError {
     /// The file system refused.
@@ -35,7 +35,7 @@ pub(crate) enum ExecRootError {
         /// Why.
         source: io::Error,
     },
-    /// A path of the request would lead out of the exec root.
+    /// A path of the request leads out of the exec root.
     #[error("`{path}` is not a plain path below the exec root")]
     Outside {
         /// As the request has it.
@@ -50,7 +50,7 @@ pub(crate) enum ExecRootError {
 }
 
 impl ExecRoot {
-    /// Makes the directories that `request` asks for.
+    /// Creates the directories of `request`.
     pub(crate) fn make(request: &ExecuteRequest) -> Result<Self, ExecRootError> {
         let trees = request.output_trees.iter().map(|tree| &tree.path);
         for path in trees.chain([&request.exec_root, &request.working_directory]) {
@@ -107,7 +107,7 @@ impl ExecRoot {
         }
     }
 
-    /// The time, in nanoseconds since the Unix epoch, by the clock that stamps the files of this file system.
+    /// The time in nanoseconds since the Unix epoch, by the clock of this file system.
     pub(crate) fn stamp_ns(&self) -> Result<u64, ExecRootError> {
         let path = self.path.join("stamp");
         let stamp = || {
@@ -122,7 +122,7 @@ impl ExecRoot {
         })
     }
 
-    /// Frees its place at once, for removing takes a while.
+    /// Frees its path at once, because removing it takes a while.
     pub(crate) fn set_aside(&mut self) {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -135,14 +135,13 @@ impl ExecRoot {
         }
     }
 
-    /// Removes it with everything in it. What cannot be removed is left for the next start of execd.
+    /// Removes it with its contents. What cannot be removed is left for the next start of execd.
     pub(crate) fn remove(&self) {
         remove(&self.path);
     }
 }
 
-/// Moves everything in `directory` out of the way, where it does not collide with new exec roots, and answers where to:
-/// the caller removes that when there is time.
+/// Moves everything in `directory` out of the way of new exec roots, and returns where to. The caller removes it later.
 pub(crate) fn set_aside_leftovers(directory: &Utf8Path) -> io::Result<Option<Utf8PathBuf>> {
     fs::create_dir_all(directory)?;
     let mut leftovers = directory.read_dir_utf8()?.peekable();
@@ -163,7 +162,7 @@ pub(crate) fn set_aside_leftovers(directory: &Utf8Path) -> io::Result<Option<Utf
     Ok(Some(aside))
 }
 
-/// Removes a directory, also where an action took away its own right to write there.
+/// Removes a directory, even if an action took away its own right to write there.
 pub(crate) fn remove(directory: &Utf8Path) {
     let removed = match fs::remove_dir_all(directory) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -180,7 +179,7 @@ pub(crate) fn remove(directory: &Utf8Path) {
     }
 }
 
-/// Lets the owner into and write to all directories from here down. What fails shows when they are removed.
+/// Lets the owner enter and write to all directories from here down. Failures are noticed when they are removed.
 fn make_writable(directory: &Utf8Path) {
     let _ = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
     for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
@@ -190,7 +189,7 @@ fn make_writable(directory: &Utf8Path) {
     }
 }
 
-/// Whether a relative path leads to what it names by going down alone.
+/// Whether a relative path only goes down.
 fn is_plain(path: &Utf8Path) -> bool {
     path.components()
         .all(|component| matches!(component, Utf8Component::Normal(_) | Utf8Component::CurDir))
@@ -250,7 +249,7 @@ mod tests {
         }
         let before = root.stamp_ns().unwrap();
         assert!(before <= root.stamp_ns().unwrap());
-        // Root may do everything, so this shows something for other users only.
+        // Root may do everything, so this proves something for other users only.
         fs::set_permissions(root.path().join("out"), fs::Permissions::from_mode(0o500)).unwrap();
         root.set_aside();
         assert!(!path.join("exec/1").exists());

@@ -13,7 +13,7 @@ use vx_transport::Credentials;
 use crate::budget::Budget;
 use crate::{Config, ExecdError, exec_root};
 
-/// How long the trees may take to go once all is to stop.
+/// How long the trees may take to end at shutdown.
 const FAREWELL: Duration = Duration::from_millis(1800);
 
 /// The client of casd.
@@ -22,7 +22,7 @@ pub(crate) type Store = vx_service::Store<CasEndpoint>;
 /// What all actions share.
 #[derive(Debug)]
 pub(crate) struct Executor {
-    /// Where exec roots are, and files while they are written.
+    /// The directory of exec roots and of files that are being written.
     pub(crate) directory: Utf8PathBuf,
     pub(crate) budget: Budget,
     pub(crate) store: Store,
@@ -61,7 +61,7 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Does slow work on the disk that nobody waits for.
+    /// Does slow work on the disk in the background.
     pub(crate) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
         drop(self.tasks.spawn_blocking(work));
     }

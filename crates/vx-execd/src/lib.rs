@@ -1,18 +1,18 @@
 //! execd: runs the processes of builds, and nothing else.
 //!
-//! For each action it makes an exec root, waits for a job of the machine's budget, starts the process in a session of its
-//! own, streams what it prints, observes what it opens where that is asked for, kills the whole process tree when the
-//! client goes away, and takes the outputs into the store. It decides nothing about keys or caching, and reads no
-//! environment variable.
+//! For each action it creates an exec root, waits for a job of the machine's budget, and starts the process in a
+//! session of its own. It streams what the process prints and, if requested, observes what it opens. It kills the whole
+//! process tree if the client disconnects, and takes the outputs into the store. It decides nothing about keys or
+//! caching, and reads no environment variables.
 //!
 //! # What may be relied upon
 //!
-//! - A process gets exactly the environment that the request says, `TMPDIR`, and the jobserver's variable; no descriptor
-//!   but its standard streams and the jobserver's pipe; `/dev/null` as standard input.
-//! - When the main process of an action ends, its background processes are killed, before outputs are taken in: an action
-//!   leaves no process behind. The same happens when the client's connection ends.
+//! - A process gets exactly the environment of the request, `TMPDIR`, and the jobserver's variable. Its only
+//!   descriptors are its standard streams and the jobserver's pipe; standard input is `/dev/null`.
+//! - When the main process of an action ends, its background processes are killed before outputs are taken in: an
+//!   action leaves no processes behind. The same happens when the client's connection ends.
 //! - When execd is killed, main processes die at once (parent-death signal), and so do traced trees. Grandchildren of
-//!   processes that are not traced are handed to the daemon, which is a subreaper as well and kills them.
+//!   untraced processes are handed to the daemon, which is also a subreaper and kills them.
 //!
 //! Actions are not isolated from one another or from the network. That would be done in `process::spawn`, between
 //! fork and exec.
@@ -49,7 +49,7 @@ use vx_transport::Endpoint;
 pub struct Config {
     /// Where vx keeps things.
     pub home: VxHome,
-    /// How many processes may run at once, for all clients together; at least one.
+    /// How many processes may run at once for all clients together; at least one.
     pub jobs: usize,
     /// Where the store answers.
     pub cas: Endpoint,
@@ -58,7 +58,7 @@ pub struct Config {
 /// Why execd cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecdError {
-    /// The directory of exec roots cannot be made or emptied.
+    /// The directory of exec roots cannot be created or emptied.
     #[error("cannot prepare the directory `{path}`")]
     Directory {
         /// Which.
@@ -69,10 +69,10 @@ pub enum ExecdError {
     /// The pipe or the thread of the job budget.
     #[error("cannot create the jobserver")]
     Jobserver(#[source] io::Error),
-    /// Orphaned processes would get out of reach.
+    /// Orphaned processes would escape.
     #[error("cannot adopt orphaned processes")]
     Subreaper(#[source] io::Error),
-    /// Processes are supervised by means of Linux.
+    /// Supervising processes needs Linux.
     #[error("running actions is not supported on this system")]
     Unsupported,
 }

@@ -1,21 +1,21 @@
-//! rustc's artifact notices: the lines of `--json=artifacts` that say which file is complete.
+//! rustc's artifact notices: the lines of `--json=artifacts` that announce a complete file.
 
 use serde::Deserialize;
 
 /// A file is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Notice {
-    /// Its path, as rustc was told it.
+    /// Its path, as given to rustc.
     pub(crate) artifact: String,
     /// What it is: `metadata`, `link`, `dep-info`, …
     pub(crate) emit: String,
 }
 
-/// How such a line begins, in newer and in older compilers. Other messages are long, and not parsed here.
+/// How such a line begins in newer and in older compilers. Other messages are long, and not parsed here.
 const BEGINNINGS: [&[u8]; 2] = [br#"{"$message_type":"artifact","#, br#"{"artifact":"#];
 
 impl Notice {
-    /// The notice that a line of standard error is; none for all other lines.
+    /// Parses a line of standard error; `None` if it is not a notice.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         if BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)) {
             serde_json::from_slice(line).ok()
@@ -24,7 +24,7 @@ impl Notice {
         }
     }
 
-    /// Whether dependants can start with this file.
+    /// Whether dependents can start with this file.
     pub(crate) fn is_metadata(&self) -> bool {
         self.emit == "metadata"
     }

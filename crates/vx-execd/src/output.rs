@@ -1,6 +1,6 @@
-//! What a process prints: read from its pipe, split into lines, kept whole.
+//! What a process prints: read from its pipe, split into lines, and kept as a whole.
 //!
-//! Memory is bounded: a long line comes in pieces, and what is kept moves to a file when it grows.
+//! Memory is bounded: a long line is sent in pieces, and long output moves to a file.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,10 +17,10 @@ use vx_proto::{ErrorKind, Ingested, WireError};
 
 use crate::executor::Store;
 
-/// A line longer than this comes in pieces of this size.
+/// A longer line is sent in pieces of this size.
 pub(crate) const MAX_LINE: usize = 4 << 20;
 
-/// So much is kept in memory, and sent to the store in one message.
+/// The most that is kept in memory, and sent to the store in one message.
 const IN_MEMORY: usize = 256 << 10;
 
 const CHUNK: usize = 64 << 10;
@@ -34,14 +34,14 @@ pub(crate) struct Line {
     pub(crate) is_ended: bool,
 }
 
-/// Who is told about lines as they come.
+/// What receives lines as they are printed.
 pub(crate) trait LineSink: Send {
-    /// Takes note of a line; answers whether it is to be kept.
+    /// Receives a line; returns whether to keep it.
     fn line(&mut self, line: &Line) -> impl Future<Output = bool> + Send;
 }
 
-/// Reads a pipe to its end, or, when `ended` fires, what is in it at that time: whoever holds its other end then was not
-/// to be killed, and may hold it for ever.
+/// Reads a pipe to its end or, when `ended` fires, what is in it then: a process that still holds its other end could
+/// not be killed, and may hold it forever.
 pub(crate) async fn capture(
     pipe: OwnedFd,
     spool: Spool,
@@ -95,12 +95,12 @@ impl<S: LineSink> Reader<'_, S> {
         Ok(())
     }
 
-    /// Reads what is in the pipe; no more than it can hold, in case somebody goes on writing.
+    /// Reads what is in the pipe, but no more than it can hold, in case somebody goes on writing.
     async fn drain(&mut self, pipe: &OwnedFd, chunk: &mut [u8]) -> io::Result<()> {
         let mut left = rustix::pipe::fcntl_getpipe_size(pipe)?;
         while left > 0 {
-            let wanted = left.min(chunk.len());
-            match rustix::io::read(pipe, &mut chunk[..wanted]) {
+            let length = left.min(chunk.len());
+            match rustix::io::read(pipe, &mut chunk[..length]) {
                 Ok(0) | Err(Errno::AGAIN) => break,
                 Ok(length) => {
                     left -= length;
@@ -128,7 +128,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// The next line that `chunk` completes; takes off `chunk` what it used.
+    /// The next line that `chunk` completes; removes from `chunk` what it used.
     fn next(&mut self, chunk: &mut &[u8]) -> Option<Line> {
         let room = chunk.len().min(MAX_LINE - self.pending.len());
         let feed = chunk[..room].iter().position(|byte| *byte == b'\n');
@@ -151,7 +151,7 @@ impl Lines {
     }
 }
 
-/// Bytes kept in memory, or in a file when there are many.
+/// Bytes kept in memory, or in a file if there are many.
 #[derive(Debug)]
 pub(crate) struct Spool {
     directory: Utf8PathBuf,
@@ -164,12 +164,12 @@ pub(crate) struct Spool {
 pub(crate) enum Spooled {
     /// Few bytes.
     Memory(Vec<u8>),
-    /// Many; the file is removed when this is dropped.
+    /// In a file, which is removed when this is dropped.
     File(TempPath),
 }
 
 impl Spooled {
-    /// Puts it into the store; none where nothing was printed.
+    /// Puts it into the store; `None` if nothing was printed.
     pub(crate) async fn store_in(self, store: &Store) -> Result<Option<Digest>, WireError> {
         match self {
             Self::Memory(bytes) if bytes.is_empty() => Ok(None),
@@ -186,7 +186,7 @@ impl Spooled {
 }
 
 impl Spool {
-    /// Nothing yet; a file would be made in `directory`.
+    /// Nothing yet; a file would be created in `directory`.
     pub(crate) fn new(directory: &Utf8Path) -> Self {
         Self {
             directory: directory.to_owned(),

@@ -1,7 +1,7 @@
-//! Finding and killing what processes leave behind, through `/proc`.
+//! Finds and kills what processes leave behind, through `/proc`.
 //!
 //! A process whose parent ends is handed to the nearest ancestor that is a subreaper. execd is one, so nothing that it
-//! started gets out of its reach while it lives.
+//! started escapes it while it lives.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, waitpid};
 
-/// How long a killed process may take to go; only one that the kernel holds (a dead network disk) takes longer.
+/// How long a killed process may take to end; only one that the kernel blocks (a dead network disk) takes longer.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// An exec takes far less than these together.
+/// An exec takes far less time than all of these together.
 const EXEC_ATTEMPTS: u32 = 50;
 const EXEC_PAUSE: Duration = Duration::from_micros(200);
 
@@ -26,7 +26,7 @@ static MAINS: LazyLock<Mutex<HashSet<Pid>>> = LazyLock::new(Mutex::default);
 
 /// Makes this process the one to which orphaned descendants are handed.
 pub(crate) fn become_subreaper() -> io::Result<()> {
-    // The argument is a flag: any process id but none switches it on.
+    // The argument is a flag: any process id switches it on.
     Ok(rustix::process::set_child_subreaper(Some(getpid()))?)
 }
 
@@ -35,21 +35,21 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
 pub(crate) struct Mark<'a> {
     /// The action's main process, which leads a session and a group.
     pub(crate) leader: Pid,
-    /// Its `TMPDIR`, in the environment of all that do not take it out.
+    /// Its `TMPDIR`, in the environment of all that do not remove it.
     pub(crate) tmpdir: &'a Utf8Path,
 }
 
-/// Works on the set of main processes. Who starts one adds it within the same call, so that a search for leftovers never
-/// takes a new main process for one.
+/// Works on the set of main processes. A main process is started and added within one call, so a search for leftovers
+/// never mistakes a new one for a leftover.
 pub(crate) fn with_mains<T>(work: impl FnOnce(&mut HashSet<Pid>) -> T) -> T {
     work(&mut MAINS.lock())
 }
 
 /// Kills and reaps what the ended process `mark.leader` left behind, and those of `doomed` that were handed to this
-/// process. Answers how many there were.
+/// process. Returns how many there were.
 ///
-/// Orphans are recognised by their session, their group or their environment. One that has changed all three can be told
-/// from those of other actions only when there are none: it lives until then.
+/// Orphans are recognized by their session, their group or their environment. One that has changed all three cannot be
+/// distinguished from those of other actions, so it lives until no action runs.
 pub(crate) fn kill_leftovers(mark: Mark<'_>, doomed: &HashSet<Pid>) -> usize {
     kill_until_none(|| {
         with_mains(|mains| {
@@ -67,7 +67,7 @@ pub(crate) fn kill_leftovers(mark: Mark<'_>, doomed: &HashSet<Pid>) -> usize {
 
 /// Whether a child comes from an action: those that this process starts for itself stay in its session.
 fn is_adopted(child: Pid) -> bool {
-    // Zero, which is not a process id, where the session's leader lives outside of this process's namespace.
+    // Zero, which is not a process id, if the session's leader is outside this process's namespace.
     let session = |pid| Stat::of(pid).map(|stat| stat.session);
     session(child).is_some_and(|of_child| session(getpid()).is_some_and(|own| of_child != own))
 }
@@ -137,12 +137,12 @@ fn kill_until_none(find: impl Fn() -> HashSet<Pid>) -> usize {
     }
 }
 
-/// Waits until a killed process is gone; where it is a child of this process, takes its exit status away.
+/// Waits until a killed process is gone; if it is a child of this process, reaps it.
 fn reap(pid: Pid, deadline: Instant) {
     if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
         wait_for_end(&process, deadline);
     }
-    // Where it is not a child, its parent is among the killed, and it comes to us when that is gone.
+    // If it is not a child, its parent is among the killed, and it is handed to us when that is gone.
     let _ = waitpid(Some(pid), WaitOptions::NOHANG);
 }
 
@@ -157,7 +157,7 @@ fn wait_for_end(process: &OwnedFd, deadline: Instant) {
     }
 }
 
-/// The children of a process, by the kernel's own list where it keeps one.
+/// The children of a process, from the kernel's own list if it keeps one.
 fn children(parent: Pid) -> Vec<Pid> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else {
         return Vec::new();
@@ -190,7 +190,7 @@ fn parse_pid(text: &str) -> Option<Pid> {
     Pid::from_raw(text.parse().ok()?)
 }
 
-/// The fields of `/proc/PID/stat` that matter here.
+/// The fields of `/proc/PID/stat` that are needed here.
 struct Stat {
     is_zombie: bool,
     parent: i32,

@@ -1,4 +1,4 @@
-//! The service: answers `Exec`, and ends with its process trees.
+//! The service: implements `Exec`, and ends with its process trees.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::{Config, ExecdError, reap};
 /// Every waiting action has a connection of its own.
 const CONNECTIONS: usize = 4096;
 
-/// Events on their way to one client; when it does not read them, the process waits.
+/// Events in flight to one client; if it does not read them, the process waits.
 const EVENTS: usize = 64;
 
 /// Serves until `shutdown` fires; then kills all process trees and returns, within two seconds.
 ///
-/// To be called in a process of its own, and by one at a time for each home: it makes the process a subreaper, and
+/// Must be called in a process of its own, and by one at a time for each home: it makes the process a subreaper and
 /// empties the directory of exec roots.
 pub async fn serve(
     config: Config,

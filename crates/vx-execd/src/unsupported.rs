@@ -1,4 +1,4 @@
-//! Stands in for everything else on systems where processes cannot be supervised yet.
+//! Replaces everything else on systems where processes cannot be supervised yet.
 
 use tokio_util::sync::CancellationToken;
 use vx_transport::{Credentials, Listener};

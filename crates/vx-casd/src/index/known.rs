@@ -1,7 +1,7 @@
-//! What is known about blobs: in which state each was when its content was last known to be right, and when it was used.
+//! What is known about blobs: the state of each when its content was last known to be right, and when it was used.
 //!
-//! This is written behind: publishing a blob costs no transaction. What is lost in a kill is found out again by hashing the
-//! blob at its next use.
+//! This is written later, so publishing a blob costs no transaction. What a kill loses is recovered by hashing the blob
+//! at its next use.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ pub(crate) struct Known {
     pub(crate) size: u64,
     /// The inode that held the content.
     pub(crate) inode: u64,
-    /// The boot of the machine in which that was seen.
+    /// The boot of the machine in which that was known.
     pub(crate) boot: u64,
     /// When it was last used: seconds since the Unix epoch, in coarse steps.
     pub(crate) used: u64,
@@ -46,8 +46,8 @@ impl Known {
     fn encode(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         let fields = [self.size, self.inode, self.boot, self.used];
-        for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
-            place.copy_from_slice(&field.to_le_bytes());
+        for (slot, field) in bytes.chunks_exact_mut(8).zip(fields) {
+            slot.copy_from_slice(&field.to_le_bytes());
         }
         bytes
     }
@@ -66,7 +66,7 @@ impl Known {
     }
 }
 
-/// Changes that are not in the database yet; none stands for a blob that is gone.
+/// Changes that are not in the database yet; `None` stands for a blob that is gone.
 pub(super) type Pending = HashMap<BlobKey, Option<Known>>;
 
 /// What is known beyond the database, and the sums over both.
@@ -87,12 +87,12 @@ impl Ledger {
         self.state.lock()
     }
 
-    /// What is to be written. It stays visible until it is written.
+    /// The changes to write. They stay visible until they are written.
     pub(super) fn pending(&self) -> Pending {
         self.lock().pending.clone()
     }
 
-    /// Counts only what the database still has to be told: a new one knows no blob.
+    /// Counts only what the database does not hold yet: a new one knows no blob.
     pub(super) fn begin_anew(&self) {
         let mut state = self.lock();
         let (blobs, bytes) = state
@@ -104,7 +104,7 @@ impl Ledger {
         state.bytes = bytes;
     }
 
-    /// Forgets what has been written, but not what was changed again meanwhile.
+    /// Forgets what was written, but not what changed again meanwhile.
     pub(super) fn settle(&self, written: &Pending) {
         self.lock().pending.retain(|key, value| written.get(key) != Some(value));
     }
@@ -137,7 +137,7 @@ impl Index {
         })
     }
 
-    /// Remembers a blob, or with none that it is gone.
+    /// Remembers a blob, or with `None` that it is gone.
     pub(crate) fn set_known(&self, key: BlobKey, known: Option<Known>) {
         let before = self.known(&key);
         if before == known {

@@ -1,10 +1,11 @@
 //! The embedded database: what is known about blobs, the action cache, and the daemon's records.
 //!
-//! All of it is a cache, so nothing here fails for damage. A database that cannot be read, at the start or later, is moved
-//! aside and begun anew, and the lookup that met it is a miss. Values are sealed with a checksum of their own, because the
-//! database verifies its pages only when it opens.
+//! All of it is a cache, so nothing here fails because of damage. A database that cannot be read, at the start or
+//! later, is moved aside and replaced by a new one, and the lookup that found the damage is a miss. Values have
+//! checksums of their own, because the database verifies its pages only when it opens.
 //!
-//! Commits are not durable by themselves; [`Index::flush`] makes all earlier ones so. See the crate's documentation.
+//! Commits are not durable by themselves; [`Index::flush`] makes all earlier ones durable. See the crate's
+//! documentation.
 
 mod known;
 mod open;
@@ -25,26 +26,26 @@ use known::Ledger;
 pub(crate) use known::{BlobKey, Known};
 use results::Uses;
 
-/// The database and what of it is still only in memory.
+/// The database, and what is not written to it yet.
 pub(crate) struct Index {
     path: Utf8PathBuf,
-    /// None only where a damaged database could not be replaced: then every lookup is a miss and every write fails.
+    /// `None` only if a damaged database could not be replaced: then every lookup is a miss and every write fails.
     database: RwLock<Option<Database>>,
     ledger: Ledger,
     uses: Uses,
     dirt: Dirt,
 }
 
-/// Why an operation on the database was not done.
+/// Why an operation on the database failed.
 enum Trouble {
-    /// The content makes no sense, or the library gave up on it in panic.
+    /// The content is invalid, or the library panicked on it.
     Damaged(String),
     /// The disk failed, is full, or the like.
     Failed(redb::Error),
 }
 
 impl Index {
-    /// Opens the database of a store, or begins one.
+    /// Opens the database of a store, or creates one.
     pub(crate) fn open(path: &Utf8Path, dirt: Dirt) -> Result<Self, StoreError> {
         let database = open::open_or_begin(path)?;
         let index = Self {
@@ -58,7 +59,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Runs a lookup. Where it meets damage, the answer is the default one: a miss.
+    /// Runs a lookup. If it finds damage, the answer is the default one: a miss.
     fn read<T: Default>(&self, lookup: impl Fn(&ReadTransaction) -> Result<T, redb::Error>) -> T {
         let done = self.with(|database| lookup(&database.begin_read()?));
         match done {
@@ -70,7 +71,7 @@ impl Index {
         }
     }
 
-    /// Runs a change as one transaction, visible to every later lookup. It is tried once more after a recovery.
+    /// Runs a change as one transaction, visible to every later lookup. Tried once more after a recovery.
     fn write<T>(&self, change: impl Fn(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, StoreError> {
         let done = self.commit(Durability::None, &change);
         self.dirt.note();
@@ -84,7 +85,7 @@ impl Index {
         }
     }
 
-    /// Makes everything durable that was written until now.
+    /// Makes everything written so far durable.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         let ledger = self.ledger.pending();
         let uses = self.uses.pending();
@@ -99,7 +100,7 @@ impl Index {
                 Ok(())
             }
             Err(trouble @ Trouble::Damaged(_)) => {
-                // The new database is empty and in order.
+                // The new database is empty and valid.
                 self.recover(trouble);
                 Ok(())
             }
@@ -121,7 +122,7 @@ impl Index {
         })
     }
 
-    /// Runs `operation` on the open database. The library may panic on pages that make no sense.
+    /// Runs `operation` on the open database. The library may panic on invalid pages.
     fn with<T>(&self, operation: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, Trouble> {
         let guard = self.database.read();
         let Some(database) = guard.as_ref() else {
@@ -138,7 +139,7 @@ impl Index {
     /// Opens the database again after a failure, or a new one after damage.
     fn recover(&self, trouble: Trouble) {
         let mut guard = self.database.write();
-        // Closing writes, which may panic like anything else.
+        // Closing writes, which may panic too.
         let closing = guard.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(closing)));
         let opened = match trouble {
@@ -169,7 +170,7 @@ impl Index {
     }
 }
 
-/// Whether an error says that the file holds something else than this program wrote.
+/// Whether an error means that the file does not hold what this program wrote.
 fn means_damage(error: &redb::Error) -> bool {
     matches!(
         error,
@@ -183,7 +184,7 @@ fn means_damage(error: &redb::Error) -> bool {
     ) || matches!(error, redb::Error::Io(io) if open::is_damage(io))
 }
 
-/// A table that nothing was written to yet is an empty one.
+/// A table does not exist before the first write, which is the same as an empty one.
 fn existing<T>(opened: Result<T, TableError>) -> Result<Option<T>, redb::Error> {
     match opened {
         Ok(table) => Ok(Some(table)),

@@ -1,4 +1,4 @@
-//! Opening the database: as it is, or anew where it is damaged.
+//! Opens the database, or begins a new one if it is damaged.
 
 use std::fs;
 use std::io;
@@ -9,10 +9,10 @@ use redb::{Builder, Database, DatabaseError, StorageError};
 
 use crate::error::{IoContext as _, StoreError};
 
-/// Memory for pages of the database. They are in the page cache of the system as well.
+/// Memory for pages of the database. They are in the page cache of the system too.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Opens the database at `path`; begins a new one where there is none or a damaged one.
+/// Opens the database at `path`; begins a new one if it is missing or damaged.
 pub(super) fn open_or_begin(path: &Utf8Path) -> Result<Database, StoreError> {
     match open(path) {
         Ok(database) => Ok(database),
@@ -24,7 +24,7 @@ pub(super) fn open_or_begin(path: &Utf8Path) -> Result<Database, StoreError> {
     }
 }
 
-/// Renames a damaged database, for whoever wants to know what happened to it. The one before it is replaced.
+/// Renames a damaged database, which is kept for analysis. An earlier one is replaced.
 pub(super) fn move_aside(path: &Utf8Path, why: &str) -> Result<(), StoreError> {
     let aside = path.with_extension("redb.damaged");
     tracing::error!(index = %path, moved_to = %aside, why, "the index was damaged and is begun anew; cached results are lost");
@@ -34,7 +34,7 @@ pub(super) fn move_aside(path: &Utf8Path, why: &str) -> Result<(), StoreError> {
     }
 }
 
-/// Whether an error of the system tells of damage: a file that is cut short or begins as no database does.
+/// Whether an error of the system means damage: a file that is truncated or does not begin like a database.
 pub(super) fn is_damage(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -30,7 +30,7 @@ impl Index {
     }
 }
 
-/// Table and key as one text; neither can hold the separator of the other's length.
+/// Table and key as one text; the length in front keeps them unambiguous.
 fn seal_key(key: &RecordKey) -> Vec<u8> {
     format!("{}:{}{}", key.table.len(), key.table, key.key).into_bytes()
 }

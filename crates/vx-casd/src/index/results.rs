@@ -1,7 +1,7 @@
 //! The action cache: input sets by weak key, results by strong key.
 //!
-//! Rows are `(weak key, digest of the set)` → set, and strong key → result with the row of the set that led to it, so that
-//! a hit can move that set to the front. That move is written behind: losing it costs an order, nothing else.
+//! Rows are `(weak key, digest of the set)` → set, and strong key → result with the row of the set that led to it. A
+//! hit moves that set to the front. The move is written later: losing it costs only the order.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use vx_model::{ActionResult, Digest, InputSet, Key};
 use super::{Index, existing, seal};
 use crate::error::StoreError;
 
-/// Input sets kept under one weak key. More than a few mean that a unit reads something that changes all the time;
-/// then the oldest are of no use, and each costs a lookup in every build.
+/// Input sets kept under one weak key. A unit with more than a few reads something that changes all the time. Then the
+/// oldest ones are useless, and each costs a lookup in every build.
 const SETS_PER_KEY: usize = 32;
 
 const SETS: &str = "input-sets";
@@ -33,7 +33,7 @@ pub(crate) struct StoredResult {
     set: SetKey,
 }
 
-/// When sets were last used, as far as the database does not know yet; and the clock for that.
+/// When sets were last used, if not in the database yet, and the clock for that.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     state: Mutex<UsesState>,
@@ -50,7 +50,7 @@ impl Uses {
         self.state.lock()
     }
 
-    /// Nanoseconds since the Unix epoch, or one more than the last answer: no two uses are at the same time.
+    /// Nanoseconds since the Unix epoch, or one more than the last value: no two uses have the same time.
     fn now(&self) -> u64 {
         let mut state = self.lock();
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -63,23 +63,23 @@ impl Uses {
         self.lock().pending.insert(set, now);
     }
 
-    /// When the set was used since the last flush; zero where it was not.
+    /// When the set was used since the last flush; zero if it was not.
     fn pending_use(&self, set: &SetKey) -> u64 {
         self.lock().pending.get(set).copied().unwrap_or(0)
     }
 
-    /// What is to be written. It stays visible until it is written.
+    /// The changes to write. They stay visible until they are written.
     pub(super) fn pending(&self) -> HashMap<SetKey, u64> {
         self.lock().pending.clone()
     }
 
-    /// Forgets what has been written, but not what was used again meanwhile.
+    /// Forgets what was written, but not what was used again meanwhile.
     pub(super) fn settle(&self, written: &HashMap<SetKey, u64>) {
         self.lock().pending.retain(|set, used| written.get(set) != Some(used));
     }
 }
 
-/// Brings the times of use in the table up to date.
+/// Updates the times of use in the table.
 pub(super) fn write_uses(transaction: &WriteTransaction, pending: &HashMap<SetKey, u64>) -> Result<(), redb::Error> {
     let mut table = transaction.open_table(SETS_TABLE)?;
     for (key, used) in pending {
@@ -104,7 +104,7 @@ impl Index {
             .collect()
     }
 
-    /// The result under a strong key, whether or not its blobs are there.
+    /// The result under a strong key, whether or not it has missing blobs.
     pub(crate) fn result(&self, strong: &Key) -> Option<StoredResult> {
         self.read(|transaction| match existing(transaction.open_table(RESULTS_TABLE))? {
             Some(table) => stored(&table, strong),
@@ -118,8 +118,8 @@ impl Index {
         self.dirt.note();
     }
 
-    /// Records an input set and a result, in one transaction. Beyond what is kept per weak key, the set that was not used
-    /// for the longest time goes.
+    /// Records an input set and a result, in one transaction. If a weak key then has too many sets, the least recently
+    /// used one is removed.
     pub(crate) fn put_result(
         &self,
         weak: &Key,
@@ -149,7 +149,7 @@ impl Index {
         })
     }
 
-    /// Removes a result of which a blob is missing, unless another one was put in its place meanwhile.
+    /// Removes a result with a missing blob, unless it was replaced meanwhile.
     pub(crate) fn remove_result(&self, strong: &Key, holed: &StoredResult) -> Result<(), StoreError> {
         self.write(|transaction| {
             let mut results = transaction.open_table(RESULTS_TABLE)?;

@@ -1,6 +1,7 @@
 //! Sealed values: a value with a checksum that binds it to its table and key.
 //!
-//! Not against an attacker, who can write the store as he likes, but against a flipped bit: what was damaged is not found.
+//! This does not protect against attackers, who can write to the whole store, but against flipped bits: a damaged value
+//! is not found.
 
 use vx_model::DigestHasher;
 
@@ -12,7 +13,7 @@ pub(super) fn seal(table: &str, key: &[u8], value: &[u8]) -> Vec<u8> {
     [&checksum(table, key, value)[..], value].concat()
 }
 
-/// The value that was sealed; none where anything about it is different.
+/// The value that was sealed; `None` if anything about it is different.
 pub(super) fn open<'v>(table: &str, key: &[u8], sealed: &'v [u8]) -> Option<&'v [u8]> {
     let (seal, value) = sealed.split_at_checked(SEAL)?;
     (seal == checksum(table, key, value)).then_some(value)

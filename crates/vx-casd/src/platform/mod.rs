@@ -1,4 +1,4 @@
-//! What differs between operating systems, with one name for each thing.
+//! What differs between operating systems, under common names.
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {

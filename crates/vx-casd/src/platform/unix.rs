@@ -12,22 +12,22 @@ pub(crate) fn is_executable(metadata: &Metadata) -> bool {
     metadata.mode() & 0o111 != 0
 }
 
-/// What tells two files of one file system apart.
+/// What distinguishes two files of one file system.
 pub(crate) fn inode(metadata: &Metadata) -> u64 {
     metadata.ino()
 }
 
-/// Whether this process may take the file for itself: nobody else has a name for it, and it is ours to change.
+/// Whether this process may take over the file: it has no other name, and we may change it.
 pub(crate) fn is_ours_alone(metadata: &Metadata) -> bool {
     metadata.nlink() == 1 && metadata.uid() == rustix::process::geteuid().as_raw()
 }
 
-/// Gives a file the permissions of a blob: read by all, written by nobody.
+/// Gives a file the permissions of a blob: readable by all, writable by nobody.
 pub(crate) fn set_blob_permissions(path: &Path, executable: bool) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(blob_mode(executable)))
 }
 
-/// Whether the file has just the permissions of a blob.
+/// Whether the file has exactly the permissions of a blob.
 pub(crate) fn has_blob_permissions(metadata: &Metadata, executable: bool) -> bool {
     metadata.mode() & 0o7777 == blob_mode(executable)
 }
@@ -36,19 +36,19 @@ fn blob_mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
 
-/// Makes what `builder` creates the user's own, as if a program of theirs had created it: the system takes the umask of
-/// this process away.
+/// Gives what `builder` creates the usual permissions of a user's program: the system subtracts the umask of this
+/// process.
 pub(crate) fn for_the_user(builder: &mut tempfile::Builder<'_, '_>, executable: bool) {
     builder.permissions(Permissions::from_mode(if executable { 0o777 } else { 0o666 }));
 }
 
-/// Makes a directory that only its owner can enter.
+/// Creates a directory that only its owner can enter.
 pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Opens for reading what is expected to be a regular file: a pipe put in its place does not block.
+/// Opens a file that is expected to be regular for reading: a pipe in its place does not block.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -61,7 +61,7 @@ pub(crate) fn symlink(target: &str, path: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, path)
 }
 
-/// What a thing that is neither file, directory nor symbolic link is called.
+/// The name of a kind that is not a file, directory or symbolic link.
 pub(crate) fn special_name(kind: std::fs::FileType) -> &'static str {
     if kind.is_socket() {
         "socket"
@@ -74,7 +74,7 @@ pub(crate) fn special_name(kind: std::fs::FileType) -> &'static str {
     }
 }
 
-/// Renames a directory to a name that nothing has.
+/// Renames a directory to an unused name.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     cfg_if::cfg_if! {
         if #[cfg(target_os = "linux")] {
@@ -90,7 +90,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes `to`, empty so far, share the content of `from`; answers whether the file system could.
+/// Makes the empty file `to` share the content of `from`; returns whether the file system supports it.
 pub(crate) fn reflink(from: &File, to: &File) -> bool {
     cfg_if::cfg_if! {
         if #[cfg(target_os = "linux")] {
@@ -102,7 +102,7 @@ pub(crate) fn reflink(from: &File, to: &File) -> bool {
     }
 }
 
-/// Names the current boot of the machine; none where the system does not tell.
+/// Names the current boot of the machine; `None` if the system does not report it.
 pub(crate) fn boot_id() -> Option<String> {
     cfg_if::cfg_if! {
         if #[cfg(target_os = "linux")] {

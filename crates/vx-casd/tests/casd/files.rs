@@ -241,7 +241,7 @@ fn what_is_missing_does_not_stop_the_rest() {
 }
 
 #[test]
-fn a_place_that_cannot_be_is_an_error() {
+fn an_impossible_path_is_an_error() {
     let fixture = Fixture::new();
     let digest = fixture.store().put_blob(b"x").unwrap();
     fixture.write("file", b"");

@@ -86,7 +86,7 @@ proptest! {
             prop_assert_eq!(fixture.lay(&out, Content::Tree { root }, placement), []);
             prop_assert_eq!(&read(&out), &entries);
         }
-        // The same content, in another place, has the same digest.
+        // The same content at another path has the same digest.
         prop_assert_eq!(fixture.ingest_tree(&fixture.path("copied")), root);
     }
 }

@@ -1,8 +1,8 @@
 //! Keeps a thread that stops often on the tracer's own processor, while it does.
 //!
-//! Each stop wakes the tracer, and the tracer wakes the thread: between two processors these are two wake-ups of an idle
-//! one, which take longer than all the rest together. Which processors a thread may use is put back as soon as it starts
-//! another, executes something, asks for them, or makes no call for a while; nothing of the tree finds out.
+//! Each stop wakes the tracer, and the tracer wakes the thread. Between two processors, each of these wakes an idle
+//! one, which takes longer than everything else together. The CPU affinity of a thread is restored as soon as it starts
+//! another, executes something, asks for its affinity, or makes no call for a while, so the tree does not notice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-/// After so many stops a thread is one that stops often.
+/// After this many stops a thread counts as one that stops often.
 const MANY: u32 = 32;
-/// A thread that made no call for so long computes, and may do so anywhere.
+/// A thread without a call for this long is computing, and may do so anywhere.
 const QUIET: Duration = Duration::from_millis(2);
 
 /// Which threads of one tree are pinned to the tracer's processor.
@@ -42,7 +42,7 @@ struct State {
 }
 
 impl CpuAffinity {
-    /// For the tree that this thread traces; none where there is one processor, or affinities cannot be read.
+    /// For the tree that this thread traces; `None` if there is one processor, or affinities cannot be read.
     pub(super) fn new() -> Option<Self> {
         let anywhere = sched_getaffinity(None).ok()?;
         if anywhere.count() < 2 {
@@ -77,7 +77,7 @@ impl CpuAffinity {
         }
     }
 
-    /// A thread has begun, or does something that pinning would change.
+    /// A thread has begun, or does something that pinning would affect.
     pub(super) fn release(&mut self, thread: Pid) {
         self.stops.remove(&thread);
         let mut state = self.shared.lock();
@@ -86,7 +86,7 @@ impl CpuAffinity {
         let _ = sched_setaffinity(Some(thread), &self.shared.anywhere);
     }
 
-    /// Unpins all for good: the tree sets affinities of its own.
+    /// Unpins all permanently: the tree sets affinities of its own.
     pub(super) fn end(self) {
         let mut state = self.shared.lock();
         self.shared.unpin_all(&mut state);
@@ -123,7 +123,7 @@ impl Shared {
         }
     }
 
-    /// Unpins all whenever nothing has stopped for a while, until the tree is gone.
+    /// Unpins all whenever no thread has stopped for a while, until the tree is gone.
     fn unpin_when_quiet(&self) {
         let mut state = self.lock();
         while !state.is_over {

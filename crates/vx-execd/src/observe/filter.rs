@@ -1,7 +1,7 @@
-//! The seccomp filter: stops a process for its tracer at the calls of [`super::syscalls`], and at no others.
+//! The seccomp filter: stops a process for its tracer only at the calls of [`super::syscalls`].
 //!
-//! Written by hand, because the crates that make such filters kill processes of another instruction set, and here those
-//! must run, unobserved and known to be so.
+//! Written by hand, because the crates for such filters kill processes of another instruction set. Here those must run,
+//! and be known to be unobserved.
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_ulong, sock_filter, sock_fprog};
 use rustix::io::Errno;
@@ -19,13 +19,13 @@ const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
 
 impl Filter {
-    /// The filter; none where this machine's system calls are not known.
+    /// The filter; `None` if this machine's system calls are not known.
     pub(crate) fn new() -> Option<Self> {
         let arch = ARCH?;
         let calls = SYSCALLS.len();
         let mut program = vec![
             load(OFFSET_ARCH),
-            // Another instruction set: over the number's load, its range check and all numbers, to the stop.
+            // Another instruction set: skip the load of the number, its range check and all numbers, to the stop.
             jump(BPF_JEQ, arch, 0, u8::try_from(calls + 3).ok()?),
             load(OFFSET_NUMBER),
             jump(BPF_JGE, FOREIGN_FROM, u8::try_from(calls + 1).ok()?, 0),
@@ -44,9 +44,10 @@ impl Filter {
         Some(Self { program })
     }
 
-    /// Installs it in this process, for good. Makes system calls only.
+    /// Installs it in this process, permanently. Only makes system calls.
     pub(crate) fn install(&self) -> Result<(), Errno> {
-        // Without this the kernel takes filters from the superuser alone, lest they confuse a set-user-id program.
+        // Without this the kernel accepts filters only from the superuser, because they could confuse a set-user-id
+        // program.
         rustix::thread::set_no_new_privs(true)?;
         let program = sock_fprog {
             len: self.program.len() as libc::c_ushort,
@@ -66,7 +67,7 @@ fn load(offset: u32) -> sock_filter {
     instruction(BPF_LD | BPF_W | BPF_ABS, offset, 0, 0)
 }
 
-/// Compares what was loaded with `value` and skips so many instructions.
+/// Compares the loaded value with `value` and skips that many instructions.
 fn jump(how: u32, value: u32, if_true: u8, if_false: u8) -> sock_filter {
     instruction(BPF_JMP | how | BPF_K, value, if_true, if_false)
 }
@@ -88,7 +89,7 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
 mod tests {
     use super::*;
 
-    /// What the filter says about a call, computed as the kernel does.
+    /// The filter's decision about a call, computed as the kernel does.
     fn decide(filter: &Filter, arch: u32, number: u32) -> u32 {
         let mut loaded = 0;
         let mut at = 0;
@@ -121,12 +122,12 @@ mod tests {
             .map(|(number, _)| u32::try_from(*number).unwrap())
             .collect();
         for number in 0..600 {
-            let wanted = if listed.contains(&number) {
+            let expected = if listed.contains(&number) {
                 libc::SECCOMP_RET_TRACE
             } else {
                 libc::SECCOMP_RET_ALLOW
             };
-            assert_eq!(decide(&filter, arch, number), wanted, "call {number}");
+            assert_eq!(decide(&filter, arch, number), expected, "call {number}");
         }
         assert_eq!(decide(&filter, arch, FOREIGN_FROM + 1), libc::SECCOMP_RET_TRACE);
         assert_eq!(decide(&filter, arch ^ 1, 1), libc::SECCOMP_RET_TRACE);

@@ -1,7 +1,7 @@
 //! What a process tree did with paths: the first use of each path and kind.
 //!
-//! A path is *owned* once the tree itself has made what is there: what it does with that later depends on nothing
-//! outside. All methods are called while the process stands before its system call, so the disk shows the state before.
+//! A path is *owned* once the tree itself has created what is there: later uses depend on nothing outside. All methods
+//! are called while the process is stopped before its system call, so the disk shows the state before.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,14 +9,14 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use libc::{O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY};
 use vx_proto::{Access, AccessKind, Observation};
 
-/// Places whose content cannot be keyed.
+/// Paths whose content cannot be keyed.
 const UNKEYED: &[&str] = &["/proc", "/dev", "/sys"];
 
 /// What is left out of an observation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// Directories that belong to the action, absolute: its exec root and output trees. What is below them is not
-    /// reported, except through symbolic links that the action made.
+    /// reported, except through symbolic links that the action created.
     pub(crate) own: Vec<Utf8PathBuf>,
 }
 
@@ -24,9 +24,9 @@ pub(crate) struct Scope {
 pub(super) struct AccessLog {
     scope: Scope,
     uses: BTreeMap<Utf8PathBuf, BTreeSet<AccessKind>>,
-    /// Made by the tree, outside of the scope's own directories.
+    /// Created by the tree outside of the scope's own directories.
     made: HashSet<Utf8PathBuf>,
-    /// Whether the tree has made a symbolic link, through which an own path may lead outside.
+    /// Whether the tree has created a symbolic link, through which an owned path may lead outside.
     has_symlinks: bool,
     incomplete: Option<String>,
 }
@@ -72,7 +72,7 @@ impl AccessLog {
             let lists = flags & O_DIRECTORY != 0 || path.is_dir();
             return self.note(path, if lists { AccessKind::List } else { AccessKind::Read });
         }
-        // What is written over is not seen; with any other access, what was there before may be.
+        // Overwritten content is not seen; any other access may depend on what was there before.
         let keeps_content = flags & O_TRUNC == 0 && access != O_WRONLY;
         match Before::of(path) {
             Before::Absent if creates && flags & O_EXCL != 0 => self.make(path),
@@ -97,7 +97,7 @@ impl AccessLog {
         self.note(path, AccessKind::Read);
     }
 
-    /// Makes something at a path, which fails where there is something already.
+    /// Creates something at a path, which fails if it exists.
     pub(super) fn make(&mut self, path: &Utf8Path) {
         self.look(path);
         if Before::of(path) == Before::Absent {
@@ -110,7 +110,7 @@ impl AccessLog {
         self.make(path);
     }
 
-    /// Removes or changes what is at a path, which fails where there is nothing.
+    /// Removes or changes what is at a path, which fails if it does not exist.
     pub(super) fn change(&mut self, path: &Utf8Path) {
         self.look(path);
         if Before::of(path) == Before::Present {
@@ -120,7 +120,7 @@ impl AccessLog {
 
     pub(super) fn rename(&mut self, from: &Utf8Path, to: &Utf8Path) {
         if !self.owns(from) && from.is_dir() {
-            // What is below `to` afterwards was not made here, although `to` was.
+            // What is below `to` afterwards was not created here, although `to` was.
             self.set_incomplete(format!("a process moved the directory {from}"));
         }
         self.note(from, AccessKind::Read);
@@ -135,7 +135,7 @@ impl AccessLog {
         self.make(to);
     }
 
-    /// Puts something at a path, whatever is there.
+    /// Puts something at a path, whether it exists or not.
     fn replace(&mut self, path: &Utf8Path) {
         match Before::of(path) {
             Before::Nowhere => self.look(path),
@@ -204,7 +204,7 @@ fn is_unkeyed(path: &Utf8Path) -> bool {
     UNKEYED.iter().any(|root| path.starts_with(root))
 }
 
-/// The path with symbolic links followed; the last component need not exist.
+/// The path with symbolic links resolved; the last component need not exist.
 fn real_path(path: &Utf8Path) -> Option<Utf8PathBuf> {
     path.canonicalize_utf8().ok().or_else(|| {
         let parent = path.parent()?.canonicalize_utf8().ok()?;
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_cannot_be_keyed_are_left_out() {
+    fn paths_that_cannot_be_keyed_are_left_out() {
         let mut test = Fixture::new();
         for path in ["/proc/self/status", "/dev/null", "/sys/kernel"] {
             test.log.read(Utf8Path::new(path));

@@ -1,10 +1,10 @@
 //! Observation: every path that a process tree opens, looks for, lists or executes.
 //!
-//! A seccomp filter stops a process at the system calls that take paths, and at no others; a tracer thread notes the
-//! path and lets it go on. New processes and threads are traced from their first instruction.
+//! A seccomp filter stops a process only at the system calls that take paths; a tracer thread records the path and
+//! resumes it. New processes and threads are traced from their first instruction.
 //!
-//! What cannot be seen: the environment, the clock, the network, the answers of daemons, and `/proc`, `/dev` and `/sys`,
-//! which are left out because nothing can be keyed by them. A process that leaves what the tracer understands (another
+//! What cannot be seen: the environment, the clock, the network, and the answers of daemons. `/proc`, `/dev` and `/sys`
+//! are left out because nothing can be keyed by them. A process that uses what the tracer does not understand (another
 //! instruction set, `io_uring`, another root directory or mount namespace) makes the observation incomplete; so does a
 //! kernel that refuses.
 

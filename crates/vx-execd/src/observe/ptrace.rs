@@ -1,7 +1,7 @@
-//! The few ptrace requests that the tracer makes, with types.
+//! The few ptrace requests that the tracer makes, typed.
 //!
-//! By `libc`, because `rustix` has no ptrace, and because the wrappers of others cannot deliver real-time signals, which
-//! glibc sends to itself. Every function may answer `ESRCH`: a stopped process can be killed at any moment.
+//! Uses `libc`, because `rustix` has no ptrace, and other wrappers cannot deliver real-time signals, which glibc sends
+//! to itself. Every function may return `ESRCH`: a stopped process can be killed at any time.
 
 use std::io;
 use std::ptr;
@@ -28,7 +28,7 @@ const SYSCALL_INFO_SECCOMP: u8 = 3;
 
 type Request = libc::c_int;
 
-/// What a process that stands at the filter is about to call; `ptrace_syscall_info` of the kernel's `ptrace.h`.
+/// What a process that stopped at the filter is about to call; `ptrace_syscall_info` of the kernel's `ptrace.h`.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub(super) struct Syscall {
@@ -44,22 +44,22 @@ pub(super) struct Syscall {
     _reserved: u32,
 }
 
-/// Begins to trace a process that runs, and all that it will start. They die with this thread.
+/// Begins to trace a running process, and all that it will start. They die with this thread.
 pub(super) fn seize(pid: Pid) -> io::Result<()> {
     request(libc::PTRACE_SEIZE as Request, pid, 0, OPTIONS as usize)
 }
 
-/// Lets a stopped process go on, with a signal where `signal` is not zero.
+/// Resumes a stopped process, with a signal if `signal` is not zero.
 pub(super) fn resume(pid: Pid, signal: i32) -> io::Result<()> {
     request(libc::PTRACE_CONT as Request, pid, 0, signal as usize)
 }
 
-/// Lets a process stay stopped with its group, until somebody continues that.
+/// Leaves a process stopped with its group, until the group is continued.
 pub(super) fn stay_stopped(pid: Pid) -> io::Result<()> {
     request(libc::PTRACE_LISTEN as Request, pid, 0, 0)
 }
 
-/// What a process that stands at the filter is about to call.
+/// What a process that stopped at the filter is about to call.
 pub(super) fn syscall(pid: Pid) -> io::Result<Syscall> {
     let mut info = Syscall::default();
     request(GET_SYSCALL_INFO, pid, size_of::<Syscall>(), (&raw mut info) as usize)?;
@@ -70,7 +70,7 @@ pub(super) fn syscall(pid: Pid) -> io::Result<Syscall> {
     }
 }
 
-/// Fills `buffer` from the memory of a process; answers how many bytes could be read, fewer where unmapped memory begins.
+/// Fills `buffer` from the memory of a process; returns the number of bytes read, fewer if unmapped memory begins.
 pub(super) fn read_memory(pid: Pid, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),

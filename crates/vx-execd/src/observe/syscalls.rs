@@ -7,13 +7,13 @@ pub(super) const FOREIGN_FROM: u32 = 0x4000_0000;
 
 cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
-        /// `AUDIT_ARCH_*` of this machine; none where its calls are not in the table.
+        /// `AUDIT_ARCH_*` of this machine; `None` if its calls are not in the table.
         pub(super) const ARCH: Option<u32> = Some(0xc000_003e);
     } else if #[cfg(target_arch = "aarch64")] {
-        /// `AUDIT_ARCH_*` of this machine; none where its calls are not in the table.
+        /// `AUDIT_ARCH_*` of this machine; `None` if its calls are not in the table.
         pub(super) const ARCH: Option<u32> = Some(0xc000_00b7);
     } else {
-        /// `AUDIT_ARCH_*` of this machine; none where its calls are not in the table.
+        /// `AUDIT_ARCH_*` of this machine; `None` if its calls are not in the table.
         pub(super) const ARCH: Option<u32> = None;
     }
 }
@@ -24,7 +24,7 @@ type Arg = usize;
 /// A path among the arguments.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PathArg {
-    /// The descriptor of the directory that a relative path starts from; the working directory where there is none.
+    /// The descriptor of the directory that a relative path starts from; without one, the working directory.
     pub(super) at: Option<Arg>,
     /// The pointer to the text.
     pub(super) text: Arg,
@@ -50,23 +50,23 @@ pub(super) enum Call {
     Look(PathArg),
     /// Executes.
     Execute(PathArg),
-    /// Makes something new that is not a symbolic link.
+    /// Creates something new that is not a symbolic link.
     Make(PathArg),
     /// Makes a symbolic link.
     MakeSymlink(PathArg),
     /// Removes.
     Remove(PathArg),
-    /// Renames the first to the second; the argument with the flags.
+    /// Renames the first to the second; the third is the argument with the flags.
     Rename(PathArg, PathArg, Option<Arg>),
-    /// Gives the file at the first the name of the second as well.
+    /// Gives the file at the first the name of the second too.
     Link(PathArg, PathArg),
     /// Changes the content of something that must exist.
     Overwrite(PathArg),
-    /// Asks on which processors a thread, the one of this id or the caller, may run.
+    /// Asks for the CPU affinity of a thread, the one with this id or the caller.
     AskProcessors(Arg),
-    /// Decides on which processors a thread may run.
+    /// Sets the CPU affinity of a thread.
     ChooseProcessors,
-    /// Leaves what the tracer understands; how, in words that follow "a process".
+    /// Does something that the tracer does not understand; the text follows "a process".
     Escape(&'static str),
 }
 
@@ -78,8 +78,8 @@ const fn at(at: Arg, text: Arg) -> PathArg {
     PathArg { at: Some(at), text }
 }
 
-/// All calls that the filter stops at. Calls on open descriptors are not among them: the open was. Those without a
-/// path are there because the tracer has a say in their answer.
+/// All calls that the filter stops at. Calls on open descriptors are not among them, because the open was. Those
+/// without a path are listed because the tracer may change their result.
 pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_openat, Call::Open(at(0, 1), OpenFlags::Arg(2))),
     (libc::SYS_openat2, Call::Open(at(0, 1), OpenFlags::How(2))),

@@ -77,7 +77,7 @@ async fn executing_shows_the_script_its_interpreter_and_the_search() {
     assert!(seen.reads(&script));
     let interpreter = Utf8Path::new("/bin/sh").canonicalize_utf8().unwrap();
     assert!(seen.reads(&interpreter), "{interpreter}");
-    // Absent where it was looked for first.
+    // Absent at the first path tried.
     assert!(!seen.kinds(here.join("first/tool")).is_empty());
     // The dynamic linker, which the kernel itself opens.
     assert!(seen.0.iter().any(|access| access.path.contains("/ld-")));
@@ -112,7 +112,7 @@ async fn what_belongs_to_the_action_is_left_out() {
 #[tokio::test]
 async fn git_is_seen_to_read_the_head() {
     let dir = TestDir::new();
-    // Whatever the machine's own settings are, the oldest format of a repository.
+    // The oldest format of a repository, whatever the machine's settings.
     let git = "GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_DEFAULT_REF_FORMAT=files \
                git -c init.defaultBranch=main -c user.name=a -c user.email=a@b -c commit.gpgSign=false -c gc.auto=0";
     let prepared = run(dir.shell(&format!("{git} init -q . && {git} commit -q --allow-empty -m first"))).await;
@@ -293,14 +293,14 @@ async fn a_path_that_is_not_utf8_makes_the_observation_incomplete() {
 #[tokio::test]
 async fn another_instruction_set_makes_the_observation_incomplete() {
     let dir = TestDir::new();
-    // Calls the kernel by the 32-bit gate, which a 64-bit program may do as well.
+    // Uses the 32-bit system call interface, which a 64-bit program may do too.
     let source =
         "int main(void) { long r; __asm__ volatile(\"int $0x80\" : \"=a\"(r) : \"a\"(20L) : \"memory\"); return 0; }\n";
     let Some(program) = dir.compile(source, &[]).filter(|_| cfg!(target_arch = "x86_64")) else {
         return;
     };
     let done = run(dir.observed(dir.command(&[program.as_str()]))).await;
-    // A kernel without that gate kills the program; with it, what it does there is not understood.
+    // A kernel without that interface kills the program; with it, the call is not understood.
     if done.ended.exit_code == Some(0) {
         assert!(
             matches!(done.ended.observation, Observation::Incomplete(_)),

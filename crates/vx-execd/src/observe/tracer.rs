@@ -1,4 +1,4 @@
-//! The loop that lets a traced tree run, notes what it does, and kills what is left when its main process has ended.
+//! The loop that runs a traced tree, records what it does, and kills what is left when its main process has ended.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,12 +14,12 @@ use super::log::{AccessLog, Scope, absolute};
 use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
 use super::syscalls::{ARCH, Call, FOREIGN_FROM, OpenFlags, PathArg, lookup};
 
-/// The longest path that the kernel takes, its null byte included.
+/// The longest path that the kernel accepts, including its null byte.
 const PATH_MAX: usize = 4096;
 /// The smallest page: memory ends at a multiple of it.
 const PAGE: u64 = 4096;
 
-/// Traces one process tree. To be used on one thread, which must have started the tree's main process.
+/// Traces one process tree. Must be used on the thread that started the tree's main process.
 #[derive(Debug)]
 pub(crate) struct Tracer {
     main: Pid,
@@ -30,16 +30,16 @@ pub(crate) struct Tracer {
     trace: Ended,
 }
 
-/// What is known when the tree is gone.
+/// The result once the tree is gone.
 #[derive(Debug)]
 pub(crate) struct Trace {
     /// How the main process ended.
     pub(crate) status: Option<WaitStatus>,
     /// When.
     pub(crate) main_ended: Instant,
-    /// How many processes and threads outlived it, and were killed.
+    /// How many processes and threads outlived it and were killed.
     pub(crate) leftovers: usize,
-    /// All that ever belonged to the tree; some may be left as zombies.
+    /// All that ever belonged to the tree; some may remain as zombies.
     pub(crate) seen: HashSet<Pid>,
     /// What was seen.
     pub(crate) observation: Observation,
@@ -53,7 +53,7 @@ struct Ended {
 }
 
 impl Tracer {
-    /// Begins to trace a process that stands at its gate.
+    /// Begins to trace a process that waits at its gate.
     pub(crate) fn seize(main: Pid, scope: Scope) -> io::Result<Self> {
         if ARCH.is_none() {
             return Err(io::ErrorKind::Unsupported.into());
@@ -68,8 +68,8 @@ impl Tracer {
         })
     }
 
-    /// Lets the tree run until none of it is left. Calls `on_exec` when the main process executes its program; what that
-    /// answers is a reason why nothing can be observed.
+    /// Runs the tree until none of it is left. Calls `on_exec` when the main process executes its program; its result
+    /// is a reason why nothing can be observed.
     pub(crate) fn run(mut self, on_exec: impl FnOnce() -> Option<String>) -> Trace {
         let mut on_exec = Some(on_exec);
         // Every thread of the process has tracees of its own and must not see those of others.
@@ -158,8 +158,8 @@ impl Tracer {
         }
     }
 
-    /// Notes the files that the kernel itself opened to execute a program: behind symbolic links, the interpreter of a
-    /// script, the dynamic linker.
+    /// Records the files that the kernel itself opened to execute a program: targets of symbolic links, the interpreter
+    /// of a script, the dynamic linker.
     fn observe_image(&mut self, pid: Pid) {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         let files = maps.lines().filter_map(|line| Some(&line[line.find('/')?..]));
@@ -188,7 +188,7 @@ impl Tracer {
         }
     }
 
-    /// Notes what a call does; an error is a reason why the observation is incomplete.
+    /// Records what a call does; an error is a reason why the observation is incomplete.
     fn note_call(&mut self, caller: &Caller, meaning: Call) -> Result<(), String> {
         match meaning {
             Call::Open(path, flags) => {
@@ -252,7 +252,7 @@ impl Tracer {
     }
 }
 
-/// A process or thread that stands before a call.
+/// A process or thread that stopped before a call.
 struct Caller {
     pid: Pid,
     call: Syscall,
@@ -265,7 +265,7 @@ impl Caller {
             OpenFlags::Arg(arg) => Ok(self.call.arguments[arg] as i32),
             OpenFlags::How(arg) => {
                 let mut how = [0; size_of::<libc::open_how>()];
-                // Too short a read is a call that fails.
+                // If the read is too short, the call fails.
                 let _ = ptrace::read_memory(self.pid, self.call.arguments[arg], &mut how);
                 let field = |index: usize| {
                     let bytes = how[index * 8..].first_chunk().copied().unwrap_or_default();
@@ -279,7 +279,7 @@ impl Caller {
         }
     }
 
-    /// The absolute path that an argument names; none where the call fails or works on a descriptor alone.
+    /// The absolute path that an argument names; `None` if the call fails or works on a descriptor alone.
     fn path(&self, path: PathArg) -> Result<Option<Utf8PathBuf>, String> {
         let Some(text) = self.text(self.call.arguments[path.text])? else {
             return Ok(None);
@@ -299,7 +299,7 @@ impl Caller {
         }
     }
 
-    /// A path through `/proc/self/fd/N` and its like is one to what is open there.
+    /// A path through `/proc/self/fd/N` and the like names what is open there.
     fn behind_proc(&self, path: Utf8PathBuf) -> Utf8PathBuf {
         let starts = ["/proc/self/", "/proc/thread-self/", "/dev/"];
         let Some(rest) = starts.iter().find_map(|start| path.as_str().strip_prefix(start)) else {
@@ -318,7 +318,7 @@ impl Caller {
         }
     }
 
-    /// Where a link of the caller's directory in `/proc` leads; none where there is no such link.
+    /// The target of a link in the caller's directory in `/proc`; `None` if there is no such link.
     fn link(&self, name: &str) -> Result<Option<Utf8PathBuf>, String> {
         let Ok(target) = std::fs::read_link(format!("/proc/{}/{name}", self.pid)) else {
             return Ok(None);
@@ -328,11 +328,11 @@ impl Caller {
             .map_err(|path| not_utf8(&path.to_string_lossy()))
     }
 
-    /// The text at an address; none where it is empty or the call fails for it.
+    /// The text at an address; `None` if it is empty or the call fails for it.
     fn text(&self, address: u64) -> Result<Option<String>, String> {
         let mut bytes = Vec::new();
         while bytes.len() < PATH_MAX {
-            // Not over the end of a page, because the next one may not be there.
+            // Not past the end of a page, because the next one may not be mapped.
             let from = address.wrapping_add(bytes.len() as u64);
             let mut piece = [0; 256];
             let length = piece.len().min((PAGE - from % PAGE) as usize);

@@ -1,7 +1,7 @@
-//! One process tree from start to end: started in a session of its own, supervised by a thread of its own, killed whole.
+//! One process tree from start to end: it has its own session and its own supervising thread, and is killed as a whole.
 //!
-//! Not done with `std::process`, which cannot start a process under a tracer without deadlock: the tracer must let the
-//! child's `execve` pass while `spawn` waits for it to have passed.
+//! `std::process` cannot start a process under a tracer without deadlock: the tracer must let the child's `execve` pass
+//! while `spawn` waits for it.
 
 mod spawn;
 mod supervise;
@@ -38,9 +38,9 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(String, String)>,
     /// Where it runs.
     pub(crate) working_directory: Utf8PathBuf,
-    /// Its `TMPDIR`, which is in the environment as well; no other action has the same.
+    /// Its `TMPDIR`, which is also in the environment and unique to this action.
     pub(crate) tmpdir: Utf8PathBuf,
-    /// Descriptors that it inherits beside its standard streams.
+    /// Descriptors that it inherits besides its standard streams.
     pub(crate) descriptors: Vec<RawFd>,
     /// What to observe, if anything.
     pub(crate) observe: Option<Scope>,
@@ -51,7 +51,7 @@ pub(crate) struct Launch {
 pub(crate) struct Running {
     /// The main process.
     pub(crate) process: Process,
-    /// The reading end of its standard output; taken by who reads it.
+    /// The reading end of its standard output; taken by its reader.
     pub(crate) stdout: OwnedFd,
     /// The reading end of its standard error.
     pub(crate) stderr: OwnedFd,
@@ -68,7 +68,7 @@ pub(crate) struct Ended {
     pub(crate) signal: Option<i32>,
     /// From the start to the end of the main process.
     pub(crate) duration: Duration,
-    /// Background processes that were still there when the main process ended, and were killed.
+    /// Background processes that outlived the main process and were killed.
     pub(crate) leftovers: usize,
     /// What was seen.
     pub(crate) observation: Observation,
@@ -80,7 +80,7 @@ pub(crate) struct Ended {
 pub(crate) struct LaunchError {
     /// What was being done, as a verb.
     step: &'static str,
-    /// The program or directory that it was done with.
+    /// The program or directory of that step.
     subject: String,
     source: io::Error,
 }
@@ -93,7 +93,7 @@ pub(crate) struct Process {
     tree: Arc<Tree>,
 }
 
-/// What the killer tells the supervisor.
+/// What the killer reports to the supervisor.
 #[derive(Debug, Default)]
 struct Tree {
     /// Processes seen below the main process when it was killed; they are orphans afterwards.
@@ -106,10 +106,10 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Kills the whole tree. Who waits for the end hears when it is gone.
+    /// Kills the whole tree. The future for the end resolves when it is gone.
     ///
-    /// What is below the main process is noted before it dies, because afterwards only marks that a process can take off
-    /// tell whose it was. The supervisor kills what is left once the main process has ended, however it ended.
+    /// The descendants of the main process are recorded before it dies: afterwards only marks that a process can remove
+    /// show whose they were. The supervisor kills what is left once the main process has ended, however it ended.
     pub(crate) fn kill(&self) {
         let below = reap::descendants(self.pid, &HashSet::new());
         self.tree.doomed.lock().extend(below);

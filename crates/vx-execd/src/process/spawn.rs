@@ -1,7 +1,7 @@
 //! fork and exec.
 //!
-//! Between the two, in the child of a process with many threads, nothing may allocate or take a lock: all that the child
-//! needs is prepared beforehand, and it makes system calls only.
+//! Between the two, in the child of a process with many threads, nothing may allocate or take a lock: all that the
+//! child needs is prepared beforehand, and it only makes system calls.
 
 use std::ffi::{CStr, CString, NulError};
 use std::io;
@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 use super::{Launch, LaunchError};
 use crate::observe::Filter;
 
-/// A program file can be busy for a moment: a process that somebody forks holds his descriptors until it execs, and one of
-/// them may be open for writing to just this file. Then exec is tried again, as Go and Cargo do.
+/// A program file can be busy for a moment: a forked process holds its parent's descriptors until it execs, and one of
+/// them may be open for writing to this file. Then exec is tried again, as Go and Cargo do.
 const BUSY_RETRIES: u32 = 100;
 const BUSY_PAUSE_NS: i64 = 5_000_000;
 
@@ -33,7 +33,7 @@ pub(super) struct Child {
     pub(super) gate: OwnedFd,
 }
 
-/// What the child does when it is let go.
+/// What the child does when it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Go {
@@ -43,11 +43,11 @@ pub(super) enum Go {
     Traced = 1,
 }
 
-/// What the child was doing when a system call failed.
+/// The step at which a system call of the child failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Step {
-    /// Becoming a process of its own kind: session, signals, streams.
+    /// Setting up its session, signals and streams.
     Setup = 1,
     /// Changing to the working directory.
     WorkingDirectory = 2,
@@ -132,7 +132,7 @@ impl Prepared {
             open: &open,
             parent: getpid(),
         };
-        // SAFETY: the child makes system calls only, and leaves by exec or `_exit`.
+        // SAFETY: the child only makes system calls, and leaves by exec or `_exit`.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => self.run_child(&ends),
@@ -163,7 +163,7 @@ impl Prepared {
         ends.fail(Step::Exec, error)
     }
 
-    /// Returns only where the program cannot be run.
+    /// Returns only if the program cannot be run.
     fn exec(&self) -> Errno {
         for _ in 0..BUSY_RETRIES {
             let (arguments, environment) = (self.arguments.pointers.as_ptr(), self.environment.pointers.as_ptr());
@@ -189,7 +189,7 @@ struct ChildEnds<'a> {
     streams: [&'a OwnedFd; 3],
     reports: &'a OwnedFd,
     gate: &'a OwnedFd,
-    /// What the child keeps open beside its standard streams, sorted.
+    /// What the child keeps open besides its standard streams, sorted.
     open: &'a [RawFd],
     parent: Pid,
 }
@@ -225,7 +225,7 @@ impl ChildEnds<'_> {
 
     fn report(&self, step: Step, error: Errno) {
         let [a, b, c, d] = error.raw_os_error().to_ne_bytes();
-        // Small enough to be written whole; if the parent is gone, there is nobody to tell.
+        // Small enough to be written whole; if the parent is gone, nobody reads it.
         let _ = rustix::io::write(self.reports, &[step as u8, a, b, c, d]);
     }
 
@@ -236,7 +236,7 @@ impl ChildEnds<'_> {
 }
 
 impl Report {
-    /// Reads the next report; none where the program was executed, or the child is gone.
+    /// Reads the next report; `None` if the program was executed, or the child is gone.
     pub(super) fn read(reports: &OwnedFd) -> Option<Self> {
         let mut bytes = [0; 5];
         loop {
@@ -269,7 +269,7 @@ impl Report {
     }
 }
 
-/// Handlers go away by themselves; ignored and blocked signals would stay so.
+/// Handlers are reset by exec; ignored and blocked signals would stay so.
 fn reset_signals() {
     for signal in [
         libc::SIGPIPE,
@@ -282,7 +282,7 @@ fn reset_signals() {
         // SAFETY: the default disposition is valid for all of these.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    // SAFETY: the set is initialised by `sigemptyset` before it is used.
+    // SAFETY: the set is initialized by `sigemptyset` before it is used.
     unsafe {
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
@@ -290,8 +290,8 @@ fn reset_signals() {
     }
 }
 
-/// Closes all descriptors but the standard streams and `open`, which is sorted: whoever opened the others and how, they
-/// must not reach the program, nor stay open here while this child waits.
+/// Closes all descriptors except the standard streams and `open`, which is sorted. The others must not reach the
+/// program, however they were opened, nor stay open here while this child waits.
 fn close_all_but(open: &[RawFd]) {
     let mut from = 3;
     for descriptor in open.iter().chain([&RawFd::MAX]) {

@@ -1,4 +1,4 @@
-//! The thread of one action: starts the process, traces it where asked, waits for it, kills what it leaves behind.
+//! The thread of one action: starts the process, traces it if requested, waits for it, and kills what it leaves behind.
 //!
 //! A thread of its own, because the kernel ties two things to the *thread* that forks: the signal that kills the child
 //! when its parent dies, and the right to trace it.
@@ -21,7 +21,7 @@ use super::{Ended, Launch, LaunchError, Process, Running, Tree};
 use crate::observe::Tracer;
 use crate::reap::{self, Mark, with_mains};
 
-/// Starts a process; answers when its program runs.
+/// Starts a process; returns when its program runs.
 pub(crate) async fn launch(launch: Launch) -> Result<Running, LaunchError> {
     let failed = |subject: &str, source: io::Error| LaunchError {
         step: "start a thread for",
@@ -52,7 +52,7 @@ fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchErr
     let (child, process) = match start(launch) {
         Ok(child) => child,
         Err(error) => {
-            // Nobody listens where the action was cancelled.
+            // Nobody listens if the action was cancelled.
             let _ = started.send(Err(error));
             return;
         }
@@ -78,7 +78,7 @@ fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchErr
     ));
     let announce = || {
         if let Some((started, running)) = unannounced.take() {
-            // Where nobody listens any more, dropping `running` kills the process.
+            // If nobody listens any more, dropping `running` kills the process.
             let _ = started.send(Ok(running));
         }
     };
@@ -139,7 +139,7 @@ fn start(launch: &Launch) -> Result<(Child, Process), LaunchError> {
             Ok((child, process))
         }
         Err(error) => {
-            // It is a child that was not waited for: the number is still its own.
+            // The child was not reaped, so the number is still its own.
             let _ = kill_process(child.pid, Signal::KILL);
             reap_main(child.pid);
             Err(failed(error.into()))
@@ -156,7 +156,7 @@ struct Supervised<'a> {
 }
 
 impl Supervised<'_> {
-    /// Runs the process to its end; calls `announce` when its program runs, and answers the child's report where it never
+    /// Runs the process to its end; calls `announce` when its program runs, and returns the child's report if it never
     /// does.
     fn run(&self, announce: impl FnMut()) -> Result<Death, Report> {
         let tracer = match &self.launch.observe {
@@ -178,7 +178,7 @@ impl Supervised<'_> {
         }
         wait_without_reaping(self.pid);
         let at = Instant::now();
-        // The number of the main process, and so of its session, is not given to anybody else until it is reaped.
+        // The number of the main process, and so of its session, is not reused until it is reaped.
         let leftovers = self.kill_leftovers(&HashSet::new());
         let status = reap_main(self.pid);
         match report {
@@ -218,7 +218,7 @@ impl Supervised<'_> {
     }
 
     fn open_gate(&self, go: Go) {
-        // Fails where the child was killed meanwhile; then its end is all that there is to wait for.
+        // Fails if the child was killed meanwhile; then only its end is left to wait for.
         let _ = rustix::io::write(self.gate, &[go as u8]);
     }
 
@@ -238,7 +238,7 @@ fn wait_without_reaping(pid: Pid) {
     while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
 }
 
-/// Takes the exit status of a main process and strikes it off the list.
+/// Takes the exit status of a main process and removes it from the list.
 fn reap_main(pid: Pid) -> Option<WaitStatus> {
     wait_without_reaping(pid);
     with_mains(|mains| {

@@ -41,7 +41,7 @@ impl TestDir {
         path
     }
 
-    /// Compiles a C program; none where the compiler cannot do what `flags` ask for.
+    /// Compiles a C program; `None` if the compiler cannot do what `flags` ask for.
     pub(crate) fn compile(&self, source: &str, flags: &[&str]) -> Option<Utf8PathBuf> {
         let source = self.write("program.c", source);
         let program = self.path().join("program");
@@ -82,7 +82,7 @@ impl TestDir {
         launch
     }
 
-    /// `script` untraced and traced: nothing but the observation may differ.
+    /// `script` untraced and traced: only the observation may differ.
     fn both(&self, script: &str) -> [Launch; 2] {
         [self.shell(script), self.observed(self.shell(script))]
     }
@@ -207,13 +207,13 @@ async fn a_program_that_is_busy_for_a_moment_is_run() {
     let writer = fs::OpenOptions::new().write(true).open(&program).unwrap();
     let start = launch(dir.command(&[program.as_str()]));
     tokio::pin!(start);
-    // The child is under way, and finds the file busy or not: both must do.
+    // The child has started, and may or may not find the file busy: both must work.
     assert!(futures::poll!(&mut start).is_pending());
     drop(writer);
     assert_eq!(start.await.unwrap().ended.await.unwrap().exit_code, Some(0));
 }
 
-/// Prints two process ids: of a child in the same session, and of one in a session of its own. Waits for ever.
+/// Prints two process ids: of a child in the same session, and of one in a session of its own. Waits forever.
 const TREE: &str = "sleep 1000 & echo $!; setsid sh -c 'echo $$; exec sleep 1000' & wait";
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn dropping_kills_as_well() {
 #[tokio::test]
 async fn what_stays_in_the_background_is_killed() {
     let dir = TestDir::new();
-    // One daemon as they do it: two forks and a session of its own, and no parent left.
+    // A typical daemon: two forks, a session of its own, and no parent.
     let script =
         "sleep 1000 & echo $!; (setsid sh -c 'echo $$ >&3; exec sleep 1000' 3>&1 >/dev/null 2>&1 &); read x <fifo";
     for command in dir.both(script) {
@@ -280,7 +280,7 @@ async fn no_zombie_is_left_by_children_that_nobody_waited_for() {
     }
 }
 
-/// A child stops itself; its parent sees that and lets it go on.
+/// A child stops itself; its parent sees that and resumes it.
 const STOPS: &str = r#"
 #include <signal.h>
 #include <stdio.h>
@@ -316,7 +316,7 @@ async fn signals_and_stops_are_as_without_a_tracer() {
 
 const HELPER: &str = "VX_EXECD_TEST_HELPER";
 
-/// Not a test of its own: what the next test runs in another process, which it then kills.
+/// Not a test itself: the next test runs this in another process, which it then kills.
 #[tokio::test]
 async fn helper_that_runs_a_tree() {
     let Ok(kind) = std::env::var(HELPER) else { return };
