@@ -73,7 +73,7 @@ pub enum Content {
     },
 }
 
-/// One thing to lay down; parent directories are made, an existing file is replaced in one step.
+/// One thing to lay down. Parent directories are created; an existing file is replaced atomically.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct MaterializeRequest {
     /// Where.
@@ -87,7 +87,7 @@ pub struct MaterializeRequest {
 /// A record of the daemon, opaque to the store.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct RecordKey {
-    /// What sort of record: `plan`, `duration`, `last-build`, …
+    /// The kind of record: `plan`, `duration`, `last-build`, …
     pub table: String,
     /// Which one.
     pub key: String,
@@ -100,21 +100,21 @@ pub trait Cas {
     async fn status(&self) -> crate::Reply<CasStatus>;
     /// Stores a small blob (at most a frame).
     async fn put_blob(&self, content: Vec<u8>) -> crate::Reply<Digest>;
-    /// Reads a small blob; none where it is missing or damaged.
+    /// Reads a small blob; `None` if it is missing or damaged.
     async fn get_blob(&self, digest: Digest) -> crate::Reply<Option<Vec<u8>>>;
-    /// How often each of these texts occurs in the blob, as bytes; none where it is missing or damaged.
-    /// A build script can only ask for a variable whose name it holds (see the daemon's rules for environments).
+    /// How often each of these texts occurs in the blob, as bytes; `None` if it is missing or damaged. A build script
+    /// can only ask for a variable whose name it holds (see the daemon's rules for environments).
     async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
     /// The same for all files and links of a tree together.
     async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
-    /// Takes files and directories in, each answered in order.
+    /// Takes in files and directories; one answer for each, in order.
     async fn ingest(&self, requests: Vec<IngestRequest>) -> crate::Reply<Vec<Ingested>>;
-    /// Lays files and directories down. Answers the digests that are missing or damaged: nothing is laid down for
-    /// these, and the results that name them are misses from then on.
+    /// Lays files and directories down. Returns the digests that are missing or damaged: nothing is laid down for them,
+    /// and results that name them are misses from then on.
     async fn materialize(&self, requests: Vec<MaterializeRequest>) -> crate::Reply<Vec<Digest>>;
     /// The input sets recorded under a weak key, most recently used first.
     async fn input_sets(&self, weak: Key) -> crate::Reply<Vec<InputSet>>;
-    /// The result under a strong key; none where it is not known or where a blob that it names is missing or damaged.
+    /// The result under a strong key; `None` if it is not known or has a missing or damaged blob.
     async fn get_result(&self, strong: Key) -> crate::Reply<Option<ActionResult>>;
     /// Records an input set under the weak key and the result under the strong key, in one step.
     async fn put_result(&self, weak: Key, inputs: InputSet, strong: Key, result: ActionResult) -> crate::Reply<()>;

@@ -19,15 +19,15 @@ pub enum Goal {
     Check,
     /// `cargo clippy`: a check by Clippy's compiler.
     Clippy,
-    /// `cargo rustc`: a build of one target with flags of the user's for it alone.
+    /// `cargo rustc`: a build of one target with extra args for it alone.
     Rustc,
-    /// `cargo doc`: documentation, in a directory that all of it shares.
+    /// `cargo doc`: documentation, all in one directory.
     Doc,
     /// `cargo test`: test programs, what they need, and the examples in documentation.
     Test,
     /// `cargo bench`.
     Bench,
-    /// `cargo fetch`: what a build needs is brought here, the toolchain too, and nothing is built.
+    /// `cargo fetch`: downloads what a build needs, including the toolchain, and builds nothing.
     Fetch,
 }
 
@@ -39,14 +39,14 @@ pub enum MessageFormat {
     Human,
     /// Cargo's JSON messages, one a line.
     Json,
-    /// The same; what rustc rendered for people keeps its colours.
+    /// The same; what rustc rendered keeps its colors.
     JsonRenderedAnsi,
-    /// The same, but for diagnostics, which are for people.
+    /// The same, except that diagnostics are rendered.
     JsonRenderDiagnostics,
 }
 
 impl MessageFormat {
-    /// Whether artifacts, build scripts and the end of the build are told in JSON.
+    /// Whether artifacts, build scripts and the end of the build are reported in JSON.
     pub fn is_json(self) -> bool {
         self != Self::Human
     }
@@ -85,14 +85,14 @@ pub struct Selection {
     pub all_targets: bool,
     /// `--doc`: the examples in documentation alone.
     pub doc: bool,
-    /// Whether a name of tests was given, which leaves targets out that hold none.
+    /// Whether a test name was given: targets without such tests are then left out.
     pub by_name: bool,
     /// `--crate-type CRATE-TYPE` of `cargo rustc`.
     pub crate_types: Vec<String>,
     /// `--no-deps` of `cargo doc`.
     pub no_deps: bool,
-    /// Extra arguments for the compiler: those after `--` of `cargo rustc` and `cargo clippy`, and what `cargo doc` passes to
-    /// rustdoc.
+    /// Extra args for the compiler: those after `--` of `cargo rustc` and `cargo clippy`, and what `cargo doc` passes
+    /// to rustdoc.
     pub extra_args: Vec<String>,
     /// `-F FEATURES`, as written.
     pub features: Vec<String>,
@@ -121,7 +121,7 @@ pub struct Selection {
 /// A build.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct BuildRequest {
-    /// The directory that the user is in, absolute.
+    /// The user's working directory, absolute.
     pub directory: String,
     /// The user's environment, sorted by name.
     pub environment: Vec<EnvVar>,
@@ -129,13 +129,13 @@ pub struct BuildRequest {
     pub toolchain: Option<String>,
     /// What to build.
     pub selection: Selection,
-    /// `-j N`: at most so many jobs for this build.
+    /// `-j N`: the most jobs for this build.
     pub jobs: Option<u32>,
     /// `--keep-going`.
     pub keep_going: bool,
-    /// How diagnostics are wanted.
+    /// The requested format of diagnostics.
     pub message_format: MessageFormat,
-    /// Whether units are to be told one by one also where nothing had changed at all.
+    /// Whether units are reported one by one even if nothing changed at all.
     pub verbose: bool,
 }
 
@@ -147,7 +147,7 @@ pub enum Outcome {
     Ran,
     /// Its result came from the store.
     Cached,
-    /// Nothing about it had changed since this daemon last looked.
+    /// Nothing about it has changed since this daemon last looked.
     Fresh,
 }
 
@@ -158,7 +158,7 @@ pub struct UnitLabel {
     pub package: String,
     /// Package version.
     pub version: String,
-    /// Directory of a path package, address of a git repository, as Cargo shows it in parentheses; none for registry
+    /// Directory of a path package, address of a git repository, as Cargo shows it in parentheses; `None` for registry
     /// packages.
     pub directory: Option<String>,
     /// Target, as Cargo's progress bar shows it: `ripgrep(build.rs)`, `rg(bin)`, `serde`.
@@ -180,7 +180,7 @@ pub struct Artifact {
     pub path: String,
     /// Whether it can be run.
     pub is_executable: bool,
-    /// The user's program that runs programs of its platform, with arguments; empty where there is none.
+    /// The user's program that runs programs of its platform, with arguments; may be empty.
     pub runner: Vec<String>,
     /// What Cargo adds to the user's environment when it runs this program, sorted: `CARGO`, `CARGO_MANIFEST_DIR`,
     /// `CARGO_PKG_*`, the variable of the library search path. Empty for what cannot be run.
@@ -204,7 +204,7 @@ pub struct TestRun {
     pub title: String,
     /// Whether it is rustdoc that runs.
     pub is_doc: bool,
-    /// Whether rustc's own harness is in it, which understands certain arguments and exit codes.
+    /// Whether it uses rustc's own harness, which understands certain arguments and exit codes.
     pub has_harness: bool,
     /// The program, absolute, and arguments that come before the user's.
     pub command: Vec<String>,
@@ -225,7 +225,7 @@ pub struct BuildSummary {
     pub ran: u32,
     /// Units from the store.
     pub cached: u32,
-    /// Units that nothing had changed for.
+    /// Units for which nothing has changed.
     pub fresh: u32,
     /// Final artifacts of the selected targets.
     pub artifacts: Vec<Artifact>,
@@ -233,14 +233,14 @@ pub struct BuildSummary {
     pub tests: Vec<TestRun>,
 }
 
-/// A process that a unit has started: rustc or a build script.
+/// A process that a unit started: rustc or a build script.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Absolute.
     pub working_directory: String,
     /// Program and arguments.
     pub arguments: Vec<String>,
-    /// The whole environment, but for the jobserver's variables and `TMPDIR`; sorted by name.
+    /// The whole environment, except the jobserver's variables and `TMPDIR`; sorted by name.
     pub environment: Vec<EnvVar>,
 }
 
@@ -255,13 +255,13 @@ pub enum BuildEvent {
         /// The rest of the line.
         text: String,
     },
-    /// Something comes from the network. Told when it begins, when it ends, and several times a second between.
+    /// A transfer from the network. Sent when it begins, when it ends, and several times a second in between.
     Transferred {
         /// Name of the file.
         file: String,
-        /// Bytes that are there; the first time, those that an interrupted transfer has left.
+        /// Bytes received; the first time, those that an interrupted transfer has left.
         done: u64,
-        /// Bytes in all, where the server says so.
+        /// Total bytes, if the server reports them.
         total: Option<u64>,
     },
     /// The plan is made.
@@ -280,7 +280,7 @@ pub enum BuildEvent {
         /// What was started.
         process: Process,
     },
-    /// A unit is done. One that did not run was not started either.
+    /// A unit is done. There is no start event for a unit that did not run.
     UnitFinished {
         /// Number of the unit in this build.
         unit: u32,
@@ -289,11 +289,11 @@ pub enum BuildEvent {
         /// How.
         outcome: Outcome,
     },
-    /// A unit could not be made, and is not the one that [`BuildEvent::Failed`] is about.
+    /// A unit failed that is not the one that [`BuildEvent::Failed`] is about.
     UnitFailed(WireError),
-    /// A warning of vx or of a build script: `warning: …` in full, without colours.
+    /// A warning of vx or of a build script: `warning: …` in full, without colors.
     Warning(String),
-    /// A diagnostic of the compiler, with ANSI colours, line feeds inside and at the end.
+    /// A diagnostic of the compiler, with ANSI colors, line feeds inside and at the end.
     Diagnostic {
         /// As rustc rendered it.
         rendered: String,
@@ -354,14 +354,14 @@ pub struct Explanation {
     pub label: UnitLabel,
     /// How it came to be.
     pub outcome: Outcome,
-    /// One line each, the first input that differs first; empty for units that did not run.
+    /// One line each, beginning with the first input that differs; empty for units that did not run.
     pub reasons: Vec<String>,
 }
 
 /// What a unit was keyed by in the last build.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct UnitKey {
-    /// Which unit, the same from build to build: package, version, kind and name of the target, platform, what is done.
+    /// Which unit, stable across builds: package, version, kind and name of the target, platform, mode.
     pub unit: String,
     /// Everything in the digest of its action, then every recorded input with its answer.
     pub parts: Vec<KeyPart>,

@@ -1,4 +1,4 @@
-//! Errors as they travel: a kind for programs, a message and advice for people.
+//! Errors as they are sent: a kind for programs, a message and a hint for people.
 
 use std::error::Error;
 use std::iter;
@@ -9,9 +9,9 @@ use facet::Facet;
 #[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ErrorKind {
-    /// The user's command or configuration asks for something that is wrong.
+    /// The user's command or configuration is invalid.
     Usage,
-    /// The user's project asks for something that vx does not do yet.
+    /// The user's project needs something that vx does not support yet.
     Unsupported,
     /// Cargo, a compiler or a build script failed; what it said has been shown.
     BuildFailed,
@@ -23,11 +23,11 @@ pub enum ErrorKind {
     Download,
     /// A service did not answer, or died.
     Unavailable,
-    /// The daemon is ending, and begins nothing; its successor will.
+    /// The daemon is shutting down and begins nothing; its successor will.
     Ending,
     /// The disk, the store or another part of the machine failed.
     Machine,
-    /// A defect of vx.
+    /// A bug in vx.
     Internal,
 }
 
@@ -46,7 +46,7 @@ pub struct WireError {
 }
 
 impl WireError {
-    /// A failure without causes or advice.
+    /// A failure without causes or a hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -56,7 +56,7 @@ impl WireError {
         }
     }
 
-    /// A failure told by `error` and its chain of sources.
+    /// A failure made from `error` and its chain of sources.
     pub fn from_error(kind: ErrorKind, error: &dyn Error) -> Self {
         Self {
             causes: chain(error.source()).collect(),
@@ -71,14 +71,14 @@ impl WireError {
         self
     }
 
-    /// Adds a cause that no error tells.
+    /// Adds a cause that is not an error value.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
-    /// Says what failed because of this failure: `message` takes the place of the message, which becomes the first cause.
+    /// Says what failed because of this failure: `message` replaces the message, which becomes the first cause.
     #[must_use]
     pub fn context(mut self, message: impl Into<String>) -> Self {
         let cause = std::mem::replace(&mut self.message, message.into());
@@ -142,13 +142,13 @@ mod tests {
     #[test]
     fn causes_go_from_the_outermost_to_the_innermost() {
         let error = WireError::from_error(ErrorKind::Machine, &Outer(Inner));
-        let told = error.context("cannot build").with_cause("somebody smoked");
-        assert_eq!(told.message, "cannot build");
+        let wrapped = error.context("cannot build").with_cause("somebody smoked");
+        assert_eq!(wrapped.message, "cannot build");
         assert_eq!(
-            told.causes,
+            wrapped.causes,
             ["cannot read `x`", "the disk is on fire", "somebody smoked"]
         );
         let same = WireError::new(ErrorKind::Machine, "cannot build").caused_by(&Outer(Inner));
-        assert_eq!(same.causes, told.causes[..2]);
+        assert_eq!(same.causes, wrapped.causes[..2]);
     }
 }

@@ -28,8 +28,8 @@ pub struct InputFile {
 /// A tree that an action leaves.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct TreePath {
-    /// Absolute. Made before the start and taken in after a success; it is left in place for the caller, which moves or
-    /// removes it, and is not observed.
+    /// Absolute. Created before the start and taken in after a success. It is not observed, and stays for the caller to
+    /// move or remove.
     pub path: String,
     /// What the result calls it.
     pub name: RootedPath,
@@ -38,7 +38,7 @@ pub struct TreePath {
 /// A process to run. Made from an action and nothing else: the engine's `localise` is the one place that makes it.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct ExecuteRequest {
-    /// Absolute; must not exist, is made by execd and removed by it after the action.
+    /// Absolute; must not exist. execd creates it and removes it after the action.
     pub exec_root: String,
     /// Program (absolute, or relative to the exec root with a leading `./`) and its arguments.
     pub arguments: Vec<String>,
@@ -48,12 +48,12 @@ pub struct ExecuteRequest {
     pub working_directory: String,
     /// Linked into the exec root before the start.
     pub inputs: Vec<InputFile>,
-    /// Directories to make before the start: absolute, in the exec root or in one of the trees.
+    /// Directories to create before the start: absolute, in the exec root or in one of the trees.
     pub directories: Vec<String>,
-    /// Directories below the exec root, made before the start, whose regular files (not those of their subdirectories) are
-    /// each taken in as output files after a success.
+    /// Directories below the exec root, created before the start. After a success, each of their regular files (not
+    /// those of subdirectories) is taken in as an output file.
     pub output_directories: Vec<String>,
-    /// Files below the exec root whose content is answered after a success, and which are no output files.
+    /// Files below the exec root whose content is returned after a success. They are not output files.
     pub inline_files: Vec<String>,
     /// Directories that are taken in as trees after a success.
     pub output_trees: Vec<TreePath>,
@@ -63,7 +63,7 @@ pub struct ExecuteRequest {
     pub observe: bool,
 }
 
-/// What a run has beside its request. None of it can change the result.
+/// What a run has besides its request. None of it can change the result.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct Dispatch {
     /// For messages and process listings: `rustc serde v1.0.228`.
@@ -72,7 +72,7 @@ pub struct Dispatch {
     pub priority: u64,
 }
 
-/// A file that was answered and not stored.
+/// A file that was returned and not stored.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct InlineFile {
     /// Below the exec root, as in the request.
@@ -87,12 +87,12 @@ pub struct InlineFile {
 pub enum AccessKind {
     /// Opened for reading, or executed.
     Read,
-    /// Looked for (stat, access, readlink, a failed open): whether something is there, of what kind, and what stat tells of it.
+    /// Looked for (stat, access, readlink, a failed open): whether something is there, its kind, and what stat reports.
     Probe,
     /// Opened as a directory to list it.
     List,
-    /// Written, renamed or removed before anything else was done with it. Without any other use of the path, nothing of what
-    /// was there before has mattered: a file was created or written anew.
+    /// Written, renamed or removed before any other use. If the path has no other use, what was there before did not
+    /// matter: a file was created or written anew.
     Write,
 }
 
@@ -113,14 +113,14 @@ pub enum Observation {
     NotAsked,
     /// Everything that was used, sorted.
     Complete(Vec<Access>),
-    /// The kernel refused, or something escaped; the reason.
+    /// Why: the kernel refused, or something escaped.
     Incomplete(String),
 }
 
 /// How a process ended.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct ExecuteResult {
-    /// The exit code; none where a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -130,9 +130,9 @@ pub struct ExecuteResult {
     pub inline: Vec<InlineFile>,
     /// Output trees (after a success only).
     pub trees: Vec<OutputTree>,
-    /// Standard output as a blob (after a success only; none where it is empty).
+    /// Standard output as a blob (after a success only; `None` if it is empty).
     pub stdout: Option<Digest>,
-    /// Standard error as a blob, rustc's artifact notices left out (after a success only; none where it is empty).
+    /// Standard error as a blob, rustc's artifact notices left out (after a success only; `None` if it is empty).
     pub stderr: Option<Digest>,
     /// Milliseconds from start to end, waiting for a job excluded.
     pub duration_ms: u64,

@@ -1,6 +1,6 @@
-//! What the processes of vx say to one another: three rapace services and the types on their wires.
+//! How the processes of vx talk to each other: three rapace services and the types that they exchange.
 //!
-//! No behaviour. Every method answers a [`Reply`], because rapace cannot carry a `std::result::Result`. All paths are
+//! No behavior. Every method returns a [`Reply`], because rapace cannot carry a `std::result::Result`. All paths are
 //! absolute UTF-8. A change to any type or method here raises [`PROTOCOL`], in `vx_model::formats`.
 
 #![expect(missing_docs, reason = "rapace's macro writes public items without documentation")]

@@ -1,4 +1,5 @@
-//! `--action-log`: every process that a build starts, in a file for other programs; what came from the store is not in it.
+//! `--action-log`: writes every process that a build starts to a file, for other programs. Units that came from the
+//! store are not in it.
 //!
 //! A line is a JSON object: `package`, `version`, `target`, `directory`, `arguments` (the program first) and `environment` (an
 //! object). Units are in the order in which they started.
@@ -11,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 use vx_proto::{BuildEvent, ErrorKind, Process, UnitLabel, WireError};
 
-/// The file, written while the build goes on.
+/// The file, written during the build.
 #[derive(Debug)]
 pub(crate) struct ActionLog {
     path: Utf8PathBuf,
@@ -19,14 +20,14 @@ pub(crate) struct ActionLog {
 }
 
 impl ActionLog {
-    /// An empty log at `path`; what was there is lost.
+    /// An empty log at `path`, which replaces what was there.
     pub(crate) fn create(path: &Utf8Path) -> Result<Self, WireError> {
         let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
         let path = path.to_owned();
         Ok(Self { path, file })
     }
 
-    /// Notes the process that `event` tells of, if it does.
+    /// Writes the process of `event`, if it is about one.
     pub(crate) fn event(&mut self, event: &BuildEvent) -> Result<(), WireError> {
         match event {
             BuildEvent::UnitStarted { label, process, .. } => self.write(label, process),

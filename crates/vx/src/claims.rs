@@ -65,7 +65,7 @@ fn definition() -> Command {
     command
 }
 
-/// Every command that help shows, and those below it in place of their parent: `build`, `toolchain list`.
+/// Every command that help shows, with subcommands in place of their parent: `build`, `toolchain list`.
 fn commands() -> BTreeSet<String> {
     let definition = definition();
     let visible = definition.get_subcommands().filter(|command| !command.is_hide_set());

@@ -1,6 +1,6 @@
 //! The arguments of vx, as clap derives them; names, short forms and meanings are Cargo's.
 //!
-//! Nothing here acts. `+TOOLCHAIN` is taken off before clap sees the arguments, as rustup does it for cargo.
+//! Nothing here acts. `+TOOLCHAIN` is removed before clap sees the arguments, as rustup does for cargo.
 
 use camino::Utf8PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -101,7 +101,7 @@ pub(crate) struct PassedArguments {
     pub(crate) arguments: Vec<std::ffi::OsString>,
 }
 
-/// How much is shown, and in which colours.
+/// How much is shown, and in which colors.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Terminal Options")]
 pub(crate) struct TerminalArguments {
@@ -118,7 +118,7 @@ pub(crate) struct TerminalArguments {
 
 // Variants have no documentation: it would turn the help of every command into a long one.
 
-/// When to use colours; `auto` on a terminal that has them.
+/// When to use colors; `auto` on a terminal that has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     Auto,

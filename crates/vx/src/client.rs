@@ -1,6 +1,6 @@
-//! One question to the daemon, from this side: connect, ask, follow the answer.
+//! The client's side of one request to the daemon: connect, send, follow the response.
 //!
-//! Ctrl-C ends the process; the daemon sees the connection close and cancels what it did for it.
+//! Ctrl-C ends the process. The daemon sees the connection close and cancels the work.
 
 use std::pin::pin;
 
@@ -20,12 +20,11 @@ use crate::render::BuildView;
 /// An answer from memory and a few records; a daemon that needs longer is stuck.
 const EXPLAIN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// How many daemons are asked. A second one is needed when the first is just ending, further ones when daemons have been
-/// told to stay for less time than it takes to reach them.
+/// How many daemons are tried. A second one is needed when the first is just ending, and more if the idle timeout is
+/// shorter than the time it takes to connect.
 const ATTEMPTS: u32 = 5;
 
-/// Builds and shows it, and writes what was started to `log`. An error means that the build was not good, or that there
-/// was none.
+/// Builds and shows it, and writes what was started to `log`. Fails if the build failed or could not begin.
 pub(crate) fn build(
     invocation: &mut Invocation<'_>,
     request: BuildRequest,
@@ -48,7 +47,7 @@ pub(crate) fn fetch(invocation: &mut Invocation<'_>, request: BuildRequest) -> R
     Ok(())
 }
 
-/// Who is told what happens in a build.
+/// What receives the events of a build.
 struct Audience<'a> {
     view: BuildView<'a>,
     log: Option<ActionLog>,
@@ -108,14 +107,14 @@ async fn follow(
     }
 }
 
-/// Why there is no good build.
+/// Why a build failed.
 enum Broken {
     Connection(CallError),
     Build(WireError),
 }
 
 impl Broken {
-    /// Whether the daemon was ending when it was found, because it was idle or of another version. Another one can be
+    /// Whether the daemon was ending when it was found, because it was idle or has another version. A new one can be
     /// started.
     fn is_of_an_ending_daemon(&self) -> bool {
         match self {
@@ -132,7 +131,7 @@ impl Broken {
     }
 }
 
-/// Shows one build to its end; `begun` becomes true when the daemon has said something about it.
+/// Shows one build to its end; `begun` becomes true with the daemon's first event.
 async fn listen(
     environment: &Environment,
     request: BuildRequest,
@@ -157,8 +156,8 @@ async fn listen(
     Err(Broken::Build(WireError::new(ErrorKind::Unavailable, message)))
 }
 
-/// Runs `work` on this thread until it is done or the user interrupts it. One thread is all that a client needs, and
-/// starting more would be most of the time of a build with nothing to do.
+/// Runs `work` on this thread until it is done or the user interrupts it. A client needs only one thread, and starting
+/// more would dominate the time of a build with nothing to do.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, WireError>>) -> Result<T, WireError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;

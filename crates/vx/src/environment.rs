@@ -2,7 +2,7 @@
 //!
 //! The command line and the services resolve it in the same way, so a service that was started by another finds the
 //! same home and endpoints. Which variables exist is said in [`vx_home::env`]. What belongs to the user's project
-//! (`RUSTFLAGS`, `CARGO_*`) travels in the build request and is not looked at here, but for the settings of the terminal.
+//! (`RUSTFLAGS`, `CARGO_*`) travels in the build request and is not read here, except for the settings of the terminal.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use vx_proto::{ErrorKind, WireError};
 use vx_service::DaemonAccess;
 use vx_transport::Endpoint;
 
-/// How long a daemon with nothing to do stays where `VX_IDLE_TIMEOUT` is not set.
+/// How long an idle daemon stays if `VX_IDLE_TIMEOUT` is not set.
 const IDLE_TIMEOUT: Duration = Duration::from_hours(3);
 
 /// What the environment says about vx itself.
@@ -22,28 +22,28 @@ const IDLE_TIMEOUT: Duration = Duration::from_hours(3);
 pub(crate) struct Environment {
     /// Where vx keeps things.
     pub(crate) home: VxHome,
-    /// `VX_DAEMON`; none for a free loopback port.
+    /// `VX_DAEMON`; `None` for a free loopback port.
     pub(crate) daemon: Option<Endpoint>,
-    /// `VX_CAS`; none for a free loopback port.
+    /// `VX_CAS`; `None` for a free loopback port.
     pub(crate) cas: Option<Endpoint>,
-    /// `VX_EXEC`; none for a free loopback port.
+    /// `VX_EXEC`; `None` for a free loopback port.
     pub(crate) exec: Option<Endpoint>,
     /// Downloads by SHA-256.
     pub(crate) downloads: Utf8PathBuf,
-    /// How long a daemon with nothing to do stays.
+    /// How long an idle daemon stays.
     pub(crate) idle_timeout: Duration,
     /// `VX_LOG`: which events services log.
     pub(crate) log_filter: Option<String>,
-    /// `VX_LOG_FILE`: where all services log to; none for one file each in the home.
+    /// `VX_LOG_FILE`: where all services log to; `None` for one file each in the home.
     pub(crate) log_file: Option<Utf8PathBuf>,
-    /// Variables that look like ours and are not, sorted: misspelt ones would otherwise be ignored in silence.
+    /// Unknown variables that look like vx's, sorted: misspelled ones would otherwise be ignored silently.
     pub(crate) unknown: Vec<String>,
 }
 
-/// A variable of vx that cannot be understood.
+/// A variable of vx with an invalid value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvironmentError {
-    /// Neither `VX_HOME` nor a home directory of the user is known.
+    /// Neither `VX_HOME` nor the user's home directory is known.
     #[error("cannot choose a state directory: neither {} nor HOME is set", env::VX_HOME)]
     NoHome,
     /// Paths of vx travel as text.
@@ -60,7 +60,7 @@ pub(crate) enum EnvironmentError {
         /// Why the current directory cannot be read.
         source: std::io::Error,
     },
-    /// Not an endpoint that vx would listen on.
+    /// Not an endpoint that vx can listen on.
     #[error("`{variable}` is invalid")]
     Endpoint {
         /// Which variable.

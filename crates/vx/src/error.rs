@@ -1,7 +1,7 @@
-//! From errors to what a person reads and a script tests: messages and exit codes.
+//! Turns errors into messages and exit codes.
 //!
-//! [`WireError`] is the one error of the command line: failures of services arrive as one, and local failures become one
-//! where they leave their module. Its kind decides the exit code; nothing else does.
+//! [`WireError`] is the error type of the command line: failures of services arrive as one, and modules convert local
+//! failures into one. Its kind alone decides the exit code.
 
 use std::fmt::{self, Display, Formatter};
 use std::process::{ExitCode, ExitStatus};
@@ -9,12 +9,12 @@ use std::process::{ExitCode, ExitStatus};
 use anstyle::{AnsiColor, Style};
 use vx_proto::{ErrorKind, WireError};
 
-/// Cargo's colours for the words that open a message.
+/// Cargo's colors for the words that open a message.
 pub(crate) const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 
-/// How Cargo ends when a build or a test has failed; test programs end in the same way.
+/// Cargo's exit code when a build or a test has failed; test programs use the same.
 pub(crate) const FAILED: u8 = 101;
 
 /// The exit code for a failure of this kind; they are listed in `vx --help`.
@@ -42,7 +42,7 @@ pub(crate) fn program_exit_code(status: ExitStatus) -> ExitCode {
     ExitCode::from(code.unwrap_or(FAILED))
 }
 
-/// An error as Cargo shows it: the message, every cause, the advice; with ANSI colours, a line feed at the end.
+/// An error as Cargo shows it: the message, every cause, the hint; with ANSI colors, a line feed at the end.
 pub(crate) struct Report<'a>(pub(crate) &'a WireError);
 
 impl Display for Report<'_> {
@@ -50,7 +50,7 @@ impl Display for Report<'_> {
         let WireError {
             message, causes, help, ..
         } = self.0;
-        // What Cargo said is passed on as it stands: it has its own `error:`, perhaps after warnings.
+        // Cargo's own message is passed on unchanged: it has its own `error:`, perhaps after warnings.
         match message.lines().any(|line| line.starts_with("error: ")) {
             true => writeln!(f, "{message}")?,
             false => writeln!(f, "{ERROR}error{ERROR:#}: {message}")?,

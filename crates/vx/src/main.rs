@@ -1,4 +1,4 @@
-//! The `vx` command line: understands the arguments, asks the daemon, shows its answers. Knows no build logic.
+//! The `vx` command line: parses the arguments, asks the daemon, shows its answers. Contains no build logic.
 //!
 //! The services are hidden subcommands of this same program, so that their version cannot differ from it.
 
@@ -27,7 +27,7 @@ use crate::cli::{Cli, Command};
 use crate::environment::Environment;
 use crate::render::Screen;
 
-/// What every subcommand gets beside its own arguments.
+/// What every subcommand gets besides its own arguments.
 pub(crate) struct Invocation<'a> {
     /// When the program started.
     pub(crate) started: Instant,
@@ -54,8 +54,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// glibc gives threads heaps of their own, up to eight for each processor, and each keeps what it once held: in a daemon that
-/// has downloaded a toolchain, some 15 MiB. Two are enough for a program that mostly waits.
+/// glibc gives threads their own heaps, up to eight for each processor, and each keeps the memory that it once used.
+/// That is some 15 MiB in a daemon that has downloaded a toolchain. Two are enough for a program that mostly waits.
 fn share_heaps() {
     cfg_if::cfg_if! {
         if #[cfg(all(target_os = "linux", target_env = "gnu"))] {
@@ -103,7 +103,7 @@ fn run(
         screen,
     };
     match &cli.command {
-        // Taken above, whatever options come with them.
+        // Handled above, with any options.
         Command::Tree(_) | Command::Metadata(_) => commands::cargo::pass_on(arguments_of_user, &mut invocation),
         Command::Build(arguments) => commands::build::run(Goal::Build, arguments, &mut invocation),
         Command::Check(arguments) => commands::build::run(Goal::Check, arguments, &mut invocation),
@@ -122,7 +122,7 @@ fn run(
     }
 }
 
-/// Takes `+TOOLCHAIN` off, the way rustup does it for cargo: as the first argument only.
+/// Removes `+TOOLCHAIN`, as rustup does for cargo: only as the first argument.
 fn take_toolchain(arguments: &mut Vec<OsString>) -> Option<String> {
     let toolchain = arguments.get(1)?.to_str()?.strip_prefix('+')?.to_owned();
     arguments.remove(1);

@@ -1,4 +1,4 @@
-//! From the arguments to what the daemon is asked. Paths become absolute here, because the daemon is elsewhere.
+//! Turns arguments into requests to the daemon. Paths become absolute here, because the daemon has another directory.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_proto::{BuildRequest, EnvVar, ErrorKind, Goal, MessageFormat, Selection, WireError};
@@ -108,7 +108,7 @@ pub(crate) fn bench(
     request(selection, &arguments.common, toolchain, verbosity)
 }
 
-/// The request of `vx run`: the same, but for exactly one program.
+/// The request of `vx run`: the same, for exactly one program.
 pub(crate) fn run(
     arguments: &RunArguments,
     toolchain: Option<String>,

@@ -1,4 +1,4 @@
-//! The hidden subcommands `__daemon`, `__casd` and `__execd`: what each service is started with, and its log.
+//! The hidden subcommands `__daemon`, `__casd` and `__execd`: the settings of each service, and its log.
 //!
 //! How a service claims its home, reports and ends is in [`vx_service::host`].
 
@@ -117,7 +117,7 @@ pub(crate) fn jobs() -> u32 {
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {
-        /// `SIGHUP` ends an idle daemon: the one way that clients of every version know.
+        /// `SIGHUP` ends an idle daemon: the one way that clients of every version support.
         fn notify_on_hangup(end_if_idle: &Arc<Notify>) -> Result<(), WireError> {
             use tokio::signal::unix::{SignalKind, signal};
 
@@ -138,7 +138,7 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Logs go to standard error, which the starter has pointed at the log file.
+/// Logs go to standard error, which the starter has redirected to the log file.
 fn start_log(service: Service, environment: &Environment) {
     let filter = environment.log_filter.as_deref().unwrap_or("info");
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
@@ -156,7 +156,7 @@ fn start_log(service: Service, environment: &Environment) {
         .init();
 }
 
-/// Opens every line of a log with the time and the process: services may share a file.
+/// Begins every line of a log with the time and the process, because services may share a file.
 struct Stamp {
     service: Service,
     pid: u32,

@@ -1,6 +1,6 @@
-//! Finding the root of a workspace from its manifests alone, as Cargo does it, for commands that need no daemon.
+//! Finds the root of a workspace from its manifests alone, as Cargo does, for commands that need no daemon.
 //!
-//! Only as much of the manifests is read as decides this; whether they are right is for Cargo to say.
+//! Reads only what decides this; Cargo checks whether the manifests are valid.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::Value;
@@ -31,7 +31,7 @@ pub(crate) fn root(manifest: &Utf8Path) -> Result<Utf8PathBuf, WireError> {
     Ok(own.directory)
 }
 
-/// The manifest that a command is about: the one named, or the nearest at or above `directory`.
+/// The manifest that a command uses: the given one, or the nearest at or above `directory`.
 pub(crate) fn manifest(named: Option<&Utf8Path>, directory: &Utf8Path) -> Result<Utf8PathBuf, WireError> {
     match named {
         Some(path) => Ok(normalize(&directory.join(path))),
@@ -88,7 +88,7 @@ impl Manifest {
     }
 }
 
-/// Takes `.` and `..` out, as the text stands.
+/// Resolves `.` and `..` lexically.
 fn normalize(path: &Utf8Path) -> Utf8PathBuf {
     let mut normal = Utf8PathBuf::new();
     for component in path.components() {

@@ -204,10 +204,10 @@ fn a_script_that_changes_its_package_runs_in_every_checkout() {
     ] {
         let env = package(change, "");
         env.write("log", "1");
-        let [first, second] = ["first", "second"].map(|place| env.checkout(place));
-        let state = |place: &Utf8Path| {
-            let content = |name: &str| std::fs::read_to_string(place.join(name)).ok();
-            (content("log"), content("log.old"), place.join("log").is_dir())
+        let [first, second] = ["first", "second"].map(|name| env.checkout(name));
+        let state = |checkout: &Utf8Path| {
+            let content = |name: &str| std::fs::read_to_string(checkout.join(name)).ok();
+            (content("log"), content("log.old"), checkout.join("log").is_dir())
         };
         let before = state(&first);
         env.build_in(&first, &[]);

@@ -289,7 +289,7 @@ fn included_files_are_inputs() {
 }
 
 #[test]
-fn the_other_place_of_a_module_is_seen() {
+fn the_other_path_of_a_module_is_seen() {
     let env = TestEnv::with_fixture("hello");
     env.build(&[]);
     env.write("src/greeting/mod.rs", "pub fn text() -> &'static str { \"moved\" }\n");

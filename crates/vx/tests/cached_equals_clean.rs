@@ -8,14 +8,14 @@
 //! - the programs must do what the model of the workspace says, and the warnings that it knows of must be given;
 //! - the build must end, warn and leave the same bytes as one in an empty home and at another path;
 //! - a check must end and warn as the build;
-//! - a state that was built before in the same place must start nothing.
+//! - a state that was built before in the same checkout must start nothing.
 //!
 //! `CACHED_EQUALS_CLEAN_STEPS` asks for more steps, `CACHED_EQUALS_CLEAN_SEED` for other sequences; a failure names its
 //! seed and step. A long run, which nextest would take for a hang:
 //!
 //!     CACHED_EQUALS_CLEAN_STEPS=500 CACHED_EQUALS_CLEAN_SEED=7 cargo test -p vx --test cached_equals_clean
 //!
-//! Not in the model: a macro or script that computes a number from its own place (see `ARCHITECTURE.md`), and a user who
+//! Not in the model: a macro or script that computes a number from its own path (see `ARCHITECTURE.md`), and a user who
 //! edits what a build script has written into the workspace, for whom Cargo has no rule.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -90,7 +90,7 @@ struct Subject {
     /// Every state so far, the present one last.
     history: Vec<Project>,
     /// Checkouts of the workspace.
-    places: [Place; 2],
+    checkouts: [Checkout; 2],
     /// Which of them is worked in.
     here: usize,
     /// What a build from nothing showed, by state.
@@ -98,7 +98,7 @@ struct Subject {
 }
 
 /// A checkout.
-struct Place {
+struct Checkout {
     directory: Utf8PathBuf,
     /// The state that lies there.
     holds: Option<Project>,
@@ -110,7 +110,7 @@ impl Subject {
     fn new() -> Self {
         let env = TestEnv::new();
         let project = Project::default();
-        let places = [env.project(), env.root().join("another/checkout")].map(|directory| Place {
+        let checkouts = [env.project(), env.root().join("another/checkout")].map(|directory| Checkout {
             directory,
             holds: None,
             built: HashSet::new(),
@@ -118,7 +118,7 @@ impl Subject {
         let mut subject = Self {
             env,
             history: Vec::new(),
-            places,
+            checkouts,
             here: 0,
             project,
             clean: HashMap::new(),
@@ -169,7 +169,7 @@ impl Subject {
     }
 
     fn directory(&self) -> Utf8PathBuf {
-        self.places[self.here].directory.clone()
+        self.checkouts[self.here].directory.clone()
     }
 
     fn lay_down(&mut self) {
@@ -177,10 +177,10 @@ impl Subject {
         self.history.push(self.project.clone());
     }
 
-    fn lay_down_in(&mut self, place: usize) {
-        let place = &mut self.places[place];
-        self.project.write_to(&place.directory, place.holds.as_ref());
-        place.holds = Some(self.project.clone());
+    fn lay_down_in(&mut self, checkout: usize) {
+        let checkout = &mut self.checkouts[checkout];
+        self.project.write_to(&checkout.directory, checkout.holds.as_ref());
+        checkout.holds = Some(self.project.clone());
     }
 
     /// Harms one of the files that the last build left, where it left any.
@@ -219,8 +219,8 @@ impl Subject {
             let lost = files.swap_remove(random.random_range(0..files.len()));
             std::fs::remove_file(lost.path()).unwrap();
         }
-        for place in &mut self.places {
-            place.built.clear();
+        for checkout in &mut self.checkouts {
+            checkout.built.clear();
         }
         format!("{number} blobs lost")
     }
@@ -247,30 +247,35 @@ impl Subject {
 
     /// Builds where the work is, or in all checkouts at the same time.
     fn build(&mut self, everywhere: bool, told: &str) {
-        let places = if everywhere {
-            0..self.places.len()
+        let checkouts = if everywhere {
+            0..self.checkouts.len()
         } else {
             self.here..self.here + 1
         };
-        places.clone().for_each(|place| self.lay_down_in(place));
+        checkouts.clone().for_each(|checkout| self.lay_down_in(checkout));
         let (env, project) = (&self.env, &self.project);
         let builds = std::thread::scope(|scope| {
-            let build = |place: &Place| observed::build(env, &place.directory, project);
-            let threads: Vec<_> = self.places[places.clone()]
+            let build = |checkout: &Checkout| observed::build(env, &checkout.directory, project);
+            let threads: Vec<_> = self.checkouts[checkouts.clone()]
                 .iter()
-                .map(|place| scope.spawn(move || build(place)))
+                .map(|checkout| scope.spawn(move || build(checkout)))
                 .collect();
             threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap())
                 .collect::<Vec<_>>()
         });
-        for (place, (seen, left)) in places.zip(builds) {
-            self.verify(place, &seen, left.as_ref(), &format!("{told}, in checkout {place}"));
+        for (checkout, (seen, left)) in checkouts.zip(builds) {
+            self.verify(
+                checkout,
+                &seen,
+                left.as_ref(),
+                &format!("{told}, in checkout {checkout}"),
+            );
         }
     }
 
-    fn verify(&mut self, place: usize, seen: &Told, left: Option<&Left>, told: &str) {
+    fn verify(&mut self, checkout: usize, seen: &Told, left: Option<&Left>, told: &str) {
         let (clean_seen, clean_left) = self.clean();
         let project = &self.project;
         let programs = left.map(|left| left.programs.clone());
@@ -288,7 +293,7 @@ impl Subject {
         if project.has_certain_bytes() {
             assert_eq!(left.artifacts, clean_left.artifacts, "{against}, {told}\n{project:#?}");
         }
-        if !self.places[place].built.insert(project.clone()) {
+        if !self.checkouts[checkout].built.insert(project.clone()) {
             let ran = left.counts.ran;
             assert_eq!(ran, 0, "a state that was built before, {told}\n{project:#?}");
         }

@@ -1,4 +1,4 @@
-//! The command line: help, messages, exit codes, colours, verbosity, `vx run`, `vx clean`.
+//! The command line: help, messages, exit codes, colors, verbosity, `vx run`, `vx clean`.
 
 mod harness;
 
@@ -86,7 +86,7 @@ fn a_directory_without_a_project() {
 }
 
 #[test]
-fn a_manifest_that_is_wrong_is_told_with_its_place() {
+fn an_invalid_manifest_is_reported_with_line_and_column() {
     let env = TestEnv::with_fixture("hello");
     env.write("Cargo.toml", "[package\n");
     assert_told(&env, "wrong_manifest", &env.vx(["build"]).run());

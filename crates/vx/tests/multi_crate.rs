@@ -96,7 +96,7 @@ fn a_file_that_only_a_macro_reads_is_an_input() {
 }
 
 #[test]
-fn a_macro_that_finds_its_files_by_their_place_is_shared_between_checkouts() {
+fn a_macro_that_finds_its_files_by_absolute_paths_is_shared_between_checkouts() {
     let env = TestEnv::with_fixture("multi_crate");
     env.write(
         "shout/src/lib.rs",
@@ -119,9 +119,9 @@ fn a_macro_that_finds_its_files_by_their_place_is_shared_between_checkouts() {
 }
 
 #[test]
-fn a_place_that_a_macro_writes_down_is_that_of_each_checkout() {
+fn a_path_that_a_macro_writes_down_is_that_of_each_checkout() {
     let env = TestEnv::with_fixture("multi_crate");
-    for place in [
+    for path in [
         "directory",
         "directory.parent().unwrap()",
         "directory.join(\"../words\").canonicalize().unwrap()",
@@ -133,15 +133,15 @@ fn a_place_that_a_macro_writes_down_is_that_of_each_checkout() {
                  #[proc_macro]\n\
                  pub fn shout(_: TokenStream) -> TokenStream {{\n\
                      let directory = std::path::PathBuf::from(std::env::var(\"CARGO_MANIFEST_DIR\").unwrap());\n\
-                     format!(\"{{:?}}\", {place}).parse().unwrap()\n\
+                     format!(\"{{:?}}\", {path}).parse().unwrap()\n\
                  }}\n"
             ),
         );
-        let other = env.checkout(&format!("elsewhere/{}", place.len()));
+        let other = env.checkout(&format!("elsewhere/{}", path.len()));
         for directory in [&env.project(), &other, &env.project()] {
             env.build_in(directory, &["-p", "app"]);
             let said = env.run_program_in(directory, "debug/app");
-            assert!(said.contains(directory.as_str()), "{place}: {said} in {directory}");
+            assert!(said.contains(directory.as_str()), "{path}: {said} in {directory}");
         }
     }
 }
@@ -304,7 +304,7 @@ fn a_dynamic_library_is_built_and_can_be_loaded() {
     let other = env.checkout("elsewhere");
     assert_ran(env.build_in(&other, &[]), 0);
     for name in outputs {
-        let [here, there] = [env.project(), other.clone()].map(|place| place.join(".vx/build/debug").join(name));
+        let [here, there] = [env.project(), other.clone()].map(|checkout| checkout.join(".vx/build/debug").join(name));
         assert!(
             std::fs::read(here).unwrap() == std::fs::read(there).unwrap(),
             "{name} differs between checkouts"

@@ -517,7 +517,7 @@ fn one_cache_serves_a_second_home() {
 }
 
 #[test]
-fn a_mirror_in_the_place_of_the_official_registry() {
+fn a_mirror_instead_of_the_official_registry() {
     let registry = TestRegistry::start();
     publish_words(&registry);
     registry.publish(

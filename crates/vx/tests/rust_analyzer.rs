@@ -1,5 +1,5 @@
-//! Editors: rust-analyzer with vx in the place of cargo, for diagnostics (`check.overrideCommand`) and for what build scripts and
-//! macros make (`buildScripts.overrideCommand`).
+//! Editors: rust-analyzer with vx instead of cargo, for diagnostics (`check.overrideCommand`) and for what build
+//! scripts and macros make (`buildScripts.overrideCommand`).
 //!
 //! The real rust-analyzer of the toolchain is asked where it is installed. What it reads of the messages is checked in any
 //! case.
@@ -177,8 +177,8 @@ struct Analyzer {
 }
 
 impl Analyzer {
-    /// That of the toolchain; none where it is not installed, or lacks the sources of the standard library, in which it looks
-    /// for `include!` and its like.
+    /// That of the toolchain; `None` if it is not installed, or lacks the sources of the standard library, in which it
+    /// looks for `include!` and its like.
     fn start(env: &TestEnv) -> Option<Self> {
         let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
         let sysroot = String::from_utf8(sysroot.stdout).unwrap();
@@ -308,8 +308,8 @@ impl Analyzer {
         }
     }
 
-    /// What is known of the name at a place. Where nothing is, asked again when more is loaded, which may have been said
-    /// before the answer came: sources come first, then what build scripts make, then macros.
+    /// What is known of the name at a position. Where nothing is, asked again when more is loaded, which may have been
+    /// said before the answer came: sources come first, then what build scripts make, then macros.
     fn hover(&mut self, uri: &str, line: usize, character: usize) -> String {
         let position = json!({ "line": line, "character": character });
         loop {

@@ -171,13 +171,13 @@ fn nextest_runs_what_was_built() {
 }
 
 #[test]
-fn another_checkout_tests_its_own_program_and_compiles_what_names_places() {
+fn another_checkout_tests_its_own_program_and_compiles_what_holds_paths() {
     let env = project();
     env.vx(["test"]).run().success();
     let other = env.checkout("other");
     let (stdout, compiled) = ran(&env, &other, &["test"]);
     assert!(stdout.contains("runs_the_program ... ok"), "{stdout}");
-    // It holds the place of the program.
+    // It holds the path of the program.
     assert_eq!(compiled, 1);
     assert_eq!(env.run_program_in(&other, "debug/the-app"), "7\n");
     assert!(other.join(".vx/build/tmp/file").exists());
@@ -318,8 +318,8 @@ fn clippy_says_what_it_has_to_say_until_it_is_heard() {
     assert_eq!(warning(&first.stderr), warning(&cargo.stderr));
     assert!(first.counts().ran > 0 && checked > 0, "another compiler compiles anew");
     let other = env.checkout("elsewhere");
-    for place in [env.project(), other] {
-        let again = env.vx(["clippy"]).current_dir(&place).run().success();
+    for checkout in [env.project(), other] {
+        let again = env.vx(["clippy"]).current_dir(&checkout).run().success();
         assert!(again.stderr.contains("length comparison to zero"), "{again}");
         assert_eq!(again.counts().ran, 0);
     }
@@ -354,7 +354,7 @@ fn flags_for_one_target_reach_that_target_alone() {
     assert_eq!(ran(&env, &env.project(), &["build"]).1, 0);
     assert_eq!(env.run_program("debug/the-app"), "7\n");
 
-    // What they make rustc write is the user's, also where it comes from the store.
+    // What they make rustc write is the user's, even if it comes from the store.
     let assembly = || {
         let files = env.project().join(".vx/build/debug/deps").read_dir_utf8().unwrap();
         let mut files = files.map(|file| file.unwrap().into_path());

@@ -27,7 +27,7 @@ fn connect(endpoint: &str) -> Box<dyn Stream> {
 fn talk(endpoint: &str, text: &[u8]) -> Vec<u8> {
     let mut stream = connect(endpoint);
     let mut heard = Vec::new();
-    // A connection that is reset has ended as well.
+    // A connection that is reset has ended too.
     let _ = stream.write_all(text);
     let _ = stream.read_to_end(&mut heard);
     heard

@@ -31,7 +31,7 @@ pub(crate) fn clippy(arguments: &ClippyArguments, invocation: &mut Invocation<'_
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds one target with flags of the user's.
+/// Builds one target with extra args for the compiler.
 pub(crate) fn rustc(arguments: &RustcArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let request = request::rustc(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
     client::build(invocation, request, arguments.build.common.action_log.as_deref())?;

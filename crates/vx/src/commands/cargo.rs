@@ -1,4 +1,5 @@
-//! Commands that are Cargo's own and that vx passes on (`vx tree`, `vx metadata`), and commands and options that it does not have.
+//! Cargo's commands that vx passes on (`vx tree`, `vx metadata`), and Cargo's commands and options that vx does not
+//! have.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -10,7 +11,7 @@ use super::toolchain::acquired_here;
 use crate::Invocation;
 use crate::error::program_exit_code;
 
-/// Commands that only read the project: Cargo answers them, with all that stands behind their names.
+/// Commands that only read the project: Cargo runs them, with all their arguments.
 const PASSED_ON: &[&str] = &["metadata", "tree"];
 
 /// Commands of Cargo's that are not about building.
@@ -64,7 +65,7 @@ const OPTIONS_NOT_OF_VX: &[(&str, &str)] = &[
     ("-Z", "`cargo-features` in a manifest work with a nightly toolchain"),
 ];
 
-/// What is said in place of `error` where it is about an option that only Cargo has.
+/// The message instead of `error`, if it is about an option that only Cargo has.
 pub(crate) fn option_not_of_vx(error: &clap::Error) -> Option<WireError> {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -74,8 +75,8 @@ pub(crate) fn option_not_of_vx(error: &clap::Error) -> Option<WireError> {
     Some(WireError::new(ErrorKind::Usage, message).with_help(*help))
 }
 
-/// Whether these arguments, without the name of the program, are for Cargo; an error where vx knows that Cargo alone has
-/// such a command.
+/// Whether these arguments, without the name of the program, are for Cargo. Fails if they name a command that only
+/// Cargo has.
 pub(crate) fn is_passed_on(arguments: &[OsString]) -> Result<bool, WireError> {
     let Some(command) = arguments.first().and_then(|word| word.to_str()) else {
         return Ok(false);

@@ -11,7 +11,7 @@ use crate::Invocation;
 use crate::cli::CleanArguments;
 use crate::{request, workspace};
 
-/// Removes `.vx` of the workspace; nothing to remove is fine.
+/// Removes `.vx` of the workspace. Succeeds if there is nothing to remove.
 pub(crate) fn run(arguments: &CleanArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let directory = request::current_directory()?;
     let manifest = workspace::manifest(arguments.manifest_path.as_deref(), &directory)?;
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &CleanArguments, invocation: &mut Invocation<'_>) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// What there is to remove. A project in the user's home directory has its outputs beside the state of vx, which stays.
+/// What to remove. A project in the user's home directory has its outputs beside the state of vx, which is kept.
 fn outputs(workspace: &Utf8Path, home: &Utf8Path) -> Utf8PathBuf {
     let layout = WorkspaceLayout::new(workspace);
     let directory = layout.directory();
@@ -37,7 +37,7 @@ fn outputs(workspace: &Utf8Path, home: &Utf8Path) -> Utf8PathBuf {
     if is_home { layout.build() } else { directory }
 }
 
-/// Removes a directory and what is in it; of a symbolic link, the link.
+/// Removes a directory and its contents, or a symbolic link itself.
 fn remove(path: &Utf8Path) -> io::Result<()> {
     if path.symlink_metadata()?.is_dir() {
         std::fs::remove_dir_all(path)

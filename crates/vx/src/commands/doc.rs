@@ -8,7 +8,7 @@ use crate::Invocation;
 use crate::cli::DocArguments;
 use crate::{client, request};
 
-/// Documents what the arguments select and tells where it is to be read.
+/// Documents what the arguments select and prints the path of the first page.
 pub(crate) fn run(arguments: &DocArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let request = request::doc(arguments, invocation.toolchain.take(), invocation.screen.verbosity())?;
     let summary = client::build(invocation, request, arguments.common.action_log.as_deref())?;

@@ -7,7 +7,7 @@ use vx_proto::WireError;
 use crate::Invocation;
 use crate::client::block_on;
 
-/// Runs the command. Succeeds also where nothing runs.
+/// Runs the command. Succeeds even if nothing runs.
 pub(crate) fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let stopped = block_on(invocation.environment.daemon_access().stop())?;
     match stopped {

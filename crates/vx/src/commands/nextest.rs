@@ -1,7 +1,7 @@
 //! `vx test --nextest`: the installed cargo-nextest runs test programs that vx has built.
 //!
-//! What there is to run is handed over as nextest's own `--binaries-metadata`. How tests are selected, repeated and reported
-//! is nextest's business, and its configuration counts as ever.
+//! The programs are passed on as nextest's own `--binaries-metadata`. nextest selects, repeats and reports tests, and
+//! reads its configuration as usual.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ use vx_toolchain::Toolchain;
 use crate::Invocation;
 use crate::error::program_exit_code;
 
-/// The program, which `cargo nextest` starts with its own name as the first argument.
+/// The program that `cargo nextest` starts, with `nextest` as the first argument.
 const NEXTEST: &str = "cargo-nextest";
 
 /// What the user asks of nextest beyond what was built.
@@ -33,7 +33,7 @@ pub(super) struct Options<'a> {
     pub(super) targets: &'a [String],
     /// Whether nothing is to run.
     pub(super) no_run: bool,
-    /// Whether all tests are to run whatever fails.
+    /// Whether to run all tests regardless of failures.
     pub(super) no_fail_fast: bool,
     /// Part of a test's name.
     pub(super) filter: Option<&'a str>,
@@ -41,7 +41,7 @@ pub(super) struct Options<'a> {
     pub(super) arguments: &'a [OsString],
 }
 
-/// Runs the test programs of a build with the cargo of the toolchain that built them; answers with nextest's exit code.
+/// Runs the test programs of a build with the cargo of the toolchain that built them; returns nextest's exit code.
 pub(super) fn run(
     summary: &BuildSummary,
     options: &Options<'_>,
@@ -97,12 +97,12 @@ fn failed(message: &str, error: &std::io::Error) -> WireError {
     WireError::new(ErrorKind::Machine, message).caused_by(error)
 }
 
-/// nextest leaves documentation alone.
+/// nextest does not run documentation tests.
 fn is_program(test: &&TestRun) -> bool {
     !test.is_doc
 }
 
-/// The variable of the library search path, the same for every test of a build but for its order.
+/// The variable of the library search path, the same for every test of a build, except for the order.
 fn library_path(summary: &BuildSummary) -> impl Iterator<Item = &EnvVar> {
     let tests = summary.tests.iter().filter(is_program);
     tests
@@ -116,7 +116,7 @@ fn programs(summary: &BuildSummary) -> BTreeMap<RustBinaryId, RustTestBinarySumm
     programs.map(|program| (program.binary_id.clone(), program)).collect()
 }
 
-/// Where the standard library lies for each platform.
+/// The directory of the standard library for each platform.
 fn platforms(toolchain: &Toolchain, targets: &[String]) -> BuildPlatformsSummary {
     let platform = |triple: &str| PlatformSummary::new(triple);
     let libdir = |triple: &str| PlatformLibdirSummary::Available {
@@ -135,7 +135,7 @@ fn platforms(toolchain: &Toolchain, targets: &[String]) -> BuildPlatformsSummary
     }
 }
 
-/// What nextest wants to know of a build beyond its test programs.
+/// What nextest needs to know about a build besides its test programs.
 fn build(summary: &BuildSummary) -> RustBuildMetaSummary {
     let tests = summary.tests.iter().filter(is_program);
     let root = tests.clone().find_map(|test| outputs(test.command.last()?));
@@ -169,7 +169,7 @@ fn build(summary: &BuildSummary) -> RustBuildMetaSummary {
 
 fn program(test: &TestRun) -> RustTestBinarySummary {
     let kind = match test.kind.as_str() {
-        // As nextest names every kind of library.
+        // nextest's name for every kind of library.
         "rlib" | "dylib" | "cdylib" | "staticlib" => RustTestBinaryKind::LIB,
         kind => RustTestBinaryKind::new(kind.to_owned()),
     };
@@ -186,7 +186,7 @@ fn program(test: &TestRun) -> RustTestBinarySummary {
     }
 }
 
-/// What the build script of a test's package gives to its programs.
+/// What the build script of a test's package sets for its programs.
 fn add_build_script(meta: &mut RustBuildMetaSummary, test: &TestRun) {
     let value = |name: &str| test.environment.iter().find(|variable| variable.name == name);
     let Some(out_dir) = value("OUT_DIR") else {

@@ -55,13 +55,13 @@ fn command_line(program: &Artifact, arguments: &RunArguments) -> String {
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {
-        /// Replaces this process: exit code, signals and the terminal are the program's own from here on.
+        /// Replaces this process, so that the exit code, signals and the terminal are the program's own.
         fn become_program(command: &mut Command) -> io::Result<ExitCode> {
             use std::os::unix::process::CommandExt as _;
             Err(command.exec())
         }
     } else {
-        /// Runs the program and answers with its exit code.
+        /// Runs the program and returns its exit code.
         fn become_program(command: &mut Command) -> io::Result<ExitCode> {
             let status = command.status()?;
             let code = status.code().and_then(|code| u8::try_from(code).ok());

@@ -13,10 +13,10 @@ use crate::cli::{Format, StatusArguments};
 use crate::client::block_on;
 use crate::environment::Environment;
 
-/// How long the daemon may take; it asks its services, which may have to be started again.
+/// The daemon's time limit. It asks its services, which may have to be restarted.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs the command. Succeeds also where nothing runs, and says so.
+/// Runs the command. Succeeds even if nothing runs, and says so.
 pub(crate) fn run(arguments: &StatusArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, WireError> {
     let environment = &invocation.environment;
     let status = block_on(ask(environment))?;
@@ -117,7 +117,7 @@ fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// One line of JSON; `daemon` is null where none runs.
+/// One line of JSON; `daemon` is null if none runs.
 fn for_programs(home: &str, status: Option<&DaemonStatus>) -> Value {
     let daemon = status.map(|status| {
         let services: Vec<Value> = status

@@ -1,4 +1,5 @@
-//! `vx test` and `vx bench`: builds test programs, then runs one after the other, documentation last, as Cargo does.
+//! `vx test` and `vx bench`: builds test programs, then runs them one after another, documentation tests last, as Cargo
+//! does.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,7 +21,7 @@ struct Running<'a> {
     arguments: &'a RunningArguments,
     /// Arguments of each program.
     extra_args: Vec<OsString>,
-    /// Whether several packages were to choose from, so that a message must name the one that it is about.
+    /// Whether there were several packages to choose from, so that a message must name one.
     names_packages: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `vx toolchain`: what is installed, by rustup or by vx, and what is used here. Needs no daemon.
+//! `vx toolchain`: the toolchains of rustup and of vx, and the one in use here. Needs no daemon.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ fn list(invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let used = used_here(invocation).ok();
     let is_used = |directory: &Utf8Path| used.as_ref().is_some_and(|used| used.sysroot == directory);
     let mark = |is_used: bool| if is_used { " (in use)" } else { "" };
-    let names = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
+    let names = vx_toolchain::rustup_toolchains(&environment).map_err(|error| failure(&error))?;
     for name in names {
         let is_used = used.as_ref().is_some_and(|used| used.name == name);
         invocation
@@ -75,9 +75,9 @@ fn install(arguments: &InstallArguments, invocation: &mut Invocation<'_>) -> Res
 fn remove(names: &[String], invocation: &mut Invocation<'_>) -> Result<(), WireError> {
     let environment = variables();
     let store = store(invocation, &environment);
-    let of_rustup = vx_toolchain::rustup_toolchains(&environment).map_err(|error| told(&error))?;
+    let of_rustup = vx_toolchain::rustup_toolchains(&environment).map_err(|error| failure(&error))?;
     for name in names {
-        // What is not a channel can only be the name of a directory.
+        // A name that is not a channel can only be a directory.
         let host = ToolchainSpec::named(name).map(|spec| spec.host).unwrap_or_default();
         let removed = store.remove(name, &host);
         let removed = removed.map_err(|error| machine(format!("cannot remove toolchain `{name}`"), &error))?;
@@ -127,7 +127,7 @@ pub(super) fn used_here(invocation: &Invocation<'_>) -> Result<Toolchain, WireEr
     block_on(user.toolchain(&store, &|_, _| {}))?
 }
 
-/// The toolchain that a build here would use, acquired where it is not on this machine.
+/// The toolchain that a build here would use, installed if it is not on this machine.
 pub(super) fn acquired_here(invocation: &mut Invocation<'_>) -> Result<Toolchain, WireError> {
     let user = User::of(invocation)?;
     online(invocation, async |store, status| user.toolchain(&store, status).await)?
@@ -159,14 +159,14 @@ impl User {
             targets: &[],
         };
         let obtained = vx_toolchain::obtain(caller, store, &self.memory, status).await;
-        obtained.map_err(|error| told(&error))
+        obtained.map_err(|error| failure(&error))
     }
 }
 
-/// Told, as a verb and a text, of what takes time.
+/// Receives, as a verb and a text, each step that takes time.
 type Status<'a> = dyn Fn(&str, String) + Send + Sync + 'a;
 
-/// Does something that may download, and shows what comes.
+/// Does something that may download, and shows the progress.
 fn online<T>(
     invocation: &mut Invocation<'_>,
     work: impl AsyncFnOnce(ToolchainStore, &Status<'_>) -> T,
@@ -174,9 +174,10 @@ fn online<T>(
     let environment = variables();
     let visible = invocation.screen.verbosity() > Verbosity::Quiet && invocation.screen.is_terminal();
     let transfers = Arc::new(Mutex::new(Transfers::new(visible, invocation.screen.has_colors())));
-    let told = transfers.clone();
+    let shown = transfers.clone();
     let progress = move |transferred: Transferred<'_>| {
-        told.lock()
+        shown
+            .lock()
             .transferred(&transferred.file(), transferred.done, transferred.total);
     };
     let downloads = DownloadCache::new(&invocation.environment.downloads, false)
@@ -194,7 +195,7 @@ fn online<T>(
     Ok(done)
 }
 
-/// The toolchains that are here; nothing is downloaded.
+/// The installed toolchains; nothing is downloaded.
 fn store(invocation: &Invocation<'_>, environment: &BTreeMap<String, String>) -> ToolchainStore {
     let downloads = DownloadCache::new(&invocation.environment.downloads, true);
     ToolchainStore::new(downloads, DistServer::of(environment))
@@ -235,7 +236,7 @@ fn not_acquired(channel: &str, error: &AcquireError) -> WireError {
     WireError::new(ErrorKind::Download, format!("cannot install toolchain `{channel}`")).caused_by(error)
 }
 
-fn told(error: &ToolchainError) -> WireError {
+fn failure(error: &ToolchainError) -> WireError {
     WireError {
         help: error.help(),
         ..WireError::from_error(ErrorKind::Usage, error)

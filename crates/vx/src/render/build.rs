@@ -18,7 +18,7 @@ pub(crate) struct BuildView<'a> {
 }
 
 impl<'a> BuildView<'a> {
-    /// The view of a build that the user began at `started`.
+    /// The view of a build that began at `started`.
     pub(crate) fn new(screen: &'a mut Screen, started: Instant) -> Self {
         let visible = screen.verbosity() > Verbosity::Quiet && screen.is_terminal();
         Self {
@@ -30,7 +30,7 @@ impl<'a> BuildView<'a> {
         }
     }
 
-    /// Shows what happened; how a build ended is told by [`BuildView::finished`].
+    /// Shows what happened; [`BuildView::finished`] shows how a build ended.
     pub(crate) fn event(&mut self, event: &BuildEvent) {
         match event {
             BuildEvent::Status { verb, text } => self.status(verb, text),
@@ -63,7 +63,7 @@ impl<'a> BuildView<'a> {
         }
     }
 
-    /// The last line of a build that is good.
+    /// The last line of a successful build.
     pub(crate) fn finished(self, summary: &BuildSummary) {
         let text = last_line(summary, self.started.elapsed());
         let Self { screen, progress, .. } = self;
@@ -71,7 +71,7 @@ impl<'a> BuildView<'a> {
         screen.status("Finished", text);
     }
 
-    /// The last line of a fetch that is good.
+    /// The last line of a successful fetch.
     pub(crate) fn fetched(mut self) {
         self.end_of_transfers();
         let text = format!("everything that a build needs in {}", seconds(self.started.elapsed()));
@@ -107,7 +107,7 @@ impl<'a> BuildView<'a> {
         }
     }
 
-    /// Takes the bars away while `print` writes lines above them.
+    /// Hides the bars while `print` writes lines above them.
     fn above(&mut self, print: impl FnOnce(&mut Screen)) {
         let Self {
             transfers,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn path_packages_are_shown_with_their_place() {
+    fn path_packages_are_shown_with_their_directory() {
         let mut label = UnitLabel {
             package: "app".to_owned(),
             version: "0.1.0".to_owned(),

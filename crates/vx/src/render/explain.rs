@@ -7,7 +7,8 @@ use vx_proto::{Explanation, Outcome, UnitKey};
 use super::Verbosity;
 use super::build::package;
 
-/// The explanations as text: a line for each unit that ran (every unit where verbose) with its reasons below, then the count.
+/// The explanations as text: a line for each unit that ran (for every unit if verbose) with its reasons below, then the
+/// count.
 pub(crate) fn explanations(explanations: &[Explanation], verbosity: Verbosity) -> String {
     let mut text = String::new();
     for explanation in explanations {

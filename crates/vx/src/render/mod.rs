@@ -1,6 +1,6 @@
-//! What vx prints: lines of Cargo's kind, a progress bar, diagnostics, explanations.
+//! What vx prints: status lines as Cargo's, a progress bar, diagnostics, explanations.
 //!
-//! Standard error is for people; standard output holds answers that were asked for (JSON messages, explanations, status).
+//! Standard error is for people; standard output is for requested output (JSON messages, explanations, status).
 
 mod build;
 mod explain;

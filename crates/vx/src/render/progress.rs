@@ -1,13 +1,13 @@
 //! The bar at the bottom of a terminal: `Building [===>      ] 12/54: serde, regex`.
 //!
-//! It shows once something runs: a build with nothing to do draws nothing.
+//! It appears once something runs: a build with nothing to do draws nothing.
 
 use std::collections::BTreeMap;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Cargo's colour for the verb of a bar.
+/// Cargo's color for the verb of a bar.
 const BAR: Style = AnsiColor::BrightCyan.on_default().bold();
 
 /// Cargo's bar: the verb in the left column, then what is done, then what runs.
@@ -21,7 +21,7 @@ pub(super) fn prefix(verb: &str, colors: bool) -> String {
     }
 }
 
-/// How far a build is, and the bar that shows it.
+/// The progress of a build, and the bar that shows it.
 pub(crate) struct Progress {
     bar: ProgressBar,
     done: u64,
@@ -56,14 +56,14 @@ impl Progress {
         self.draw();
     }
 
-    /// A unit is done, whether it ran or not.
+    /// Counts a unit that is done, whether it ran or not.
     pub(crate) fn finished(&mut self, unit: u32) {
         self.done += 1;
         self.running.remove(&unit);
         self.draw();
     }
 
-    /// Takes the bar away while `print` writes lines above it.
+    /// Hides the bar while `print` writes lines above it.
     pub(crate) fn above<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
     }

@@ -1,4 +1,4 @@
-//! The two output streams with the user's wishes about colours and verbosity. Knows no builds.
+//! The two output streams, with the user's settings for colors and verbosity. Knows nothing about builds.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -10,7 +10,7 @@ use vx_proto::{ErrorKind, WireError};
 use crate::cli::{Color, TerminalArguments};
 use crate::error::{Report, WARNING};
 
-/// Cargo's colour for the verb at the left.
+/// Cargo's color for the verb at the left.
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 
 /// How much is shown.
@@ -20,13 +20,13 @@ pub(crate) enum Verbosity {
     Quiet,
     /// What Cargo shows.
     Normal,
-    /// Units that did not run and commands too.
+    /// Also units that did not run, and commands.
     Verbose,
 }
 
-/// Standard error for people and standard output for answers. ANSI sequences are taken out where colours are off.
+/// Standard error for people and standard output for requested output. ANSI sequences are removed if colors are off.
 ///
-/// A stream that cannot be written to (a closed pipe) does not stop a build: such errors are dropped.
+/// A stream that cannot be written to (a closed pipe) does not stop a build: such errors are ignored.
 pub(crate) struct Screen {
     verbosity: Verbosity,
     choice: anstream::ColorChoice,
@@ -34,7 +34,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Normal verbosity, colours where the terminal has them and `NO_COLOR` does not forbid them.
+    /// Normal verbosity; colors if the terminal has them and `NO_COLOR` does not forbid them.
     pub(crate) fn plain() -> Self {
         let choice = anstream::ColorChoice::Auto;
         Self {
@@ -44,7 +44,7 @@ impl Screen {
         }
     }
 
-    /// Does as the arguments say; for colours, `CARGO_TERM_COLOR` counts where they do not say.
+    /// Applies the arguments; without `--color`, `CARGO_TERM_COLOR` counts.
     pub(crate) fn obey(&mut self, arguments: &TerminalArguments) -> Result<(), WireError> {
         self.verbosity = match (arguments.quiet, arguments.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -69,7 +69,7 @@ impl Screen {
         self.verbosity
     }
 
-    /// Whether standard error gets colours.
+    /// Whether standard error gets colors.
     pub(crate) fn has_colors(&self) -> bool {
         self.stderr.current_choice() != anstream::ColorChoice::Never
     }
@@ -94,12 +94,12 @@ impl Screen {
         }
     }
 
-    /// Text of a compiler, colours and line feeds as they are.
+    /// Compiler output, colors and line feeds unchanged.
     pub(crate) fn diagnostic(&mut self, rendered: &str) {
         let _ = self.stderr.write_all(rendered.as_bytes());
     }
 
-    /// An error with its causes and advice.
+    /// An error with its causes and hint.
     pub(crate) fn error(&mut self, error: &WireError) {
         let _ = write!(self.stderr, "{}", Report(error));
     }

@@ -1,4 +1,4 @@
-//! What comes from the network: a bar with bytes and speed on a terminal, and one line when all has come.
+//! Downloads: a bar with bytes and speed on a terminal, and one line at the end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::progress::prefix;
 use super::seconds;
 
-/// As the bar of a build, but in bytes.
+/// Like the bar of a build, but in bytes.
 const TEMPLATE: &str = "{prefix} [{bar:25}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}: {wide_msg}";
 
-/// Files that come, and the bar that shows it. The bar is taken away when this is dropped.
+/// The files in transfer and their bar, which is removed when this is dropped.
 pub(crate) struct Transfers {
     bar: ProgressBar,
     files: BTreeMap<String, File>,
-    /// When the first was told of, and when the last.
+    /// The times of the first and the last event.
     span: Option<(Instant, Instant)>,
 }
 
@@ -60,19 +60,19 @@ impl Transfers {
             done,
             total,
         });
-        // A server that begins anew sends again what was there.
+        // A server that begins anew resends what was received.
         let before = before.min(done);
         self.files.insert(file.to_owned(), File { before, done, total });
         self.span = Some((self.span.map_or(now, |(first, _)| first), now));
         self.draw();
     }
 
-    /// Takes the bar away while `print` writes lines above it.
+    /// Hides the bar while `print` writes lines above it.
     pub(crate) fn above<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
     }
 
-    /// All that came, as the text of a line, and the end of the bar; none where nothing came. Begins anew.
+    /// Ends the bar and summarizes all downloads in the text of a line; `None` if there were none. Begins anew.
     pub(crate) fn finish(&mut self) -> Option<String> {
         self.bar.finish_and_clear();
         let (first, last) = self.span.take()?;
@@ -102,7 +102,7 @@ fn summary(files: usize, bytes: u64, elapsed: Duration) -> String {
     let noun = if files == 1 { "file" } else { "files" };
     let size = BinaryBytes(bytes);
     let time = seconds(elapsed);
-    // Of next to no time, no speed can be told.
+    // There is no meaningful speed for next to no time.
     match elapsed.as_secs_f64() {
         short if short < 0.01 => format!("{files} {noun}, {size}"),
         took => format!(

@@ -22,8 +22,8 @@ impl Project {
         self.broken.is_none() && !(self.warns && self.level() == Level::Deny)
     }
 
-    /// What each program does; none where the build must fail. Every package is a member and built, `words` also where
-    /// `middle` does without it.
+    /// What each program does; `None` if the build must fail. Every package is a member and built, `words` even if
+    /// `middle` does not use it.
     pub(crate) fn expected(&self) -> Option<Vec<Program>> {
         let second = || Program {
             printed: format!("second {}\n", self.value_of_middle()),

@@ -58,7 +58,7 @@ impl TestEnv {
         }
     }
 
-    /// With a download cache of its own, empty at first, in place of that which all tests share.
+    /// With a download cache of its own, empty at first, instead of the one that all tests share.
     pub(crate) fn with_own_downloads(mut self) -> Self {
         self.downloads = self.root.join("downloads").into();
         self
@@ -112,11 +112,11 @@ impl TestEnv {
         std::fs::remove_file(self.project().join(path)).unwrap();
     }
 
-    /// Copies the project, without its outputs, to another place in this test's directory: a second checkout.
+    /// Copies the project, without its outputs, to another directory of this test: another checkout.
     pub(crate) fn checkout(&self, name: &str) -> Utf8PathBuf {
-        let place = self.root.join(name);
-        copy_directory(&self.project(), &place);
-        place
+        let checkout = self.root.join(name);
+        copy_directory(&self.project(), &checkout);
+        checkout
     }
 
     /// `vx` with arguments, to be run in the project.
