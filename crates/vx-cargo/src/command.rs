@@ -17,7 +17,7 @@ pub enum Needs {
 
 /// A run of rustc.
 ///
-/// It runs in the exec root's company: dependencies lie in `{Exec}/deps/`, outputs go to `{Exec}/out/`.
+/// It runs in an exec root: dependencies lie in `{Exec}/deps/`, outputs go to `{Exec}/out/`.
 #[derive(Debug, Clone)]
 pub struct Compile {
     /// rustc (or a wrapper of the user's) and its arguments.
@@ -27,8 +27,8 @@ pub struct Compile {
     /// What Cargo sets besides, sorted: `OUT_DIR`, the build script's `rustc-env`, whether the package was asked for. It
     /// counts only where it is read, which rustc reports.
     pub reported_environment: Vec<(String, Template)>,
-    /// Directories to put before the user's value of the variable of the library search path (`LD_LIBRARY_PATH`); empty
-    /// but for proc macros that need dynamic libraries.
+    /// Directories to put before the user's value of the variable of the library search path (`LD_LIBRARY_PATH`);
+    /// empty, except for proc macros that need dynamic libraries.
     pub library_path: Vec<Template>,
     /// Where it runs: the workspace root for path packages of the workspace, the package root for others.
     pub working_directory: RootedPath,
@@ -36,9 +36,9 @@ pub struct Compile {
     pub inputs: Vec<(UnitIndex, Needs)>,
     /// Build-script runs whose output trees or directives the command uses.
     pub scripts: Vec<UnitIndex>,
-    /// File name of the metadata in `out` that dependants may start from; none where there is no pipelining.
+    /// File name of the metadata in `out` that dependants may start from; `None` if there is no pipelining.
     pub metadata: Option<String>,
-    /// File name of the dep-info in `out`; none where rustdoc runs, which writes none.
+    /// File name of the dep-info in `out`; `None` if rustdoc runs, which writes none.
     pub dep_info: Option<String>,
     /// Whether a linker runs: its identity joins the key.
     pub links: bool,

@@ -8,7 +8,7 @@
 pub struct DepInfo {
     /// Source files as rustc names them: absolute, or relative to its working directory. In rustc's order, none twice.
     pub files: Vec<String>,
-    /// Variables that `env!` and `option_env!` asked for, with their values; none where a variable was not set.
+    /// Variables that `env!` and `option_env!` asked for, with their values; `None` if a variable was not set.
     pub env: Vec<(String, Option<String>)>,
 }
 

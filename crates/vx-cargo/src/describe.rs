@@ -76,7 +76,7 @@ impl Plan {
         let planned = &self.units[unit];
         let mut variables = self.package_environment(planned);
         if planned.is("test") || planned.is("bench") {
-            variables.extend(self.program_places(planned));
+            variables.extend(self.program_paths(planned));
         }
         for script in self.own_scripts(unit) {
             if let Some(output) = scripts(script) {

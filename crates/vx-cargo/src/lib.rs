@@ -43,7 +43,7 @@ pub use plan::{
     UnitIndex, UnitKind,
 };
 pub use script_output::{
-    LibraryPath, LibraryPlace, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,
+    LibraryLocation, LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,
 };
 pub use settings::{Debuginfo, Driver, Lto, Profile, Settings, Strip, StripLevel};
 pub use test_command::Test;

@@ -65,13 +65,13 @@ impl Plan {
         for (name, value) in texts {
             set(name.to_owned(), value.into());
         }
-        let places = [
+        let paths = [
             ("OUT_DIR", self.out_dir(unit)),
             ("RUSTC", self.toolchain.rustc.clone()),
             ("RUSTDOC", self.toolchain.rustdoc.clone()),
         ];
-        for (name, place) in places {
-            set(name.to_owned(), place.into());
+        for (name, path) in paths {
+            set(name.to_owned(), path.into());
         }
         if let Some(linker) = &platform.linker {
             set("RUSTC_LINKER".to_owned(), linker.clone());

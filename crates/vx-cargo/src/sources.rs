@@ -68,7 +68,7 @@ impl Sources {
         options
     }
 
-    /// As [`Sources::replace_registry`]; none where configuration does not name the source.
+    /// As [`Sources::replace_registry`]; `None` if configuration does not name the source.
     pub(crate) fn replace_git(&self, git: &GitSource, directory: &Utf8Path, number: usize) -> Vec<String> {
         let mut options = Vec::new();
         if let Some(name) = self.git_name(git) {

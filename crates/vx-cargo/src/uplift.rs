@@ -50,7 +50,7 @@ impl Plan {
         made.any(|name| name == file) || USUAL_ENDINGS.iter().any(|ending| file.ends_with(ending))
     }
 
-    /// The first page of the documentation of `unit`; none where it documents nothing.
+    /// The first page of the documentation of `unit`; `None` if it documents nothing.
     pub fn documentation(&self, unit: UnitIndex) -> Option<RootedPath> {
         let unit = &self.units[unit];
         let page = format!("{}/index.html", unit.crate_name());

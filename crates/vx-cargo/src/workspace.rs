@@ -125,7 +125,7 @@ struct Package {
 }
 
 impl Manifest {
-    /// The root to which this manifest, in `directory`, assigns the package of `manifest`; none where it says nothing.
+    /// The root to which this manifest, in `directory`, assigns the package of `manifest`; `None` if it says nothing.
     fn root_for(&self, directory: &Utf8Path, manifest: &Utf8Path) -> Option<Utf8PathBuf> {
         if let Some(workspace) = &self.workspace {
             let is_root = manifest.parent() == Some(directory);

@@ -143,7 +143,7 @@ impl Config {
         keys
     }
 
-    /// `build.target`: none where everything is for the host.
+    /// `build.target`: `None` if everything is for the host.
     pub(crate) fn build_targets(&self) -> Vec<String> {
         if let Some(target) = self
             .environment

@@ -9,7 +9,7 @@ use vx_packages::CargoHome;
 pub struct SourceReplacement {
     /// Options of Cargo's (`--config`) that replace each source whose packages vx holds by a directory source.
     pub(crate) options: Vec<String>,
-    /// Cargo's home with the git repositories; none where the lock file names none.
+    /// Cargo's home with the git repositories; `None` if the lock file names none.
     pub(crate) cargo_home: Option<CargoHome>,
     /// Vendored packages, where the user has them.
     pub(crate) vendored: Vec<Utf8PathBuf>,

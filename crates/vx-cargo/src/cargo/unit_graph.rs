@@ -126,7 +126,7 @@ async fn ask_for(
     Ok((graph, stderr))
 }
 
-/// What tells apart the units of a check from one another, but for the tests in them.
+/// What distinguishes the units of a check from one another, except for the tests in them.
 type CheckedTarget<'a> = (&'a str, &'a str, &'a [String], Option<&'a str>);
 
 impl GraphUnit {
@@ -186,7 +186,7 @@ impl UnitGraph {
     }
 }
 
-/// The selection as Cargo's flags, but for those that every process of a plan gets.
+/// The selection as Cargo's flags, except those that every process of a plan gets.
 fn arguments(selection: &Selection) -> Vec<String> {
     let mut arguments = Vec::new();
     let mut each = |flag: &str, values: &[String]| {

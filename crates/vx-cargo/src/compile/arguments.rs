@@ -8,7 +8,7 @@ use vx_model::{Root, RootedPath, Template};
 use super::{DEPENDENCIES, OUT, Scripts};
 use crate::graph::LinkedScripts;
 use crate::plan::{Package, Plan, Platform, Unit, UnitIndex};
-use crate::script_output::{LibraryPlace, LinkArgTarget, ScriptOutput};
+use crate::script_output::{LibraryLocation, LinkArgTarget, ScriptOutput};
 use crate::settings::{Debuginfo, Driver, Lto, Profile, StripLevel};
 
 /// The messages that Cargo asks for.
@@ -444,8 +444,8 @@ impl<'a> Arguments<'a> {
         let paths = || outputs.iter().flat_map(|(_, output)| &output.library_paths);
         // What was built now comes before what the system has.
         for path in paths()
-            .filter(|path| path.place == LibraryPlace::OutDir)
-            .chain(paths().filter(|path| path.place != LibraryPlace::OutDir))
+            .filter(|path| path.location == LibraryLocation::OutDir)
+            .chain(paths().filter(|path| path.location != LibraryLocation::OutDir))
         {
             self.push("-L");
             self.push(path.value.clone());
@@ -502,7 +502,7 @@ impl Plan {
             .collect()
     }
 
-    /// How the file of this crate type is named; none where the platform has no such files.
+    /// How the file of this crate type is named; `None` if the platform has no such files.
     pub(crate) fn file_name(&self, unit: &Unit, crate_type: &str, stem: &str) -> Option<String> {
         let crate_type = if crate_type == "lib" { "rlib" } else { crate_type };
         let names = &self.platform(unit).file_names;

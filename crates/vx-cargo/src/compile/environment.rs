@@ -57,18 +57,18 @@ impl Plan {
 
     /// Where an integration test finds the programs of its package, and a directory for its files.
     fn integration_test_environment(&self, unit: &Unit) -> Variables {
-        let mut variables = self.program_places(unit);
+        let mut variables = self.program_paths(unit);
         variables.insert("CARGO_TARGET_TMPDIR".to_owned(), self.test_directory(unit).into());
         variables
     }
 
     /// `CARGO_BIN_EXE_*` for all programs of the package. What is only checked has none, but must compile.
-    pub(crate) fn program_places(&self, unit: &Unit) -> Variables {
+    pub(crate) fn program_paths(&self, unit: &Unit) -> Variables {
         let targets = &self.packages[unit.package].targets;
         let programs = targets
             .iter()
             .filter(|target| target.kind.iter().any(|kind| kind == "bin"));
-        let place = |name: &str| match unit.is_check() {
+        let path_of = |name: &str| match unit.is_check() {
             true => Some(Template::from(format!("placeholder:{name}"))),
             false => {
                 let file = self.file_name(unit, "bin", name)?;
@@ -77,7 +77,7 @@ impl Plan {
             }
         };
         programs
-            .filter_map(|program| Some((format!("CARGO_BIN_EXE_{}", program.name), place(&program.name)?)))
+            .filter_map(|program| Some((format!("CARGO_BIN_EXE_{}", program.name), path_of(&program.name)?)))
             .collect()
     }
 
@@ -88,12 +88,12 @@ impl Plan {
         let mut variables: Variables = self.config_environment.iter().cloned().collect();
         let of_manifest = package.environment.iter();
         variables.extend(of_manifest.map(|(name, value)| (name.clone(), Template::from(value.as_str()))));
-        let places = [
+        let paths = [
             ("CARGO", self.toolchain.cargo.clone()),
             ("CARGO_MANIFEST_DIR", package.root.clone()),
             ("CARGO_MANIFEST_PATH", package.root.join("Cargo.toml")),
         ];
-        variables.extend(places.map(|(name, place)| (name.to_owned(), Template::from(place))));
+        variables.extend(paths.map(|(name, path)| (name.to_owned(), Template::from(path))));
         variables
     }
 }

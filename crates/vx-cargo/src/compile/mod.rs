@@ -13,7 +13,7 @@ use vx_model::{Root, RootedPath, Template};
 
 use crate::command::{Compile, Needs};
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
-use crate::script_output::{LibraryPlace, ScriptOutput};
+use crate::script_output::{LibraryLocation, ScriptOutput};
 use crate::settings::Driver;
 
 /// Gives the outputs of build scripts that have run.
@@ -121,7 +121,7 @@ pub(crate) fn own_library_directories(of: impl Iterator<Item = UnitIndex>, scrip
     let outputs = of.filter_map(scripts);
     let paths = outputs.flat_map(|output| output.library_paths.clone());
     paths
-        .filter(|path| path.place != LibraryPlace::Elsewhere)
+        .filter(|path| path.location != LibraryLocation::Elsewhere)
         .map(|path| path.directory())
         .collect()
 }

@@ -1,4 +1,4 @@
-//! `--remap-path-prefix`: names for the places of the disk, so that two checkouts and two homes make the same bytes.
+//! `--remap-path-prefix`: fixed names for directories, so that two checkouts and two homes produce the same bytes.
 //!
 //! The names follow Cargo's trim-paths: a package of a registry is `NAME-VERSION`, one of git is in `NAME-HASH/COMMIT`, the workspace is the compiler's
 //! working directory, the standard library is where rustc says it is.
@@ -40,9 +40,9 @@ pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
     remaps
 }
 
-fn remap(place: RootedPath, name: &str) -> Template {
+fn remap(path: RootedPath, name: &str) -> Template {
     Template {
-        parts: vec![Part::Text("--remap-path-prefix=".to_owned()), Part::Path(place)],
+        parts: vec![Part::Text("--remap-path-prefix=".to_owned()), Part::Path(path)],
     }
     .text(format!("={name}"))
 }

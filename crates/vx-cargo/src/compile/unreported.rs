@@ -24,8 +24,8 @@ pub(super) fn reads_unreported(arguments: &[Template]) -> bool {
             value.starts_with(flag)
         });
         let is_description = is_of("--target") && text.ends_with(".json");
-        let is_place = is_of("-L") && text != "-L" || is_of("--extern") && text.contains('=');
-        names_file || is_description || (is_place && !is_immutable(argument))
+        let is_path = is_of("-L") && text != "-L" || is_of("--extern") && text.contains('=');
+        names_file || is_description || (is_path && !is_immutable(argument))
     })
 }
 
@@ -36,9 +36,9 @@ fn leading_text(argument: &Template) -> &str {
     }
 }
 
-/// Whether it names a place of which nothing need be asked.
+/// Whether it names a path that never changes.
 fn is_immutable(argument: &Template) -> bool {
-    let immutable = |part: &Part| matches!(part, Part::Path(place) if place.root.is_immutable());
+    let immutable = |part: &Part| matches!(part, Part::Path(path) if path.root.is_immutable());
     argument.parts.iter().any(immutable)
 }
 

@@ -1,5 +1,5 @@
 //! What a plan depends on, as inputs: manifests, lock file, configuration, and the directories in which Cargo discovers
-//! targets and members. What is absent counts as well.
+//! targets and members. What is absent counts too.
 
 use std::collections::BTreeSet;
 

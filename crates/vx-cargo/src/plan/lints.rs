@@ -32,7 +32,7 @@ pub(super) fn flags(
     Ok(inherited.map(flags_of).unwrap_or_default())
 }
 
-/// A lint with what decides its place among the flags: a later flag wins.
+/// A lint with what decides its position among the flags: a later flag wins.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Flag<'a> {
     priority: i64,

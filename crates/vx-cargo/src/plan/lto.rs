@@ -7,12 +7,12 @@
 use crate::Lto;
 use crate::cargo::unit_graph::{GraphUnit, UnitGraph};
 
-/// The part of every unit, by its number in the graph; none for units that no compilation needs.
+/// The part of every unit, by its number in the graph; `None` for units that no compilation needs.
 pub(super) fn parts(graph: &UnitGraph) -> Vec<Option<Lto>> {
     let mut parts = vec![None; graph.units.len()];
     for &root in &graph.roots {
-        let wanted = wanted_of_root(&graph.units[root]);
-        descend(graph, root, &wanted, &mut parts);
+        let requested = requested_of_root(&graph.units[root]);
+        descend(graph, root, &requested, &mut parts);
     }
     parts
 }
@@ -34,7 +34,7 @@ fn asked(unit: &GraphUnit) -> Asked {
 }
 
 /// What a root must hold at least.
-fn wanted_of_root(unit: &GraphUnit) -> Lto {
+fn requested_of_root(unit: &GraphUnit) -> Lto {
     match asked(unit) {
         Asked::Nothing => Lto::OnlyObject,
         Asked::Off => Lto::Off,
@@ -44,9 +44,9 @@ fn wanted_of_root(unit: &GraphUnit) -> Lto {
     }
 }
 
-fn descend(graph: &UnitGraph, number: usize, wanted: &Lto, parts: &mut [Option<Lto>]) {
+fn descend(graph: &UnitGraph, number: usize, requested: &Lto, parts: &mut [Option<Lto>]) {
     let unit = &graph.units[number];
-    let part = part_of(unit, wanted);
+    let part = part_of(unit, requested);
     let merged = match &parts[number] {
         None => part,
         Some(known) => {
@@ -63,7 +63,7 @@ fn descend(graph: &UnitGraph, number: usize, wanted: &Lto, parts: &mut [Option<L
     }
 }
 
-fn part_of(unit: &GraphUnit, wanted: &Lto) -> Lto {
+fn part_of(unit: &GraphUnit, requested: &Lto) -> Lto {
     // Build scripts and macros are not worth it.
     if is_for_host(unit) {
         return Lto::OnlyObject;
@@ -82,10 +82,10 @@ fn part_of(unit: &GraphUnit, wanted: &Lto) -> Lto {
             Asked::Optimised(name) => Lto::Run(name),
         };
     }
-    match (wanted, needs_object(unit)) {
+    match (requested, needs_object(unit)) {
         (Lto::Run(_), false) => Lto::OnlyBitcode,
         (Lto::Run(_) | Lto::OnlyBitcode, true) => with_object(unit),
-        (wanted, _) => wanted.clone(),
+        (requested, _) => requested.clone(),
     }
 }
 

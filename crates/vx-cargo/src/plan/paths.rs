@@ -32,7 +32,7 @@ fn named(template: Template, path: &str, root: &RootedPath) -> Template {
     let mut whole = Template::new();
     for part in template.parts {
         match part {
-            Part::Path(place) => whole = whole.path(place),
+            Part::Path(path) => whole = whole.path(path),
             Part::Text(text) => {
                 let mut pieces = text.split(path.as_str());
                 whole = whole.text(pieces.next().unwrap_or_default());

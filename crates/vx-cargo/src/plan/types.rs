@@ -109,7 +109,7 @@ pub struct PlanToolchain {
 /// A platform that code is compiled for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
-    /// `--target`; none for the host.
+    /// `--target`; `None` for the host.
     pub triple: Option<String>,
     /// What `cfg` holds there, `NAME` or `KEY="VALUE"`, as rustc prints it with these flags.
     pub cfg: Vec<String>,
@@ -150,7 +150,7 @@ pub enum PackageSource {
     Registry {
         /// SHA-256 of the published archive, or of the vendored files, hexadecimal.
         checksum: String,
-        /// The source as the lock file names it; none for crates.io.
+        /// The source as the lock file names it; `None` for crates.io.
         source: Option<String>,
     },
     /// A commit of a git repository; the files never change.
@@ -232,7 +232,7 @@ pub struct Unit {
     pub kind: UnitKind,
     /// The target that it is about.
     pub target: Target,
-    /// The target triple; none for the host (build scripts, proc macros, and everything without `--target`).
+    /// The target triple; `None` for the host (build scripts, proc macros, and everything without `--target`).
     pub platform: Option<String>,
     /// Enabled features, sorted.
     pub features: Vec<String>,

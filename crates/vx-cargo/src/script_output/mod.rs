@@ -1,4 +1,4 @@
-//! `ScriptOutput`: what a build script told Cargo on its standard output, with places in place of paths.
+//! `ScriptOutput`: what a build script told Cargo on its standard output, with templates instead of paths.
 
 mod parse;
 
@@ -38,12 +38,12 @@ pub struct LibraryPath {
     /// The value of `-L`, a `KIND=` before the path included.
     pub value: Template,
     /// Where the directory is.
-    pub place: LibraryPlace,
+    pub location: LibraryLocation,
 }
 
 /// What decides when rustc looks into a directory with libraries, and whether programs find these when they are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LibraryPlace {
+pub enum LibraryLocation {
     /// Below the script's `OUT_DIR`: first, and found.
     OutDir,
     /// Below another directory that build scripts write to: found.

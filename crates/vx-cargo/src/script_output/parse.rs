@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use vx_model::{Root, RootedPath, Roots, Template};
 
-use super::{LIBRARY_KINDS, LibraryPath, LibraryPlace, LinkArgTarget, ScriptOutput};
+use super::{LIBRARY_KINDS, LibraryLocation, LibraryPath, LinkArgTarget, ScriptOutput};
 use crate::plan::{Package, Plan, PlanToolchain, UnitIndex};
 
 /// Keys of the older syntax; in it, any other key is metadata.
@@ -228,19 +228,19 @@ impl Reader<'_> {
             Some((kind, path)) if LIBRARY_KINDS.contains(&kind) => path,
             _ => value,
         };
-        let place = self.library_place(path);
+        let location = self.library_location(path);
         let value = self.template(value);
-        self.output.library_paths.push(LibraryPath { value, place });
+        self.output.library_paths.push(LibraryPath { value, location });
     }
 
-    fn library_place(&self, path: &str) -> LibraryPlace {
+    fn library_location(&self, path: &str) -> LibraryLocation {
         let found = self.roots.locate(path);
         let is_below = |directory: &str| Utf8Path::new(&found.path).starts_with(directory);
         match found.root {
-            Root::Script if is_below(&self.output.out_dir.path) => LibraryPlace::OutDir,
-            Root::Script => LibraryPlace::Build,
-            Root::VxHome if is_below("out") => LibraryPlace::Build,
-            _ => LibraryPlace::Elsewhere,
+            Root::Script if is_below(&self.output.out_dir.path) => LibraryLocation::OutDir,
+            Root::Script => LibraryLocation::Build,
+            Root::VxHome if is_below("out") => LibraryLocation::Build,
+            _ => LibraryLocation::Elsewhere,
         }
     }
 

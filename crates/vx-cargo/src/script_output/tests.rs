@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use vx_model::{Root, RootedPath, Roots, Template};
 
 use super::parse::read;
-use super::{LibraryPlace, LinkArgTarget, ScriptError, ScriptOutput};
+use super::{LibraryLocation, LinkArgTarget, ScriptError, ScriptOutput};
 use crate::plan::{Package, PackageSource, TargetName};
 
 fn package(rust_version: Option<&str>) -> Package {
@@ -88,18 +88,18 @@ cargo:older=value = with
     let paths: Vec<_> = output
         .library_paths
         .iter()
-        .map(|path| (path.directory(), path.place))
+        .map(|path| (path.directory(), path.location))
         .collect();
     let other = Template::from(RootedPath::new(Root::VxHome, "")).text("/out/0123/target/debug/build/q-1/out");
     let of_workspace = Template::from(RootedPath::new(Root::Workspace, "")).text("/lib");
     assert_eq!(
         paths,
         [
-            (out("/lib"), LibraryPlace::OutDir),
-            (beside("beside"), LibraryPlace::Build),
-            (other, LibraryPlace::Build),
-            ("/usr/lib".into(), LibraryPlace::Elsewhere),
-            (of_workspace, LibraryPlace::Elsewhere)
+            (out("/lib"), LibraryLocation::OutDir),
+            (beside("beside"), LibraryLocation::Build),
+            (other, LibraryLocation::Build),
+            ("/usr/lib".into(), LibraryLocation::Elsewhere),
+            (of_workspace, LibraryLocation::Elsewhere)
         ]
     );
     assert_eq!(output.cfgs, ["special=\"x\"".into()]);

@@ -148,7 +148,7 @@ fn dynamic_libraries_are_found_under_their_names() {
     let path: Vec<String> = plan
         .library_path(root, &|_| None)
         .iter()
-        .map(|place| place.render(&project.roots()))
+        .map(|path| path.render(&project.roots()))
         .collect();
     let output = Command::new(program)
         .env("LD_LIBRARY_PATH", path.join(":"))

@@ -20,14 +20,12 @@ fn answers(plan: &Plan, context: &PlanContext, roots: &Roots) -> Vec<String> {
 
 fn answer(input: &Input, context: &PlanContext, roots: &Roots) -> String {
     match input {
-        Input::File(place) => match std::fs::read_to_string(roots.absolute(place)) {
+        Input::File(path) => match std::fs::read_to_string(roots.absolute(path)) {
             Ok(text) => text,
             Err(error) => format!("{:?}", error.kind()),
         },
-        Input::Kind(place) => kind(roots.absolute(place).as_str().into()),
-        Input::Listing(place) => {
-            listing(roots.absolute(place).as_str().into()).unwrap_or_else(|error| error.to_string())
-        }
+        Input::Kind(path) => kind(roots.absolute(path).as_str().into()),
+        Input::Listing(path) => listing(roots.absolute(path).as_str().into()).unwrap_or_else(|error| error.to_string()),
         Input::Ancestors(name) => {
             let workspace = Utf8Path::new(roots.dir(Root::Workspace));
             let above = workspace

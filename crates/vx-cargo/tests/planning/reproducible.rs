@@ -139,7 +139,7 @@ fn two_checkouts_make_the_same_bytes() {
             let holds = |path: &str| content.windows(path.len()).any(|window| window == path.as_bytes());
             assert!(
                 !holds(root) && !holds(home),
-                "{name} names a place of this machine ({profile})"
+                "{name} holds a path of this machine ({profile})"
             );
         }
 
@@ -149,9 +149,9 @@ fn two_checkouts_make_the_same_bytes() {
         assert_eq!(uplift.destination, format!(".vx/build/{directory}/my-app"));
         let output = Command::new(built.file(unit, &uplift.file)).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        let places: Vec<&str> = said.lines().next().unwrap().split(' ').collect();
+        let paths: Vec<&str> = said.lines().next().unwrap().split(' ').collect();
         assert_eq!(
-            places[..3],
+            paths[..3],
             [
                 "part/src/lib.rs",
                 "../beside/src/lib.rs",
@@ -159,10 +159,10 @@ fn two_checkouts_make_the_same_bytes() {
             ]
         );
         assert!(
-            places[3].starts_with("/vx/out/") && places[3].ends_with("/gen.rs"),
-            "{places:?}"
+            paths[3].starts_with("/vx/out/") && paths[3].ends_with("/gen.rs"),
+            "{paths:?}"
         );
-        assert_eq!(places[4..], ["src/main.rs", "text"]);
+        assert_eq!(paths[4..], ["src/main.rs", "text"]);
     }
 }
 

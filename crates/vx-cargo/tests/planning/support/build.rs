@@ -108,11 +108,11 @@ fn run_script(
         .find_map(|file| Some(file.unwrap().into_path()).filter(is_program))
         .unwrap();
     let out = context.home.out();
-    let place = out.join(format!("run-{unit}"));
+    let directory = out.join(format!("run-{unit}"));
     let roots = roots
         .clone()
         .with(Root::Exec, exec.as_str())
-        .with(Root::Script, place.as_str());
+        .with(Root::Script, directory.as_str());
     for directory in plan.script_directories(unit) {
         std::fs::create_dir_all(roots.absolute(&directory)).unwrap();
     }
@@ -137,7 +137,7 @@ fn run_script(
     }
     let name = Digest::of(content.as_bytes()).hex();
     if !out.join(&name).exists() {
-        std::fs::rename(&place, out.join(&name)).unwrap();
+        std::fs::rename(&directory, out.join(&name)).unwrap();
     }
     said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{name}")))
 }
@@ -150,7 +150,7 @@ fn run(
     library_path: &[Template],
     directory: &RootedPath,
 ) -> Vec<u8> {
-    let library_path: Vec<String> = library_path.iter().map(|place| place.render(roots)).collect();
+    let library_path: Vec<String> = library_path.iter().map(|directory| directory.render(roots)).collect();
     command
         .env_clear()
         .envs(&context.environment)

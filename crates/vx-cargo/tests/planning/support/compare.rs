@@ -1,6 +1,6 @@
 //! Compares commands of a plan with those of the real cargo.
 //!
-//! What must differ is made equal first: hashes, the places of dependencies and outputs, and vx's `--remap-path-prefix`.
+//! What must differ is made equal first: hashes, the paths of dependencies and outputs, and vx's `--remap-path-prefix`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,8 +125,8 @@ fn lines_that_differ(key: &str, mine: &[String], theirs: &[String]) -> Vec<Strin
 /// What tells commands apart before they are compared.
 fn key(arguments: &[String]) -> String {
     let after = |flag: &str| {
-        let place = arguments.iter().position(|argument| argument == flag)?;
-        arguments.get(place + 1).cloned()
+        let position = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(position + 1).cloned()
     };
     let source = arguments
         .iter()
@@ -145,7 +145,7 @@ fn normal(
     target: &Utf8Path,
     roots: &Roots,
 ) -> Vec<String> {
-    let text = |text: &str| without_places(text, target, roots);
+    let text = |text: &str| without_paths(text, target, roots);
     let mut lines = vec![format!("directory {}", text(directory))];
     let mut flag = String::new();
     for argument in arguments {
@@ -187,19 +187,19 @@ fn extern_crate(value: &str) -> String {
     format!("{name}={stem}.{extension}")
 }
 
-/// Places by name: cargo's output directories, registry packages, the workspace, the toolchain.
-fn without_places(text: &str, target: &Utf8Path, roots: &Roots) -> String {
+/// Paths by name: cargo's output directories, registry packages, the workspace, the toolchain.
+fn without_paths(text: &str, target: &Utf8Path, roots: &Roots) -> String {
     let own_target = format!("{}/.vx/build", roots.dir(Root::Workspace));
     let mut text = without_hashes(&text.replace(target.as_str(), "TARGET").replace(&own_target, "TARGET"));
     let packages = format!("{}/packages/", roots.dir(Root::VxHome));
-    let mut places: Vec<(usize, usize)> = Vec::new();
+    let mut spans: Vec<(usize, usize)> = Vec::new();
     for (start, _) in text.match_indices(&packages) {
         let end = text[start + packages.len()..]
             .find('/')
             .map_or(text.len(), |end| start + packages.len() + end);
-        places.push((start, end));
+        spans.push((start, end));
     }
-    for (start, end) in places.into_iter().rev() {
+    for (start, end) in spans.into_iter().rev() {
         let name = text[start + packages.len()..end].to_owned();
         let name = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name).to_owned();
         text.replace_range(start..end, &format!("PACKAGE/{name}"));
@@ -260,14 +260,14 @@ pub(crate) fn script_outputs(plan: &Plan, roots: &Roots, started: &[Started], ta
         let out_dir = out_dirs.find(|path| triple.is_none_or(|triple| path.contains(triple)));
         let Some(out_dir) = out_dir else { continue };
         let said = std::fs::read_to_string(Utf8Path::new(out_dir).with_file_name("output")).unwrap();
-        // As if it had run in cargo's target directory, but for the hash.
+        // As if it had run in cargo's target directory, except the hash.
         let base = target.parent().unwrap();
         let roots = roots.clone().with(Root::Script, base.as_str());
         let own = roots.absolute(&plan.script_directories(number)[0]);
         let said = said.replace(out_dir, &own);
         let output = plan.script_output(number, said.as_bytes(), &roots).unwrap();
-        let place = RootedPath::new(Root::Host, base.as_str().trim_start_matches('/'));
-        outputs.0.insert(number, Arc::new(output.moved(Root::Script, &place)));
+        let path = RootedPath::new(Root::Host, base.as_str().trim_start_matches('/'));
+        outputs.0.insert(number, Arc::new(output.moved(Root::Script, &path)));
     }
     outputs
 }

@@ -63,7 +63,7 @@ pub(crate) fn build(context: &PlanContext, scratch: &Utf8Path, arguments: &[&str
     (started, target)
 }
 
-/// The packages of vx's home as a registry of cargo's, in a place that looks like cargo's.
+/// The packages of vx's home as a registry of cargo's, in a directory that looks like cargo's.
 fn registry(context: &PlanContext, scratch: &Utf8Path) -> Vec<String> {
     let Ok(packages) = context.home.packages().read_dir_utf8() else {
         return Vec::new();
