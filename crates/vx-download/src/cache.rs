@@ -80,7 +80,7 @@ impl DownloadCache {
     }
 
     /// The same cache, which reaches servers by the proxies that an environment names, as Cargo does: `http_proxy`,
-    /// `https_proxy`, `all_proxy`, but for the hosts of `no_proxy`; all but the first in capitals too. Without this,
+    /// `https_proxy`, `all_proxy`, except the hosts of `no_proxy`; all but the first in capitals too. Without this,
     /// servers are reached directly.
     pub fn with_proxies_of(self, variable: impl Fn(&str) -> Option<String>) -> Self {
         Self {

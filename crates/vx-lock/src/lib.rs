@@ -41,7 +41,7 @@ impl FileLock {
         receiver.await.unwrap_or_else(|_| Err(waiter_died()))
     }
 
-    /// As [`FileLock::acquire`], for at most `patience`; none where somebody else still holds the lock then.
+    /// As [`FileLock::acquire`], for at most `patience`; `None` if somebody else still holds the lock then.
     ///
     /// The wait is one blocking call on a thread of its own. Where it is in vain the thread stays until the holder ends,
     /// so a caller that gets none is expected to give up altogether.

@@ -91,7 +91,7 @@ impl CargoHome {
     }
 }
 
-/// Keeps Cargo from writing to its caches in `cargo_home`; none where it is doing so.
+/// Keeps Cargo from writing to its caches in `cargo_home`; `None` if it is doing so.
 fn lock(cargo_home: &Utf8Path) -> Option<File> {
     let file = File::open(cargo_home.join(".package-cache")).ok()?;
     file.try_lock_shared().ok()?;

@@ -123,7 +123,7 @@ impl Lockfile {
 }
 
 impl Entry {
-    /// Where the package comes from, as a text and taken apart; none for a path.
+    /// Where the package comes from, as a text and taken apart; `None` for a path.
     fn source(&self) -> Result<Option<(String, Source)>, LockfileError> {
         let Some(text) = &self.source else { return Ok(None) };
         let source = text.parse().map_err(|source| LockfileError::Source {

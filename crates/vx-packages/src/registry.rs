@@ -35,7 +35,7 @@ pub enum RegistryError {
 #[derive(Debug)]
 pub struct Registry {
     index: Url,
-    /// Its `config.json`, asked for once; none where the registry wants to know who asks.
+    /// Its `config.json`, asked for once; `None` if the registry wants to know who asks.
     config: OnceCell<Option<Config>>,
 }
 
@@ -60,7 +60,7 @@ impl Registry {
         Self::new(Url::parse(CRATES_IO_INDEX).expect("a constant that is an address"))
     }
 
-    /// Where the archive of `package` is; none where the registry wants to know who asks.
+    /// Where the archive of `package` is; `None` if the registry wants to know who asks.
     pub(crate) async fn archive(
         &self,
         package: &LockedPackage,

@@ -32,7 +32,8 @@ impl From<io::Error> for TreeError {
 pub(crate) enum Kind {
     /// Files of a user's, who may write to them.
     Files,
-    /// A checkout of git's. Its objects, which nobody writes to once they are there, share their place on disk.
+    /// A checkout of git's. Its objects, which never change once they are there, are hard links and take no further
+    /// space.
     Checkout,
     /// A repository, likewise, for Cargo to write to.
     Repository,
@@ -66,7 +67,7 @@ pub(crate) fn entries(top: &Utf8Path) -> Result<Vec<Entry>, TreeError> {
     Ok(found)
 }
 
-/// Copies everything below `from` to the directory `to`; but for repositories, for nobody to write to.
+/// Copies everything below `from` to the directory `to`. The copy is read-only, except for repositories.
 pub(crate) fn copy(from: &Utf8Path, to: &Utf8Path, kind: Kind) -> Result<(), TreeError> {
     for entry in entries(from)? {
         let (source, target) = (from.join(&entry.path), to.join(&entry.path));

@@ -67,7 +67,7 @@ impl<S: CasSession> Store<S> {
         Self { sessions }
     }
 
-    /// A small blob; none where it is missing or damaged.
+    /// A small blob; `None` if it is missing or damaged.
     pub async fn get_blob(&self, digest: Digest) -> Answer<Option<Vec<u8>>> {
         self.call(move |cas| async move { cas.get_blob(digest).await }).await
     }
@@ -77,7 +77,7 @@ impl<S: CasSession> Store<S> {
         self.call(move |cas| async move { cas.put_blob(content).await }).await
     }
 
-    /// How often each of `texts` occurs in the blob; none where it is missing.
+    /// How often each of `texts` occurs in the blob; `None` if it is missing.
     pub async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Answer<Option<Vec<u64>>> {
         self.call(move |cas| async move { cas.texts_in(digest, texts).await })
             .await

@@ -39,7 +39,7 @@ type Serve = Box<dyn FnOnce(Listener, Credentials, CancellationToken) -> Result<
 pub struct Hosted {
     /// Of which home it is.
     pub home: VxHome,
-    /// Where it listens; none for a free loopback port.
+    /// Where it listens; `None` for a free loopback port.
     pub endpoint: Option<Endpoint>,
     /// Called within a runtime, once the home is claimed.
     pub serve: Serve,
@@ -106,12 +106,12 @@ async fn live(service: Service, hosted: Hosted, reporter: &mut Option<Reporter>)
 /// Takes the lock that makes this the only service of its kind in the home.
 fn claim(home: &VxHome, service: Service) -> Result<Lock, WireError> {
     Lock::acquire(&home.lock_file(service.name()), PREDECESSOR_LIMIT).map_err(|error| {
-        let told = machine(&error);
+        let failure = machine(&error);
         match error {
             LockError::Held { .. } => {
-                told.with_help(format!("another {service} of this home hangs; end it with `vx kill`"))
+                failure.with_help(format!("another {service} of this home hangs; end it with `vx kill`"))
             }
-            LockError::Io { .. } => told,
+            LockError::Io { .. } => failure,
         }
     })
 }

@@ -42,7 +42,7 @@ pub struct Launch<'a> {
 pub struct Launched {
     /// Its process. Dropping this ends it where it has a lifeline.
     pub child: Child,
-    /// Closed, it asks the service to end; none for a service that outlives its starter.
+    /// Closed, it asks the service to end; `None` for a service that outlives its starter.
     pub lifeline: Option<ChildStdin>,
     /// Where it answers.
     pub endpoint: Endpoint,
@@ -177,7 +177,7 @@ pub async fn launch(launch: Launch<'_>) -> Result<Launched, LaunchError> {
     }
 }
 
-/// The whole report; none where the service closed the pipe without one.
+/// The whole report; `None` if the service closed the pipe without one.
 async fn read_report(mut pipe: ChildStdout) -> io::Result<Option<StartReport>> {
     let mut line = Vec::new();
     pipe.read_to_end(&mut line).await?;

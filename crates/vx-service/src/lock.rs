@@ -60,7 +60,7 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// The process that holds the lock now; none also where it has not signed yet.
+    /// The process that holds the lock now; `None` also if it has not written its identity yet.
     pub(crate) fn holder(path: &Utf8Path) -> Result<Option<ProcessId>, LockError> {
         if !Self::is_held(path)? {
             return Ok(None);

@@ -82,7 +82,7 @@ cfg_if::cfg_if! {
             use std::io;
             use std::os::fd::AsFd as _;
 
-            /// Moves standard output away and puts the null device in its place.
+            /// Moves standard output away and replaces it with the null device.
             pub(super) fn take_standard_output() -> io::Result<File> {
                 let pipe = io::stdout().as_fd().try_clone_to_owned()?;
                 let null = OpenOptions::new().write(true).open("/dev/null")?;

@@ -73,7 +73,7 @@ impl RunFile {
         })
     }
 
-    /// What is published; none where nothing is.
+    /// What is published; `None` if nothing is.
     pub fn read(home: &VxHome, service: Service) -> Result<Option<Self>, RunFileError> {
         let path = home.run_file(service.name());
         let text = match fs::read_to_string(&path) {

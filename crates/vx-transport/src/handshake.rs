@@ -104,11 +104,11 @@ pub(crate) async fn as_server<S, P>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (peer, question) = read_hello(stream).await?;
+    let (peer, client_hello) = read_hello(stream).await?;
     let hello = encode_hello(own)?;
     let transcript = Transcript {
         own,
-        client: &question,
+        client: &client_hello,
         server: &hello,
         address,
     };

@@ -22,7 +22,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             frame: 64 << 20,
-            // A millisecond, but for machines with a hundred processes for every processor.
+            // A millisecond, except on machines with a hundred processes for every processor.
             handshake: Duration::from_secs(20),
             stall: Duration::from_secs(30),
             connections: 256,

@@ -244,7 +244,7 @@ impl Greetings {
         self.order.push_back(self.tasks.spawn(greeting));
     }
 
-    /// The next client that has proved itself; none where no handshake is under way.
+    /// The next client that has proved itself; `None` if no handshake is under way.
     async fn next(&mut self) -> Option<Greeted> {
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(Some(greeted)) = ended {
@@ -296,7 +296,7 @@ enum Acceptor {
 }
 
 impl Acceptor {
-    /// The next connection; none where it came to nothing.
+    /// The next connection; `None` if it came to nothing.
     async fn accept(&self) -> io::Result<Option<Link>> {
         match self {
             Self::Tcp(listener) => Link::tcp(listener.accept().await?.0).map(Some),

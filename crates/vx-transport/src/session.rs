@@ -289,7 +289,7 @@ impl Shared {
         self.closer.close();
     }
 
-    /// The result of `call`; none where the connection ends before there is one.
+    /// The result of `call`; `None` if the connection ends before there is one.
     async fn run<T>(self: Arc<Self>, call: impl Future<Output = T>) -> Option<T> {
         if self.dead.is_cancelled() {
             return None;

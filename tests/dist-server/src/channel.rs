@@ -86,7 +86,7 @@ impl Channel {
 }
 
 impl Shelf {
-    /// Puts anything in the place of a channel's manifest, with its right checksum beside it.
+    /// Replaces the manifest of a channel with anything, with its right checksum beside it.
     pub fn put_manifest(&mut self, name: &str, manifest: &[u8]) {
         let path = format!("dist/channel-rust-{name}.toml");
         let checksum = format!("{}  channel-rust-{name}.toml\n", crate::sha256(manifest));

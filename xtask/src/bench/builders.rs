@@ -133,7 +133,7 @@ impl Builder {
         self.source.undo()
     }
 
-    /// Where the services run; none for cargo.
+    /// Where the services run; `None` for cargo.
     pub(super) fn sandbox(&self) -> Option<&Sandbox> {
         self.sandbox.as_ref()
     }

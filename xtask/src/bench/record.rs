@@ -57,7 +57,7 @@ impl Record {
         append().with_context(|| format!("cannot write {file}"))
     }
 
-    /// All records of `file`, the oldest first; none if it is missing.
+    /// All records of `file`, the oldest first; `None` if it is missing.
     pub(super) fn read_all(file: &Utf8Path) -> Result<Vec<Self>> {
         if !file.exists() {
             return Ok(Vec::new());

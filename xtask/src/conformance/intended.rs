@@ -79,7 +79,7 @@ const fn because(prefix: &'static str, treatment: Treatment, reason: &'static st
     }
 }
 
-/// The line as it is compared; none where it does not count.
+/// The line as it is compared; `None` if it does not count.
 pub(super) fn treated(line: String) -> Option<String> {
     match INTENDED.iter().find(|intended| line.starts_with(intended.prefix)) {
         None => Some(line),

@@ -37,7 +37,7 @@ impl Process {
     }
 }
 
-/// The processes in `file`; none where there is no such file, because no process was started.
+/// The processes in `file`; `None` if there is no such file, because no process was started.
 pub(super) fn read(file: &Utf8Path) -> Result<Vec<Process>> {
     if !file.exists() {
         return Ok(Vec::new());

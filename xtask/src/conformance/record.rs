@@ -30,7 +30,7 @@ pub(crate) fn run(file: &str) -> Result<ExitCode> {
     let Some((program, rest)) = process.arguments.split_first() else {
         bail!("nothing to record");
     };
-    // Cargo asks for JSON; whoever does not is cargo with a question, or a build script that tries something.
+    // Cargo asks for JSON; any other process is cargo looking something up, or a build script that tries something.
     let is_of_cargo = process
         .arguments
         .iter()

@@ -17,7 +17,7 @@ pub(super) struct Toolchain {
 impl Toolchain {
     /// Asks `rustc`.
     pub(super) fn find() -> Result<Self> {
-        let ask = |question: &[&str]| program::output(program::isolated("rustc").args(question));
+        let ask = |arguments: &[&str]| program::output(program::isolated("rustc").args(arguments));
         let version = ask(&["--version"])?;
         let release = version.split(' ').nth(1).context("rustc did not report its version")?;
         Ok(Self {

@@ -23,7 +23,7 @@ const HOSTS: &[&str] = &[
     "example.test",
 ];
 
-/// The official servers, and the places that may name them.
+/// The official servers, and the paths that may name them.
 const SERVERS: &[(&str, &str)] = &[
     ("index.crates.io", "crates/vx-packages/src"),
     ("static.rust-lang.org", "crates/vx-toolchain/src/dist/server.rs"),
@@ -125,7 +125,7 @@ fn no_file_names_a_registry() {
         for host in hosts(&text) {
             let is_server = SERVERS
                 .iter()
-                .any(|(name, place)| host == *name && path.starts_with(place));
+                .any(|(name, directory)| host == *name && path.starts_with(directory));
             if !is_server && !HOSTS.contains(&host) {
                 found.insert(format!("{path}: {host}"));
             }

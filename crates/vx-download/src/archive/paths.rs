@@ -20,7 +20,7 @@ pub(super) fn plain_components(path: &str) -> Option<Vec<&str>> {
 /// Whether a link at `path` to `target` leads to something in the directory, whatever other links there are.
 ///
 /// It may go up at its beginning only, and no further than to the top: `path` has no link among its parents, so these
-/// steps are what they seem. Downwards it may meet other links, which lead inside as well.
+/// steps are what they seem. Downwards it may meet other links, which lead inside too.
 pub(super) fn stays_inside(path: &Utf8Path, target: &str) -> bool {
     let target = Utf8Path::new(target);
     let ups = target

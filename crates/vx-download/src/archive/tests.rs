@@ -100,7 +100,7 @@ fn files_are_unpacked_as_they_were() {
 }
 
 #[test]
-fn what_is_added_takes_the_place_of_a_link() {
+fn an_added_file_replaces_a_link() {
     let directory = Directory::new();
     let to = directory.to();
     let mut unpacker = Unpacker::new(&to, RULES, &|| false);

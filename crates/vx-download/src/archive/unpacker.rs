@@ -125,7 +125,7 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// Adds a file that nobody is to change, in the place of what archives have brought of this path.
+    /// Adds a read-only file, which replaces what archives have unpacked at this path.
     pub fn add(&mut self, path: &Utf8Path, content: &[u8]) -> io::Result<()> {
         let path = self.directory.join(path);
         make_parent(&path)?;
@@ -146,7 +146,7 @@ impl<'a> Unpacker<'a> {
             None => Destination::Outside,
         };
         match destination {
-            Destination::Path(path) => self.place(entry, kind, names, &path),
+            Destination::Path(path) => self.write_entry(entry, kind, names, &path),
             Destination::Nowhere => Ok(()),
             Destination::Outside => Err(ArchiveError::Escape {
                 entry: names.name.clone(),
@@ -154,7 +154,7 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    fn place(
+    fn write_entry(
         &mut self,
         mut entry: Entry<'_, impl Read>,
         kind: EntryType,

@@ -46,7 +46,7 @@ impl DaemonAccess {
         self.start().await
     }
 
-    /// A session with the daemon of this home, whatever its version; none where no daemon runs. Starts nothing.
+    /// A session with the daemon of this home, whatever its version; `None` if no daemon runs. Starts nothing.
     pub async fn connect_running(&self) -> Result<Option<Session>, WireError> {
         match self.find().await? {
             Found::Nobody => Ok(None),
@@ -70,9 +70,9 @@ impl DaemonAccess {
             .endpoint
             .parse()
             .map_err(|error| WireError::from_error(ErrorKind::Machine, &error))?;
-        if let Some(wanted) = self.endpoint.as_ref().filter(|wanted| **wanted != endpoint) {
+        if let Some(requested) = self.endpoint.as_ref().filter(|requested| **requested != endpoint) {
             let message = format!(
-                "the daemon of this home listens on {endpoint}, not on {}={wanted}",
+                "the daemon of this home listens on {endpoint}, not on {}={requested}",
                 env::VX_DAEMON
             );
             return Err(WireError::new(ErrorKind::Usage, message)
@@ -93,7 +93,7 @@ impl DaemonAccess {
         }
     }
 
-    /// The daemon of this home if it is of this version; none where one may be started now.
+    /// The daemon of this home if it is of this version; `None` if one may be started now.
     async fn find_current(&self) -> Result<Option<Session>, WireError> {
         match self.find().await? {
             Found::Nobody => Ok(None),
@@ -205,12 +205,12 @@ fn refused_by_other_version(theirs: &str, reason: String) -> WireError {
 }
 
 fn lock_failed(error: LockError) -> WireError {
-    let told = WireError::from_error(ErrorKind::Unavailable, &error);
+    let failure = WireError::from_error(ErrorKind::Unavailable, &error);
     match error {
         LockError::Held { .. } => {
-            told.with_help("another vx hangs while it starts the daemon; end it, then run `vx kill`")
+            failure.with_help("another vx hangs while it starts the daemon; end it, then run `vx kill`")
         }
-        LockError::Io { .. } => told,
+        LockError::Io { .. } => failure,
     }
 }
 

@@ -16,7 +16,7 @@ const START_LOCK: &str = "start";
 pub struct DaemonAccess {
     /// Which home.
     pub home: VxHome,
-    /// Where it must listen; none for a free loopback port.
+    /// Where it must listen; `None` for a free loopback port.
     pub endpoint: Option<Endpoint>,
     /// Where its log goes in place of the home's log file.
     pub log_file: Option<Utf8PathBuf>,

@@ -34,7 +34,7 @@ impl ProcessId {
         Ok(Self { pid, started })
     }
 
-    /// A hold on the process; none where it has ended.
+    /// A hold on the process; `None` if it has ended.
     pub fn open(self) -> io::Result<Option<ProcessHandle>> {
         ProcessHandle::open(self)
     }

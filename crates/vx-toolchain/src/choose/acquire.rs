@@ -12,7 +12,7 @@ use crate::{ToolchainSpec, ToolchainStore};
 /// The channel for a machine without Rust where nothing requests another.
 const DEFAULT_CHANNEL: &str = "stable";
 
-/// What could be acquired in place of what `error` says is missing; none where only the user can help.
+/// What could be acquired in place of what `error` says is missing; `None` if only the user can help.
 fn spec(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> Option<ToolchainSpec> {
     use ToolchainError::{Incomplete, MissingProgram, NoRustup, NotInstalled, NothingOnPath};
     let name = match (&request.requested, error) {
@@ -36,7 +36,7 @@ fn spec(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> O
     })
 }
 
-/// The plain spec of `CHANNEL[-HOST]`; none for what no server has or this machine cannot run.
+/// The plain spec of `CHANNEL[-HOST]`; `None` for what no server has or this machine cannot run.
 fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainSpec> {
     let parsed = ChannelName::parse(name)?;
     let default_host = || default_host.map_or_else(host_to_acquire, str::to_owned);
@@ -55,8 +55,8 @@ fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainSpec> {
 }
 
 impl ToolchainSpec {
-    /// The spec of `CHANNEL[-HOST]`, in the profile `minimal`, for this machine; none for names that no server knows, and
-    /// for hosts that this machine is not.
+    /// The spec of `CHANNEL[-HOST]`, in the profile `minimal`, for this machine; `None` for names that no server knows,
+    /// and for hosts that this machine is not.
     pub fn named(name: &str) -> Option<Self> {
         named(name, None)
     }

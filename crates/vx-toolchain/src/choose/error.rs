@@ -73,7 +73,7 @@ pub enum ToolchainError {
     NothingOnPath {
         /// `rustc` or `cargo`.
         program: &'static str,
-        /// A rustup proxy that was found in its place: rustup is there, without a toolchain for it to run.
+        /// A rustup proxy that was found instead: rustup is installed, but has no toolchain to run.
         proxy: Option<Utf8PathBuf>,
     },
     /// A toolchain file cannot be used.

@@ -132,7 +132,7 @@ pub(crate) struct Found {
     name: String,
     rustc: Utf8PathBuf,
     cargo: Utf8PathBuf,
-    /// The directory of an installed toolchain; none for programs on `PATH`.
+    /// The directory of an installed toolchain; `None` for programs on `PATH`.
     directory: Option<Utf8PathBuf>,
 }
 

@@ -3,12 +3,12 @@
 use futures::FutureExt as _;
 use vx_transport::{CallError, ConnectError};
 
-use crate::support::{Place, ProbeClient, SOON, assert_works, over_both};
+use crate::support::{ProbeClient, SOON, Setup, assert_works, over_both};
 
 over_both! {
-    async fn calls_under_way_end_when_the_service_dies(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn calls_under_way_end_when_the_service_dies(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         let calls: Vec<_> = (0..3)
             .map(|_| {
                 let client = ProbeClient::new(session.rpc());
@@ -31,22 +31,22 @@ over_both! {
         assert!(matches!(late, Err(CallError::Unavailable { .. })), "{late:?}");
     }
 
-    async fn an_orderly_end_closes_every_connection(place) {
-        let service = place.serve();
-        let sessions = [place.client(&service).await, place.client(&service).await];
+    async fn an_orderly_end_closes_every_connection(setup) {
+        let service = setup.serve();
+        let sessions = [setup.client(&service).await, setup.client(&service).await];
         service.shutdown.cancel();
         for session in &sessions {
             session.closed().await;
         }
-        let refused = place.connect(&service.endpoint).await.unwrap_err();
+        let refused = setup.connect(&service.endpoint).await.unwrap_err();
         assert!(matches!(refused, ConnectError::Absent { .. } | ConnectError::Io { .. }), "{refused}");
     }
 
-    async fn the_service_learns_that_a_client_is_gone(place) {
-        let service = place.serve();
-        let closed = place.client(&service).await;
-        let dropped = place.client(&service).await;
-        let stays = place.client(&service).await;
+    async fn the_service_learns_that_a_client_is_gone(setup) {
+        let service = setup.serve();
+        let closed = setup.client(&service).await;
+        let dropped = setup.client(&service).await;
+        let stays = setup.client(&service).await;
         let connections = service.state.connections();
         assert!(connections.iter().all(|connection| connection.closed().cancelled().now_or_never().is_none()));
         closed.close();
@@ -61,13 +61,13 @@ over_both! {
         assert!(matches!(late, Err(CallError::Unavailable { .. })), "{late:?}");
     }
 
-    async fn where_nobody_listens_that_is_said(place) {
-        let service = place.serve();
+    async fn where_nobody_listens_that_is_said(setup) {
+        let service = setup.serve();
         let endpoint = service.endpoint.clone();
         service.shutdown.cancel();
         // The listener is gone before its connections are.
         let absent = loop {
-            match place.connect(&endpoint).await {
+            match setup.connect(&endpoint).await {
                 Err(ConnectError::Absent { .. }) => break true,
                 _ => tokio::task::yield_now().await,
             }

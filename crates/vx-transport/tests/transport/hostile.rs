@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{Place, Raw, SUM, Service, assert_works, frame, hello, over_both, request};
+use crate::support::{Raw, SUM, Service, Setup, assert_works, frame, hello, over_both, request};
 
 /// Short enough to be waited for.
 const BOUND: Duration = Duration::from_millis(100);
@@ -14,38 +14,38 @@ async fn assert_closed(mut raw: Raw) {
     assert!(raw.take_all().await.is_empty());
 }
 
-fn impatient(mut place: Place) -> Place {
-    place.limits.handshake = BOUND;
-    place.limits.stall = BOUND;
-    place
+fn impatient(mut setup: Setup) -> Setup {
+    setup.limits.handshake = BOUND;
+    setup.limits.stall = BOUND;
+    setup
 }
 
-async fn greeted(place: &Place, service: &Service) -> Raw {
-    Raw::greeted(&service.endpoint, place).await
+async fn greeted(setup: &Setup, service: &Service) -> Raw {
+    Raw::greeted(&service.endpoint, setup).await
 }
 
 over_both! {
-    async fn silence_is_closed(place) {
-        let place = impatient(place);
-        let service = place.serve();
+    async fn silence_is_closed(setup) {
+        let setup = impatient(setup);
+        let service = setup.serve();
         assert_closed(Raw::connect(&service.endpoint).await).await;
     }
 
-    async fn text_of_another_protocol_is_closed_at_once(place) {
-        let service = place.serve();
-        let bystander = place.client(&service).await;
+    async fn text_of_another_protocol_is_closed_at_once(setup) {
+        let service = setup.serve();
+        let bystander = setup.client(&service).await;
         let mut raw = Raw::connect(&service.endpoint).await;
         raw.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         assert_closed(raw).await;
         assert_works(&bystander).await;
     }
 
-    async fn a_byte_now_and_then_does_not_prolong_the_handshake(place) {
-        let place = impatient(place);
-        let service = place.serve();
+    async fn a_byte_now_and_then_does_not_prolong_the_handshake(setup) {
+        let setup = impatient(setup);
+        let service = setup.serve();
         let mut raw = Raw::connect(&service.endpoint).await;
         // The beginning of a good hello: nothing but time speaks against it.
-        let hello = hello(1, place.credentials.protocol, &"x".repeat(255));
+        let hello = hello(1, setup.credentials.protocol, &"x".repeat(255));
         let mut rest = hello.iter();
         while !raw.is_closed_within(BOUND / 20).await {
             let next = rest.next().expect("it was listened to to the end");
@@ -53,22 +53,22 @@ over_both! {
         }
     }
 
-    async fn half_a_frame_is_closed(place) {
-        let mut place = place;
-        place.limits.stall = BOUND;
-        let service = place.serve();
+    async fn half_a_frame_is_closed(setup) {
+        let mut setup = setup;
+        setup.limits.stall = BOUND;
+        let service = setup.serve();
         for half in [&100u32.to_le_bytes()[..2], &frame(&[0; 100])[..50]] {
-            let mut raw = greeted(&place, &service).await;
+            let mut raw = greeted(&setup, &service).await;
             raw.send(half).await;
             assert_closed(raw).await;
         }
     }
 
-    async fn a_frame_that_breaks_off_is_closed(place) {
-        let service = place.serve();
-        let bystander = place.client(&service).await;
+    async fn a_frame_that_breaks_off_is_closed(setup) {
+        let service = setup.serve();
+        let bystander = setup.client(&service).await;
         for cut in [2, 30, 80] {
-            let mut raw = greeted(&place, &service).await;
+            let mut raw = greeted(&setup, &service).await;
             raw.send(&request(1, SUM, &[0; 100])[..cut]).await;
             raw.finish().await;
             assert_closed(raw).await;
@@ -76,21 +76,21 @@ over_both! {
         assert_works(&bystander).await;
     }
 
-    async fn a_frame_without_a_descriptor_is_closed(place) {
-        let service = place.serve();
+    async fn a_frame_without_a_descriptor_is_closed(setup) {
+        let service = setup.serve();
         for length in [0, 1, 63] {
-            let mut raw = greeted(&place, &service).await;
+            let mut raw = greeted(&setup, &service).await;
             raw.send(&frame(&vec![0; length])).await;
             assert_closed(raw).await;
         }
     }
 
-    async fn a_length_over_the_limit_is_closed_before_memory_is_taken(place) {
-        let service = place.serve();
-        let bystander = place.client(&service).await;
+    async fn a_length_over_the_limit_is_closed_before_memory_is_taken(setup) {
+        let service = setup.serve();
+        let bystander = setup.client(&service).await;
         let before = peak_of_virtual_memory();
         for _ in 0..4 {
-            let mut raw = greeted(&place, &service).await;
+            let mut raw = greeted(&setup, &service).await;
             raw.send(&u32::MAX.to_le_bytes()).await;
             raw.try_send(&[0; 64]).await;
             assert_closed(raw).await;
@@ -100,9 +100,9 @@ over_both! {
         assert_works(&bystander).await;
     }
 
-    async fn arguments_that_cannot_be_read_are_an_error_of_one_call(place) {
-        let service = place.serve();
-        let mut raw = greeted(&place, &service).await;
+    async fn arguments_that_cannot_be_read_are_an_error_of_one_call(setup) {
+        let service = setup.serve();
+        let mut raw = greeted(&setup, &service).await;
         // No length at all; one of 2^64 - 1 elements; one that never ends.
         let endless = [0xff; 32];
         let most = [&[0xff; 9][..], &[0x01]].concat();
@@ -118,18 +118,18 @@ over_both! {
         assert_eq!(answer[64..], [6]);
     }
 
-    async fn a_method_that_does_not_exist_is_an_error_of_one_call(place) {
-        let service = place.serve();
-        let mut raw = greeted(&place, &service).await;
+    async fn a_method_that_does_not_exist_is_an_error_of_one_call(setup) {
+        let service = setup.serve();
+        let mut raw = greeted(&setup, &service).await;
         raw.send(&request(1, SUM ^ 1, &[])).await;
         raw.take_frame().await;
         raw.send(&request(2, SUM, &[1, 5])).await;
         assert_eq!(raw.take_frame().await[64..], [5]);
     }
 
-    async fn noise_is_closed_or_refused(place) {
-        let service = place.serve();
-        let bystander = place.client(&service).await;
+    async fn noise_is_closed_or_refused(setup) {
+        let service = setup.serve();
+        let bystander = setup.client(&service).await;
         let mut seed: u64 = 1;
         for _ in 0..20 {
             let noise: Vec<u8> = (0..200)
@@ -138,7 +138,7 @@ over_both! {
                     (seed >> 33) as u8
                 })
                 .collect();
-            let mut raw = greeted(&place, &service).await;
+            let mut raw = greeted(&setup, &service).await;
             raw.try_send(&frame(&noise)).await;
             raw.try_send(&noise).await;
             raw.finish().await;
@@ -181,9 +181,9 @@ async fn each_refusal_is_logged_once() {
         .with_writer(move || writer.clone())
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
-    let place = Place::tcp();
-    let service = place.serve();
-    let refused = vx_transport::Session::connect(&service.endpoint, &place.foreign(), &place.limits).await;
+    let setup = Setup::tcp();
+    let service = setup.serve();
+    let refused = vx_transport::Session::connect(&service.endpoint, &setup.foreign(), &setup.limits).await;
     assert!(refused.is_err());
     let mut raw = Raw::connect(&service.endpoint).await;
     raw.send(b"GET / HTTP/1.1\r\n\r\n").await;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use rapace::ErrorCode;
 use vx_transport::CallError;
 
-use crate::support::{Place, ProbeClient, RawListener, SOON, StrangeClient, assert_works, over_both};
+use crate::support::{ProbeClient, RawListener, SOON, Setup, StrangeClient, assert_works, over_both};
 
 over_both! {
-    async fn requests_run_side_by_side(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn requests_run_side_by_side(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         // Each waits for all: one after the other, the first would wait for ever.
         let calls = (0..10).map(|_| {
             let client = ProbeClient::new(session.rpc());
@@ -21,27 +21,27 @@ over_both! {
         }
     }
 
-    async fn a_panic_is_an_error_of_one_call(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn a_panic_is_an_error_of_one_call(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         let client = ProbeClient::new(session.rpc());
         let error = session.call(SOON, async move { client.panic().await }).await.unwrap_err();
         assert!(matches!(error, CallError::Protocol { code: ErrorCode::Internal, .. }), "{error}");
         assert_works(&session).await;
     }
 
-    async fn a_method_of_another_version_is_an_error_of_one_call(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn a_method_of_another_version_is_an_error_of_one_call(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         let client = StrangeClient::new(session.rpc());
         let error = session.call(SOON, async move { client.unheard_of().await }).await.unwrap_err();
         assert!(matches!(error, CallError::Protocol { .. }), "{error}");
         assert_works(&session).await;
     }
 
-    async fn megabytes_come_through(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn megabytes_come_through(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         let client = ProbeClient::new(session.rpc());
         let bytes: Vec<u8> = (0..16 << 20).map(|number: u32| number as u8).collect();
         let sent = bytes.clone();
@@ -49,9 +49,9 @@ over_both! {
         assert!(echoed.unwrap() == bytes);
     }
 
-    async fn a_call_has_a_deadline(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn a_call_has_a_deadline(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         let client = ProbeClient::new(session.rpc());
         let deadline = Duration::from_millis(50);
         let error = session.call(deadline, async move { client.meet(2).await }).await.unwrap_err();
@@ -60,12 +60,12 @@ over_both! {
         assert_works(&session).await;
     }
 
-    async fn a_deadline_holds_against_a_peer_that_does_not_read(place) {
-        let listener = RawListener::bind(&place.endpoint()).await;
+    async fn a_deadline_holds_against_a_peer_that_does_not_read(setup) {
+        let listener = RawListener::bind(&setup.endpoint()).await;
         let endpoint = listener.endpoint();
-        let (session, mut peer) = tokio::join!(place.connect(&endpoint), async {
+        let (session, mut peer) = tokio::join!(setup.connect(&endpoint), async {
             let mut peer = listener.accept().await;
-            peer.greet(&place).await;
+            peer.greet(&setup).await;
             peer
         });
         let session = session.unwrap();
@@ -83,12 +83,12 @@ over_both! {
         }
     }
 
-    async fn a_call_that_is_dropped_while_it_is_written_spoils_nothing(place) {
-        let listener = RawListener::bind(&place.endpoint()).await;
+    async fn a_call_that_is_dropped_while_it_is_written_spoils_nothing(setup) {
+        let listener = RawListener::bind(&setup.endpoint()).await;
         let endpoint = listener.endpoint();
-        let (session, mut peer) = tokio::join!(place.connect(&endpoint), async {
+        let (session, mut peer) = tokio::join!(setup.connect(&endpoint), async {
             let mut peer = listener.accept().await;
-            peer.greet(&place).await;
+            peer.greet(&setup).await;
             peer
         });
         let session = session.unwrap();
@@ -109,9 +109,9 @@ over_both! {
         assert!(peer.take_frame().await.ends_with(&[1, 2, 3]));
     }
 
-    async fn a_call_that_is_dropped_while_it_waits_spoils_nothing(place) {
-        let service = place.serve();
-        let session = place.client(&service).await;
+    async fn a_call_that_is_dropped_while_it_waits_spoils_nothing(setup) {
+        let service = setup.serve();
+        let session = setup.client(&service).await;
         for count in 1..=3 {
             let client = ProbeClient::new(session.rpc());
             let mut call = Box::pin(session.call(SOON, async move { client.meet(4).await }));

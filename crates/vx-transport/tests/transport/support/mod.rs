@@ -19,23 +19,23 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Runs each test over TCP and over Unix sockets.
 macro_rules! over_both {
-    ($($(#[$doc:meta])* async fn $name:ident($place:ident) $body:block)*) => {
+    ($($(#[$doc:meta])* async fn $name:ident($setup:ident) $body:block)*) => {
         $(
             mod $name {
                 use super::*;
 
                 $(#[$doc])*
-                async fn check($place: Place) $body
+                async fn check($setup: Setup) $body
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn over_tcp() {
-                    tokio::time::timeout(2 * $crate::support::SOON, check(Place::tcp())).await.expect("it hangs");
+                    tokio::time::timeout(2 * $crate::support::SOON, check(Setup::tcp())).await.expect("it hangs");
                 }
 
                 #[cfg(unix)]
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn over_a_unix_socket() {
-                    tokio::time::timeout(2 * $crate::support::SOON, check(Place::unix())).await.expect("it hangs");
+                    tokio::time::timeout(2 * $crate::support::SOON, check(Setup::unix())).await.expect("it hangs");
                 }
             }
         )*
@@ -44,14 +44,14 @@ macro_rules! over_both {
 pub(crate) use over_both;
 
 /// A home with a token, and the kind of endpoint that is used in it.
-pub(crate) struct Place {
+pub(crate) struct Setup {
     directory: tempfile::TempDir,
     is_unix: bool,
     pub(crate) credentials: Credentials,
     pub(crate) limits: Limits,
 }
 
-impl Place {
+impl Setup {
     pub(crate) fn tcp() -> Self {
         Self::new(false)
     }
@@ -104,7 +104,7 @@ impl Place {
         }
     }
 
-    /// The service, within the place's limits.
+    /// The service, within the setup's limits.
     pub(crate) fn serve(&self) -> Service {
         let listener = Listener::bind(&self.endpoint()).unwrap();
         let endpoint = listener.endpoint().clone();

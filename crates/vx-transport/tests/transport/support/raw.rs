@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use vx_transport::Endpoint;
 
-use super::Place;
+use super::Setup;
 
 trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
@@ -18,7 +18,7 @@ pub(crate) struct Raw {
     address: String,
 }
 
-/// A place where a service should be and is not.
+/// A setup where a service should be and is not.
 pub(crate) enum RawListener {
     Tcp(TcpListener),
     Unix(UnixListener, Endpoint),
@@ -85,27 +85,27 @@ impl Raw {
     }
 
     /// A connection whose handshake is done as a client that belongs there does it.
-    pub(crate) async fn greeted(endpoint: &Endpoint, place: &Place) -> Self {
+    pub(crate) async fn greeted(endpoint: &Endpoint, setup: &Setup) -> Self {
         let mut raw = Self::connect(endpoint).await;
-        let question = hello(1, place.credentials.protocol, "raw");
+        let question = hello(1, setup.credentials.protocol, "raw");
         raw.send(&question).await;
         let answer = raw.take_hello().await;
-        let expected = proof(&place.secret(), "server", &question, &answer, &raw.address);
+        let expected = proof(&setup.secret(), "server", &question, &answer, &raw.address);
         assert_eq!(raw.take(32).await, expected);
-        raw.send(&proof(&place.secret(), "client", &question, &answer, &raw.address))
+        raw.send(&proof(&setup.secret(), "client", &question, &answer, &raw.address))
             .await;
         assert_eq!(raw.take(1).await, [0]);
         raw
     }
 
     /// Greets a client as a service of this home does.
-    pub(crate) async fn greet(&mut self, place: &Place) {
+    pub(crate) async fn greet(&mut self, setup: &Setup) {
         let question = self.take_hello().await;
-        let answer = hello(2, place.credentials.protocol, "raw");
+        let answer = hello(2, setup.credentials.protocol, "raw");
         self.send(&answer).await;
-        self.send(&proof(&place.secret(), "server", &question, &answer, &self.address))
+        self.send(&proof(&setup.secret(), "server", &question, &answer, &self.address))
             .await;
-        let expected = proof(&place.secret(), "client", &question, &answer, &self.address);
+        let expected = proof(&setup.secret(), "client", &question, &answer, &self.address);
         assert_eq!(self.take(32).await, expected);
         self.send(&[0]).await;
     }
@@ -160,7 +160,7 @@ impl Raw {
     /// Everything until the other side ends the connection.
     pub(crate) async fn take_all(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // A reset is an end as well.
+        // A reset is an end too.
         let _ = self.socket.read_to_end(&mut bytes).await;
         bytes
     }
