@@ -1,4 +1,4 @@
-//! What a plan is asked for: the user's directory, environment, toolchain and selection.
+//! What a plan is requested for: the user's directory, environment, toolchain and selection.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct PlanContext {
 }
 
 impl PlanContext {
-    /// Where the roots of paths are for a project whose workspace is at `workspace`.
+    /// The roots of paths for a project whose workspace is at `workspace`.
     pub fn roots(&self, workspace: &Utf8Path) -> Roots {
         Roots::default()
             .with(Root::Workspace, workspace.as_str())

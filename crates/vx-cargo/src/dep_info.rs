@@ -1,4 +1,4 @@
-//! `DepInfo`: what rustc says it has read, from the `.d` file it writes.
+//! `DepInfo`: what rustc has read, according to its `.d` file.
 //!
 //! The file is for make: `OUTPUT: FILE FILE …`, the same files for every output, spaces escaped by a backslash. rustc adds
 //! `# env-dep:NAME=VALUE` for `env!` and `option_env!`.
@@ -6,14 +6,15 @@
 /// Files and environment variables that a compilation has read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DepInfo {
-    /// Source files as rustc names them: absolute, or relative to its working directory. In rustc's order, none twice.
+    /// Source files as rustc names them: absolute, or relative to its working directory. In rustc's order, without
+    /// duplicates.
     pub files: Vec<String>,
-    /// Variables that `env!` and `option_env!` asked for, with their values; `None` if a variable was not set.
+    /// Variables that `env!` and `option_env!` read, with their values; `None` if a variable was not set.
     pub env: Vec<(String, Option<String>)>,
 }
 
 impl DepInfo {
-    /// Reads rustc's own `.d` file. What is not rustc's is skipped.
+    /// Reads rustc's own `.d` file. Anything else is skipped.
     pub fn parse(text: &str) -> Self {
         let mut info = Self::default();
         let mut is_first_rule = true;

@@ -1,4 +1,4 @@
-//! Units and profiles as people and programs read about them.
+//! Names of units and profiles, for people and programs.
 
 use serde_json::{Value, json};
 use vx_model::{Roots, Template};
@@ -58,7 +58,7 @@ impl Plan {
         format!("`{}` ({target}{mode})", self.packages[unit.package].name)
     }
 
-    /// The profile of `unit` as Cargo's JSON messages tell it.
+    /// The profile of `unit` as in Cargo's JSON messages.
     pub fn profile_json(&self, unit: UnitIndex) -> Value {
         let profile = &self.units[unit].settings.profile;
         json!({
@@ -70,8 +70,8 @@ impl Plan {
         })
     }
 
-    /// What Cargo adds to the user's environment when it runs the program that `unit` makes, sorted. `scripts` gives the
-    /// outputs of build scripts. The variable of the library search path is not among them: see [`Plan::library_path`].
+    /// What Cargo adds to the user's environment when it runs the program of `unit`, sorted. `scripts` returns the
+    /// outputs of build scripts. The library search path is not among them: see [`Plan::library_path`].
     pub fn program_environment(&self, unit: UnitIndex, scripts: &crate::Scripts<'_>) -> Vec<(String, Template)> {
         let planned = &self.units[unit];
         let mut variables = self.package_environment(planned);

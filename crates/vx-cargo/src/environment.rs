@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Variables that Cargo, or the rustc that it asks, reads while planning. `*` ends a family.
+/// Variables that Cargo, or the rustc that it runs, reads while planning. `*` ends a family.
 const READ: &[&str] = &[
     "CARGO_*",
     "RUSTFLAGS",
@@ -11,13 +11,13 @@ const READ: &[&str] = &[
     "RUSTC_*",
     "RUSTDOC",
     "RUST_TARGET_PATH",
-    // Where Cargo's own configuration is looked for.
+    // Where Cargo looks for its configuration.
     "HOME",
     "USERPROFILE",
 ];
 
-/// Variables of these families that Cargo sets for what it starts and does not read: they are there because vx itself was
-/// started by Cargo, and must not make another plan of the same project.
+/// Variables of these families that Cargo sets for its children and does not read. They are present if Cargo itself
+/// started vx, and must not change the plan of a project.
 const SET_FOR_CHILDREN: &[&str] = &[
     "CARGO_PKG_*",
     "CARGO_MANIFEST_*",
@@ -35,8 +35,8 @@ const SET_FOR_CHILDREN: &[&str] = &[
     "RUSTC_COLOR",
 ];
 
-/// The part of the user's environment that may influence a plan: part of the plan's key, so that a variable that appears,
-/// changes or goes away makes another plan. `[env]` tables that yield to the user's environment are asked for by
+/// The part of the user's environment that may influence a plan. It is part of the plan's key, so a variable that
+/// appears, changes or disappears leads to another plan. Variables that override `[env]` tables are in
 /// [`Plan::inputs`](crate::Plan::inputs).
 pub fn plan_environment(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     environment
@@ -46,13 +46,13 @@ pub fn plan_environment(environment: &BTreeMap<String, String>) -> BTreeMap<Stri
         .collect()
 }
 
-/// Whether the variable tells a registry who the user is: that decides no plan, and is nobody else's business.
+/// Whether the variable holds credentials for a registry: these do not influence a plan, and are secret.
 fn is_of_login(name: &str) -> bool {
     let ends = ["_TOKEN", "_SECRET_KEY", "_CREDENTIAL_PROVIDER"];
     name.starts_with("CARGO_REGISTR") && ends.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether Cargo sets this variable for what it starts.
+/// Whether Cargo sets this variable for its children.
 pub(crate) fn is_set_for_children(name: &str) -> bool {
     name == "CARGO" || matches_any(name, SET_FOR_CHILDREN)
 }

@@ -1,4 +1,4 @@
-//! Why there is no plan, and what the person can do.
+//! Why planning failed, and what the user can do.
 
 use std::io;
 
@@ -6,28 +6,28 @@ use camino::Utf8PathBuf;
 use vx_packages::{LockfileError, PackageError, TreeError, VendorError};
 use vx_proto::{ErrorKind, WireError};
 
-/// There is no plan.
+/// Planning failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Cargo refused; what it said is the whole explanation.
+    /// Cargo refused; its message is the whole explanation.
     #[error("{}", stderr.trim_end())]
     Cargo {
         /// Its standard error.
         stderr: String,
-        /// Its exit code; 101 where a signal ended it.
+        /// Its exit code; 101 if a signal ended it.
         code: i32,
     },
-    /// The project or its configuration asks for something that vx does not do yet.
+    /// The project or its configuration needs something that vx does not support yet.
     #[error("vx does not support {what} yet{}", of_package(package.as_deref()))]
     Unsupported {
         /// In the plural or with an article: `artifact dependencies`.
         what: String,
-        /// The package that asks for it, where it is one.
+        /// The package that needs it, if there is one.
         package: Option<String>,
         /// What the person can do.
         help: Option<String>,
     },
-    /// Clippy is requested, and the toolchain does not have it.
+    /// Clippy is requested, but not in the toolchain.
     #[error("Clippy is not installed for toolchain `{toolchain}`")]
     NoClippy {
         /// The toolchain.
@@ -58,7 +58,7 @@ pub enum PlanError {
     /// A package cannot be had.
     #[error(transparent)]
     Package(Box<PackageError>),
-    /// Cargo could not fetch what vx asked it to; what it said is the whole explanation.
+    /// Cargo could not fetch something for vx; its message is the whole explanation.
     #[error("{}", stderr.trim_end())]
     Fetch {
         /// Its standard error.
@@ -70,7 +70,7 @@ pub enum PlanError {
     /// A checkout of git's cannot be taken into the store.
     #[error("failed to copy a git dependency to the package store")]
     Tree(#[from] TreeError),
-    /// A program of the toolchain did not answer as this version of vx expects.
+    /// A program of the toolchain printed something that this version of vx does not expect.
     #[error("`{command}` did not answer as expected: {reason}")]
     Answer {
         /// The command.

@@ -1,5 +1,5 @@
-//! What must hold whatever a compiler or a build script prints: readers refuse or understand. Fuzzers and property tests
-//! call these functions; they are not part of the interface.
+//! What must hold for any output of a compiler or a build script: readers accept or reject it. Fuzzers and property
+//! tests call these functions; they are not part of the interface.
 
 use vx_model::{Root, RootedPath, Roots, Template};
 

@@ -1,4 +1,4 @@
-//! Questions about units: what they are, and what they reach through their dependencies.
+//! Queries about units: what they are, and what they reach through their dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::command::Needs;
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 
 impl Unit {
-    /// The crate's name: the target's with `_` for `-`.
+    /// The crate's name: the target's with `_` instead of `-`.
     pub fn crate_name(&self) -> String {
         self.target.name.replace('-', "_")
     }
@@ -16,12 +16,12 @@ impl Unit {
         self.target.kind.iter().any(|known| known == kind)
     }
 
-    /// Whether rustc makes this crate type of it.
+    /// Whether rustc compiles it to this crate type.
     pub(crate) fn makes(&self, crate_type: &str) -> bool {
         self.target.crate_types.iter().any(|known| known == crate_type)
     }
 
-    /// What rustc or rustdoc makes of it, where it is compiled.
+    /// What rustc or rustdoc produces, if it is compiled.
     pub fn compile_mode(&self) -> Option<CompileMode> {
         match self.kind {
             UnitKind::Compile(mode) => Some(mode),
@@ -39,7 +39,7 @@ impl Unit {
         self.compile_mode().is_some_and(CompileMode::is_test)
     }
 
-    /// Build scripts and proc macros run on the host whatever the platform.
+    /// Build scripts and proc macros run on the host, whatever the platform.
     pub(crate) fn is_for_host(&self) -> bool {
         self.is("custom-build") || self.is("proc-macro")
     }
@@ -62,7 +62,7 @@ impl Unit {
                 .any(|crate_type| self.makes(crate_type))
     }
 
-    /// Whether making it takes the code of its dependencies: everything but plain Rust libraries, and what is only checked.
+    /// Whether compiling it needs the code of its dependencies: everything except plain Rust libraries and checks.
     pub(crate) fn needs_code(&self) -> bool {
         match self.kind {
             UnitKind::Compile(CompileMode::Document) => return false,
@@ -77,12 +77,12 @@ impl Unit {
             .all(|crate_type| crate_type == "lib" || crate_type == "rlib")
     }
 
-    /// Whether its target is a program of the user's.
+    /// Whether its target is a program.
     pub(crate) fn is_program(&self) -> bool {
         self.is("bin") || (self.is("example") && self.makes("bin"))
     }
 
-    /// Whether what it makes can be run.
+    /// Whether its output can be run.
     pub(crate) fn is_executable(&self) -> bool {
         match self.compile_mode() {
             Some(CompileMode::Build) => self.is_program(),
@@ -92,8 +92,8 @@ impl Unit {
 }
 
 impl Plan {
-    /// Compile units whose outputs must lie in `deps` when `unit` is compiled, sorted: rustc looks for every crate that a
-    /// crate mentions. Of a proc macro it needs the library alone.
+    /// Compile units whose outputs must be in `deps` when `unit` is compiled, sorted: rustc looks for every crate that
+    /// a crate mentions. Of a proc macro it needs only the library.
     pub fn crate_inputs(&self, unit: UnitIndex) -> Vec<(UnitIndex, Needs)> {
         let mut crates = ReachedCrates {
             plan: self,
@@ -117,14 +117,14 @@ impl Plan {
         dependencies.filter(is_own).collect()
     }
 
-    /// Runs of build scripts that have a say in how `unit` is compiled.
+    /// Runs of build scripts that influence how `unit` is compiled.
     pub fn scripts_of(&self, unit: UnitIndex) -> Vec<UnitIndex> {
         let scripts = self.linked_scripts(unit);
         let all: BTreeSet<UnitIndex> = scripts.to_link.into_iter().chain(scripts.of_macros).collect();
         all.into_iter().collect()
     }
 
-    /// Which build scripts say with which libraries `unit` is linked.
+    /// The build scripts that decide which libraries are linked to `unit`.
     pub(crate) fn linked_scripts(&self, unit: UnitIndex) -> LinkedScripts {
         let mut search = ScriptSearch {
             plan: self,
@@ -134,10 +134,10 @@ impl Plan {
     }
 }
 
-/// The crates that a crate mentions, however indirectly.
+/// The crates that a crate mentions, directly or not.
 struct ReachedCrates<'a> {
     plan: &'a Plan,
-    /// Whether the code of all is needed, and not only of those that cannot do without.
+    /// Whether the code of all is needed, or only of those crates that are useless without it.
     needs_code: bool,
     reached: BTreeMap<UnitIndex, Needs>,
 }
@@ -163,7 +163,7 @@ impl ReachedCrates<'_> {
     }
 }
 
-/// The search for the build scripts that have a say in how units are linked. Each unit is looked at once.
+/// The search for the build scripts that influence how units are linked. Each unit is visited once.
 struct ScriptSearch<'a> {
     plan: &'a Plan,
     known: BTreeMap<UnitIndex, LinkedScripts>,
@@ -207,10 +207,10 @@ impl ScriptSearch<'_> {
     }
 }
 
-/// Build scripts by what they are to a unit.
+/// Build scripts by their relation to a unit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LinkedScripts {
-    /// Their libraries are linked in; the unit's own first, then those of its dependencies, however indirect.
+    /// Their libraries are linked in: the unit's own first, then those of all its dependencies.
     pub(crate) to_link: Vec<UnitIndex>,
     /// Those of proc macros and of other things that run at build time: their libraries must be found when these run.
     pub(crate) of_macros: BTreeSet<UnitIndex>,

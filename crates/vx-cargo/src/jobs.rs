@@ -1,4 +1,4 @@
-//! `Jobs`: how many processes may run side by side, as `--jobs` and `build.jobs` say it.
+//! `Jobs`: the number of parallel processes, as in `--jobs` and `build.jobs`.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub enum Jobs {
 }
 
 impl Jobs {
-    /// The number, on a machine with so many processors.
+    /// The number on a machine with this many processors.
     pub fn number(self, processors: u32) -> u32 {
         match self {
             Self::Default => processors,

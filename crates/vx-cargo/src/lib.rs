@@ -1,7 +1,7 @@
 //! Cargo's planning for vx: from a project to typed units, and from units to commands.
 //!
-//! Cargo's semantics are the contract: the unit graph comes from the selected toolchain's own cargo, the rest from the
-//! manifests and configuration. Nothing here runs a compiler or a build script, touches the store, or caches.
+//! Cargo's semantics are the contract: the unit graph comes from the selected toolchain's own cargo, the rest from
+//! manifests and configuration. Nothing here runs a compiler or a build script, uses the store, or caches.
 
 mod cargo;
 mod command;

@@ -1,5 +1,5 @@
-//! `OUT_DIR` and what is around it: each run of a build script has a target directory of its own, laid out as Cargo's, because
-//! scripts find the directory of the profile, or `target` itself, from `OUT_DIR` upwards and leave files there.
+//! `OUT_DIR` and what is around it: each run of a build script has a target directory of its own, laid out as Cargo's.
+//! Scripts find the directory of the profile, or `target` itself, upwards from `OUT_DIR`, and leave files there.
 
 use vx_model::{Root, RootedPath};
 
@@ -7,9 +7,9 @@ use crate::plan::{Plan, Unit, UnitIndex};
 use crate::script_output::ScriptOutput;
 use crate::uplift::EXAMPLES;
 
-/// The name of Cargo's target directory where nothing gives it another.
+/// The default name of Cargo's target directory.
 const TARGET: &str = "target";
-/// Where the runs of build scripts lie, below the directory of the profile.
+/// The directory of build script runs, below the directory of the profile.
 const RUNS: &str = "build";
 
 /// Files that a build script has put beside its `OUT_DIR`.
@@ -17,7 +17,7 @@ const RUNS: &str = "build";
 pub struct LeftByScript {
     /// The directory of the profile, as the script saw it.
     pub from: RootedPath,
-    /// The directory of the profile in the workspace, where they belong.
+    /// The directory of the profile in the workspace, where the files belong.
     pub to: RootedPath,
     /// A directory in `from` that is not for the user.
     pub except: &'static str,
@@ -38,7 +38,7 @@ impl Plan {
             .join(&format!("{RUNS}/{package}-{}/out", unit.identity))
     }
 
-    /// Where the script of `unit`, which has said `output`, may have left files for the user.
+    /// Where the script of `unit`, which printed `output`, may have left files for the user.
     pub fn left_by_script(&self, unit: UnitIndex, output: &ScriptOutput) -> Option<LeftByScript> {
         let unit = &self.units[unit];
         let base = output.out_dir.path.strip_suffix(&self.out_dir(unit).path)?;

@@ -1,8 +1,8 @@
-//! Paths as texts: made absolute and normal without asking the disk, and compared with each other.
+//! Paths as texts: made absolute, normalized and compared without reading the disk.
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-/// `path`, relative ones from `base`, without `.` and `..` components; symbolic links are not followed.
+/// `path`, relative to `base`, without `.` and `..` components; symbolic links are not followed.
 pub fn normalise(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     let mut normal = Utf8PathBuf::new();
     for component in base.join(path).components() {
@@ -17,7 +17,8 @@ pub fn normalise(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     normal
 }
 
-/// The way from the directory `from` to `to`, both absolute and normal: `a/b`, `../a`, or nothing where they are equal.
+/// The relative path from the directory `from` to `to`, both absolute and normalized: `a/b`, `../a`, or empty if they
+/// are equal.
 pub(crate) fn relative(from: &Utf8Path, to: &Utf8Path) -> String {
     let common = from
         .components()

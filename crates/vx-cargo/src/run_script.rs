@@ -8,16 +8,16 @@ use crate::command::RunScript;
 use crate::compile::{Scripts, own_library_directories};
 use crate::plan::{Plan, Unit, UnitIndex, UnitKind};
 
-/// What a build script sees as the number of jobs it may use. Fixed, so that its result does not depend on the machine or
-/// on `-j`; scripts that know the jobserver use that.
+/// The number of jobs that a build script sees. It is fixed so that the result does not depend on the machine or on
+/// `-j`; scripts that support the jobserver use that.
 const NUM_JOBS: &str = "4";
 
-/// Variables of the user's that Cargo hides from build scripts: what they say is in `CARGO_ENCODED_RUSTFLAGS`, or does not
-/// concern them.
+/// The user's variables that Cargo hides from build scripts: their content is in `CARGO_ENCODED_RUSTFLAGS`, or
+/// irrelevant.
 const HIDDEN: [&str; 3] = ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS"];
 
 impl Plan {
-    /// The run of the build script that `unit` is. The scripts of its dependencies must have run.
+    /// The build script run of `unit`. The scripts of its dependencies must have run.
     pub fn run_script(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> RunScript {
         let planned = &self.units[unit];
         let script = self.compiled_script(planned);
@@ -40,7 +40,7 @@ impl Plan {
         found.expect("a plan has no run of a build script without its compilation")
     }
 
-    /// Runs of scripts whose metadata this one sees.
+    /// Script runs whose metadata this one sees.
     fn scripts_of_dependencies(&self, unit: &Unit) -> Vec<UnitIndex> {
         let dependencies = unit.dependencies.iter().map(|dependency| dependency.unit);
         dependencies
@@ -114,7 +114,7 @@ impl Plan {
         variables
     }
 
-    /// The toolchain's libraries, and those that the script's own dependencies have built.
+    /// The toolchain's libraries, and those built by the script's own dependencies.
     fn script_library_path(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Vec<Template> {
         let host = &self.toolchain.host;
         let sysroot = RootedPath::new(Root::Toolchain, format!("lib/rustlib/{host}/lib"));
@@ -129,14 +129,15 @@ impl Plan {
         path
     }
 
-    /// Rust's dynamic libraries that the script is linked to.
+    /// The dynamic Rust libraries that the script is linked to.
     fn dynamic_libraries(&self, script: UnitIndex) -> Vec<UnitIndex> {
         let crates = self.crate_inputs(script).into_iter().map(|(other, _)| other);
         crates.filter(|other| self.units[*other].makes("dylib")).collect()
     }
 }
 
-/// `cfg` by name with all values. rustc, asked without a profile, always answers `debug_assertions`; the profile knows.
+/// `cfg` by name with all values. Without a profile, rustc always reports `debug_assertions`, so the profile decides
+/// it.
 fn cfg_variables(unit: &Unit, cfg: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut variables = BTreeMap::from([("feature".to_owned(), unit.features.clone())]);
     if unit.settings.profile.debug_assertions {

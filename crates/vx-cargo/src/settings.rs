@@ -1,17 +1,17 @@
-//! `Settings`: what decides a unit's command line beside its target, features and dependencies. Data only.
+//! `Settings`: what decides a unit's command line besides its target, features and dependencies. Data only.
 
 use serde::{Deserialize, Serialize};
 
-/// Profile, flags and link-time optimisation of a unit, as Cargo computes them.
+/// Profile, flags and link-time optimization of a unit, as Cargo computes them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// The profile with all overrides for this package applied.
     pub profile: Profile,
-    /// The part that the unit has in link-time optimisation; follows from the whole graph.
+    /// The unit's part in link-time optimization, which depends on the whole graph.
     pub lto: Lto,
-    /// Which compiler makes it.
+    /// The compiler.
     pub driver: Driver,
-    /// Extra arguments of the user for this compiler and this unit, beside all flags.
+    /// The user's extra args for this compiler and this unit, besides all flags.
     pub extra_args: Vec<String>,
 }
 
@@ -21,11 +21,12 @@ pub enum Driver {
     /// rustc.
     #[default]
     Rustc,
-    /// Clippy's, which does all that rustc does and has lints of its own. It takes its extra arguments from a variable, `CLIPPY_ARGS`.
+    /// Clippy's, which does all that rustc does and has lints of its own. It takes its extra args from a variable,
+    /// `CLIPPY_ARGS`.
     Clippy,
 }
 
-/// The variable in which cargo-clippy hands arguments over, each followed by [`END_OF_CLIPPY_ARGUMENT`].
+/// The variable in which cargo-clippy passes arguments, each followed by [`END_OF_CLIPPY_ARGUMENT`].
 pub(crate) const CLIPPY_ARGUMENTS: &str = "CLIPPY_ARGS";
 /// What ends each of them.
 pub(crate) const END_OF_CLIPPY_ARGUMENT: &str = "__CLIPPY_HACKERY__";
@@ -33,7 +34,7 @@ pub(crate) const END_OF_CLIPPY_ARGUMENT: &str = "__CLIPPY_HACKERY__";
 /// A profile with everything resolved, as in Cargo's unit graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// `dev`, `release`, or a name of the user's.
+    /// `dev`, `release`, or a custom name.
     pub name: String,
     /// Whether the profile descends from `release`: what build scripts see as `PROFILE`.
     #[serde(default)]
@@ -48,7 +49,7 @@ pub struct Profile {
     pub codegen_units: Option<u32>,
     /// `0`, `1`, `2`, `line-tables-only` or `line-directives-only`.
     pub debuginfo: Debuginfo,
-    /// `off`, `packed` or `unpacked`; none: rustc's default.
+    /// `off`, `packed` or `unpacked`; `None` is rustc's default.
     pub split_debuginfo: Option<String>,
     /// `-C debug-assertions`.
     pub debug_assertions: bool,
@@ -67,7 +68,7 @@ pub struct Profile {
     pub rustflags: Vec<String>,
 }
 
-/// How much debugging information is made.
+/// How much debugging information is generated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Debuginfo {
@@ -77,18 +78,18 @@ pub enum Debuginfo {
     Name(String),
 }
 
-/// What is removed from what is linked. Cargo distinguishes what it decided early from what it decided late.
+/// What is stripped from linked outputs. Cargo distinguishes early and late decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strip {
     /// What the profile says.
     Resolved(StripLevel),
-    /// What Cargo decided where the profile says nothing.
+    /// Cargo's decision if the profile does not set it.
     Deferred(StripLevel),
 }
 
 impl Strip {
-    /// What is removed, whoever decided it.
+    /// What is stripped, in either case.
     pub fn level(&self) -> &StripLevel {
         match self {
             Self::Resolved(level) | Self::Deferred(level) => level,
@@ -105,17 +106,17 @@ pub enum StripLevel {
     Named(String),
 }
 
-/// The part of a unit in link-time optimisation.
+/// The part of a unit in link-time optimization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lto {
-    /// Optimises at link time: `-C lto`, `-C lto=NAME`.
+    /// Optimizes at link time: `-C lto`, `-C lto=NAME`.
     Run(Option<String>),
     /// Not even within the crate.
     Off,
-    /// Is only ever linked by units that optimise: no object code.
+    /// Is only linked by units that optimize: no object code.
     OnlyBitcode,
     /// Is linked by units of both kinds.
     ObjectAndBitcode,
-    /// Is never linked by units that optimise.
+    /// Is never linked by units that optimize.
     OnlyObject,
 }

@@ -1,5 +1,5 @@
-//! What Cargo's configuration replaces the sources of packages by (`[source]`, `[registries]`), and how Cargo is
-//! told to take packages from vx instead.
+//! How Cargo's configuration replaces the sources of packages (`[source]`, `[registries]`), and how Cargo is made to
+//! take packages from vx instead.
 
 use std::collections::BTreeSet;
 
@@ -14,20 +14,20 @@ use crate::workspace::cargo_home;
 /// Cargo's name of crates.io.
 const CRATES_IO: &str = "crates-io";
 
-/// Where the packages of a source are.
+/// Where the packages of a source come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
-    /// In a registry whose index is files over HTTP.
+    /// A registry whose index is files over HTTP.
     Sparse(Url),
     /// In a directory of archives.
     LocalRegistry(Utf8PathBuf),
-    /// In a directory of unpacked packages.
+    /// A directory of unpacked packages.
     Directory(Utf8PathBuf),
     /// Where only Cargo gets them from.
     Cargo,
 }
 
-/// The sources that configuration names.
+/// The sources that the configuration names.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     config: Config,
@@ -38,7 +38,7 @@ impl Sources {
         Self { config }
     }
 
-    /// Where the packages of `registry` are.
+    /// Where the packages of `registry` come from.
     pub(crate) fn of_registry(&self, registry: &RegistrySource) -> Location {
         match self.registry_name(registry) {
             Some(name) => self.follow(name),
@@ -51,7 +51,8 @@ impl Sources {
         self.git_name(git).map_or(Location::Cargo, |name| self.follow(name))
     }
 
-    /// Cargo's options that take the packages of `registry` from `directory`; `number` tells this source from others.
+    /// Cargo's options that take the packages of `registry` from `directory`; `number` distinguishes this source from
+    /// others.
     pub(crate) fn replace_registry(
         &self,
         registry: &RegistrySource,
@@ -68,7 +69,7 @@ impl Sources {
         options
     }
 
-    /// As [`Sources::replace_registry`]; `None` if configuration does not name the source.
+    /// As [`Sources::replace_registry`]; `None` if the configuration does not name the source.
     pub(crate) fn replace_git(&self, git: &GitSource, directory: &Utf8Path, number: usize) -> Vec<String> {
         let mut options = Vec::new();
         if let Some(name) = self.git_name(git) {
@@ -77,7 +78,7 @@ impl Sources {
         options
     }
 
-    /// The name that configuration has for `registry`.
+    /// The name of `registry` in the configuration.
     fn registry_name(&self, registry: &RegistrySource) -> Option<String> {
         if *registry == RegistrySource::CratesIo {
             return Some(CRATES_IO.to_owned());
@@ -86,7 +87,7 @@ impl Sources {
         self.config.keys(&["source"]).into_iter().find(is_it).map(str::to_owned)
     }
 
-    /// The name that configuration has for `git`.
+    /// The name of `git` in the configuration.
     fn git_name(&self, git: &GitSource) -> Option<String> {
         let is_it = |name: &&str| {
             let text = |key| self.config.text(&["source", name, key]);
@@ -131,7 +132,7 @@ impl Sources {
     }
 }
 
-/// Where a registry is that nothing replaces.
+/// The location of a registry that is not replaced.
 fn location(registry: &RegistrySource) -> Location {
     match registry {
         RegistrySource::CratesIo => {
@@ -166,7 +167,7 @@ fn option(name: &str, key: &str, value: &str) -> String {
     format!("source.{}.{key}={}", text(name), text(value))
 }
 
-/// Whether the configuration that holds for `context` could name sources: to ask Cargo takes longer than to look.
+/// Whether the configuration that applies to `context` could name sources: asking Cargo takes longer than looking.
 pub(crate) fn are_configured(context: &PlanContext) -> bool {
     let names = |text: &str| text.contains("source") || text.contains("include");
     let is_variable = |name: &String| name.starts_with("CARGO_SOURCE_");

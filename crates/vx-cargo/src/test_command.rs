@@ -1,5 +1,5 @@
 //! What `cargo test` and `cargo bench` run when everything is built: test programs, and rustdoc with the examples of a
-//! library's documentation. Data of the plan in, `TestCommand` out; the user's arguments join it elsewhere.
+//! library's documentation. Takes data of the plan and returns `TestCommand`; the user's arguments are added elsewhere.
 
 use vx_model::{Root, RootedPath};
 
@@ -29,7 +29,7 @@ impl Plan {
     }
 }
 
-/// A unit that tests something: how it is run, and what it is called.
+/// A unit that tests something: how it is run, and its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Test<'a> {
     plan: &'a Plan,
@@ -38,7 +38,7 @@ pub struct Test<'a> {
 }
 
 impl Test<'_> {
-    /// The run. `scripts` gives the outputs of build scripts, which must have run.
+    /// The run. `scripts` returns the outputs of build scripts, which must have run.
     pub fn command(&self, scripts: &Scripts<'_>) -> TestCommand {
         match self.unit.kind {
             UnitKind::TestDocumentation => self.documentation(scripts),

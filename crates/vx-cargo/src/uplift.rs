@@ -6,14 +6,14 @@ use crate::command::Uplift;
 use crate::compile::{Scripts, own_library_directories};
 use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
 
-/// The directory of examples, with tests in them or without, below that of the profile.
+/// The directory of examples, with or without tests, below that of the profile.
 pub(crate) const EXAMPLES: &str = "examples";
 
-/// What the names of dep-info, metadata and debugging information end in.
+/// The suffixes of dep-info, metadata and debugging information.
 const USUAL_ENDINGS: [&str; 4] = [".d", ".rmeta", ".dwo", ".dwp"];
 
 impl Plan {
-    /// The final artifacts of `unit`: everything that was asked for, programs, and Rust's dynamic libraries, without which
+    /// The final artifacts of `unit`: everything requested, programs, and dynamic Rust libraries, without which
     /// programs do not start.
     pub fn uplifts(&self, unit: UnitIndex) -> Vec<Uplift> {
         let artifacts = FinalArtifacts {
@@ -24,7 +24,7 @@ impl Plan {
         artifacts.all()
     }
 
-    /// What the examples in the documentation of `unit` are compiled against: files of these units, to lie in
+    /// The units against which the examples in the documentation of `unit` are compiled. Their files must be in
     /// [`Plan::dependency_directory`].
     pub fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<UnitIndex> {
         match self.units[unit].kind {
@@ -33,7 +33,8 @@ impl Plan {
         }
     }
 
-    /// Where files lie that only other programs look at: test programs, and crates for the examples in documentation.
+    /// The directory of files that only other programs read: test programs, and crates for the examples in
+    /// documentation.
     pub fn dependency_directory(&self, unit: UnitIndex) -> RootedPath {
         RootedPath::new(
             Root::Workspace,
@@ -57,7 +58,7 @@ impl Plan {
         (unit.compile_mode() == Some(CompileMode::Document)).then(|| self.documentation_directory(unit).join(&page))
     }
 
-    /// Where documentation lies, all crates beside one another.
+    /// The directory of documentation, with all crates side by side.
     pub(crate) fn documentation_directory(&self, unit: &Unit) -> RootedPath {
         RootedPath::new(
             Root::Workspace,
@@ -65,8 +66,8 @@ impl Plan {
         )
     }
 
-    /// Where the dynamic libraries lie that a program of the user's may need to run, in order. To be put before the user's
-    /// value of the variable of the library search path. `scripts` gives the outputs of build scripts.
+    /// The directories of the dynamic libraries that a program may need, in order, to put in front of the user's
+    /// library search path. `scripts` returns the outputs of build scripts.
     pub fn library_path(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Vec<Template> {
         let all_scripts = (0..self.units.len()).filter(|unit| self.units[*unit].kind == UnitKind::RunBuildScript);
         let unit = &self.units[unit];
@@ -81,7 +82,7 @@ impl Plan {
         path
     }
 
-    /// A directory for the files of integration tests. It is there when they are compiled, and stays.
+    /// A directory for the files of integration tests. It exists when they are compiled, and stays.
     pub fn test_directory(&self, unit: &Unit) -> RootedPath {
         RootedPath::new(Root::Workspace, crate::plan::test_directory(unit.platform.as_deref()))
     }
@@ -91,7 +92,7 @@ impl Plan {
     }
 }
 
-/// What of a unit's outputs the user sees.
+/// The outputs of a unit that the user sees.
 struct FinalArtifacts<'a> {
     plan: &'a Plan,
     unit: &'a Unit,
@@ -132,7 +133,7 @@ impl FinalArtifacts<'_> {
         })
     }
 
-    /// Whether rustc packs debugging information into a file beside what it links.
+    /// Whether rustc packs debugging information into a file beside the linked output.
     fn has_debuginfo_file(&self, crate_type: &str) -> bool {
         let platform = self.plan.platform(self.unit);
         let triple = platform.triple.as_ref().unwrap_or(&self.plan.toolchain.host);
@@ -176,7 +177,7 @@ impl FinalArtifacts<'_> {
     }
 }
 
-/// The packed debugging information of what is linked; debuggers find it by its name.
+/// The packed debugging information of a linked output; debuggers find it by its name.
 fn debuginfo_file(of: &Uplift) -> Uplift {
     Uplift {
         file: format!("{}.dwp", of.file),

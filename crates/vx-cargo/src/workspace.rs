@@ -1,5 +1,5 @@
-//! Finding the manifest and the root of its workspace, as Cargo does, without starting it: the path of the lock file
-//! and of everything that is relative to the workspace must be known before there is a plan.
+//! Finds the manifest and the root of its workspace, as Cargo does, without starting it: the path of the lock file and
+//! everything relative to the workspace must be known before there is a plan.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub(crate) const MANIFEST: &str = "Cargo.toml";
 
 /// The root directory of the workspace that the selected package belongs to, absolute.
 ///
-/// What is wrong with a manifest beyond this question is left for Cargo to say.
+/// Cargo reports whatever else is wrong with a manifest.
 pub async fn workspace_root(context: &PlanContext) -> Result<Utf8PathBuf, PlanError> {
     root_of(&manifest_path(context)?, cargo_home(context).as_deref())
 }
@@ -28,7 +28,7 @@ pub(crate) fn root_of(manifest: &Utf8Path, cargo_home: Option<&Utf8Path>) -> Res
     }
 }
 
-/// Whether the manifest in `directory` says by itself that it is a root, so that nothing above it matters.
+/// Whether the manifest in `directory` declares a root, so that nothing above it matters.
 pub(crate) fn is_declared_root(directory: &Utf8Path) -> Result<bool, PlanError> {
     Ok(read(&directory.join(MANIFEST))?.is_some_and(|manifest| manifest.workspace.is_some()))
 }
@@ -39,7 +39,7 @@ pub(crate) fn member_patterns(directory: &Utf8Path) -> Result<Vec<String>, PlanE
     Ok(workspace.map(|workspace| workspace.members).unwrap_or_default())
 }
 
-/// The manifest that the user means, absolute.
+/// The selected manifest, absolute.
 pub(crate) fn manifest_path(context: &PlanContext) -> Result<Utf8PathBuf, PlanError> {
     if let Some(path) = &context.selection.manifest_path {
         return Ok(normalise(&context.directory, path.as_str().into()));
@@ -67,7 +67,7 @@ fn directory_of(manifest: &Utf8Path) -> &Utf8Path {
     manifest.parent().unwrap_or(manifest)
 }
 
-/// The first manifest above `package` that claims it. Like Cargo, does not climb out of `$CARGO_HOME`.
+/// The first manifest above `package` that claims it. Like Cargo, does not look above `$CARGO_HOME`.
 fn root_above(
     package: &Utf8Path,
     manifest: &Utf8Path,
@@ -104,7 +104,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Utf8Path, text: &str)
     })
 }
 
-/// What of a manifest decides its workspace.
+/// The part of a manifest that decides its workspace.
 #[derive(Debug, Deserialize)]
 struct Manifest {
     workspace: Option<Workspace>,

@@ -1,7 +1,7 @@
-//! Cargo's configuration: what of it decides command lines.
+//! The part of Cargo's configuration that decides command lines.
 //!
-//! Cargo merges the files (`cargo config get`) and says where each value comes from; variables of the environment that
-//! override single values are applied here, as Cargo does when it asks for a value.
+//! Cargo merges the files (`cargo config get`) and reports the origin of each value. Environment variables that
+//! override single values are applied here, as Cargo does on lookup.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ const REFUSED_VARIABLES: [&str; 3] = ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLC
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     values: Table,
-    /// Where single values come from, by their key: a file, `--config cli option`.
+    /// The origin of single values, by key: a file, `--config cli option`.
     origins: BTreeMap<Vec<String>, String>,
     environment: BTreeMap<String, String>,
     directory: Utf8PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct Config {
 pub(crate) struct ConfigVariable {
     pub(crate) name: String,
     pub(crate) value: String,
-    /// Whether it wins over the user's environment.
+    /// Whether it overrides the user's environment.
     pub(crate) force: bool,
 }
 
@@ -84,7 +84,7 @@ impl Config {
         }
     }
 
-    /// Flags: a list of texts, or one text to be split at spaces, with those of the environment behind them.
+    /// Flags: a list of texts, or one text to be split at spaces, followed by those of the environment.
     pub(crate) fn flags(&self, key: &[&str]) -> Option<Vec<String>> {
         let configured = self.value(key).and_then(flags);
         let added = self.environment.get(&environment_key(key)).map(|text| split(text));
@@ -112,8 +112,7 @@ impl Config {
         Some(command)
     }
 
-    /// Flags of `variable` (`RUSTFLAGS`, `RUSTDOCFLAGS`), which Cargo takes from the environment before it looks at the
-    /// configuration.
+    /// Flags of `variable` (`RUSTFLAGS`, `RUSTDOCFLAGS`), for which Cargo prefers the environment to the configuration.
     pub(crate) fn environment_flags(&self, variable: &str) -> Option<Vec<String>> {
         if let Some(encoded) = self.environment.get(&format!("CARGO_ENCODED_{variable}")) {
             let flags = encoded.split('\x1f').filter(|_| !encoded.is_empty());
@@ -230,14 +229,14 @@ impl Config {
         self.origins.get(&key).map(String::as_str)
     }
 
-    /// The directory that relative paths of `origin` start from: that which holds `.cargo`, or the user's.
+    /// The directory for relative paths of `origin`: the one that holds `.cargo`, or the user's.
     fn base<'a>(&'a self, origin: Option<&'a str>) -> &'a Utf8Path {
         let file = origin.map(Utf8Path::new).filter(|path| path.is_absolute());
         file.and_then(|file| file.parent()?.parent()).unwrap_or(&self.directory)
     }
 }
 
-/// A text; a number stands for its digits.
+/// A text; a number is converted to its digits.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

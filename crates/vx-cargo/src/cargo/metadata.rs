@@ -1,4 +1,4 @@
-//! `cargo metadata`: what manifests say, with workspace inheritance resolved. The JSON, as far as it is needed.
+//! `cargo metadata`: the content of manifests, with workspace inheritance resolved. Only the JSON that is needed.
 
 use std::collections::BTreeMap;
 
@@ -77,9 +77,9 @@ impl MetadataPackage {
     }
 }
 
-/// Asks for the packages of the workspace and everything they depend on.
+/// Asks for the packages of the workspace and all their dependencies.
 ///
-/// Without permission for unstable options: a manifest that a stable Cargo refuses is refused here.
+/// Without unstable options, so a manifest that a stable Cargo refuses is refused here.
 pub(crate) async fn ask(tools: Tools<'_>, source: &SourceReplacement) -> Result<Metadata, PlanError> {
     tools::answer(tools.metadata(source)).await
 }

@@ -1,4 +1,4 @@
-//! The toolchain's own Cargo, asked while planning: its answers, and how it is run.
+//! The toolchain's own Cargo, used for planning: how it is run, and its output.
 
 pub(crate) mod config;
 pub(crate) mod metadata;

@@ -1,4 +1,4 @@
-//! What Cargo says when it refuses, and what about.
+//! Cargo's error messages, and what they are about.
 
 use std::process::Output;
 
@@ -6,7 +6,7 @@ use crate::PlanError;
 
 /// What Cargo said when it refused.
 pub(crate) fn refusal(output: &Output) -> PlanError {
-    // Several processes of one plan wait for one another; that is no news to the user.
+    // Several processes of one plan wait for each other, which does not concern the user.
     let is_news = |line: &&str| !line.trim_start().starts_with("Blocking waiting for file lock");
     let stderr = String::from_utf8_lossy(&output.stderr);
     PlanError::Cargo {
@@ -15,8 +15,8 @@ pub(crate) fn refusal(output: &Output) -> PlanError {
     }
 }
 
-/// Whether Cargo refuses because the lock file does not fit the manifests. While planning, it must not change the lock
-/// file, and knows no packages but those that the lock file names.
+/// Whether Cargo refuses because the lock file does not match the manifests. While planning, it must not change the
+/// lock file, and knows only the packages that the lock file names.
 pub(crate) fn is_about_lockfile(stderr: &str) -> bool {
     ["--locked", "no matching package", "failed to select a version"]
         .iter()

@@ -1,4 +1,4 @@
-//! Running the toolchain's own programs while planning.
+//! Runs the toolchain's own programs while planning.
 
 use std::process::{Output, Stdio};
 
@@ -11,10 +11,10 @@ use super::refusal::refusal;
 use crate::environment::is_set_for_children;
 use crate::{PlanContext, PlanError, SourceReplacement};
 
-/// Permits unstable options of a stable Cargo. Set for single processes, never for what builds.
+/// Permits unstable options of a stable Cargo. Set for single processes, never for those that build.
 const PERMIT_UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 
-/// About all packages of the workspace and what they need.
+/// For all packages of the workspace and their dependencies.
 const METADATA: [&str; 2] = ["metadata", "--format-version=1"];
 
 /// Starts programs of the toolchain for one plan.
@@ -34,10 +34,10 @@ impl<'a> Tools<'a> {
         let planning = self.context.home.planning();
         command
             .env("RUSTC", &self.context.toolchain.rustc)
-            // Refused elsewhere, by name; here they would only fail.
+            // Refused by name elsewhere; here they would only fail.
             .env("RUSTC_WRAPPER", "")
             .env("RUSTC_WORKSPACE_WRAPPER", "")
-            // What Cargo remembers of rustc between two plans; nothing is built there.
+            // Cargo's memory about rustc between two plans; nothing is built there.
             .env("CARGO_TARGET_DIR", &planning)
             .env("CARGO_BUILD_BUILD_DIR", &planning)
             .env("CARGO_TERM_COLOR", "never")
@@ -62,7 +62,7 @@ impl<'a> Tools<'a> {
 
     /// Cargo as [`Tools::cargo`], fetching what `source` does not offer yet, without touching the lock file.
     pub(crate) fn fetcher(&self, source: &SourceReplacement) -> Command {
-        // `cargo fetch` does not say where things are.
+        // `cargo fetch` does not report paths.
         let mut command = self.cargo(METADATA);
         command.arg("--locked");
         self.ask_for_features(&mut command);
@@ -73,14 +73,15 @@ impl<'a> Tools<'a> {
         command
     }
 
-    /// `cargo metadata` as [`Tools::planner`], about every package that the selection could need.
+    /// `cargo metadata` as [`Tools::planner`], for every package that the selection could need.
     pub(crate) fn metadata(&self, source: &SourceReplacement) -> Command {
         let mut command = self.planner(METADATA, source);
         self.ask_for_features(&mut command);
         command
     }
 
-    /// Cargo leaves packages out that only a feature asks for which is off. Here every member has the user's and its default ones.
+    /// Cargo leaves out packages that only a disabled feature needs. Here every member has the user's and its default
+    /// features.
     fn ask_for_features(&self, command: &mut Command) {
         let selection = &self.context.selection;
         let features = selection.features.iter();
@@ -122,12 +123,12 @@ impl<'a> Tools<'a> {
     }
 }
 
-/// Lets Cargo find what it fetched for vx, where it has fetched anything.
+/// Lets Cargo find what it fetched for vx, if anything.
 pub(crate) fn live_in(command: &mut Command, home: Option<&CargoHome>) {
     if let Some(home) = home {
         command
             .env("CARGO_HOME", home.directory())
-            // Several users' checkouts: nobody knows what another one still needs.
+            // Several checkouts share it: none knows what another one still needs.
             .env("CARGO_CACHE_AUTO_CLEAN_FREQUENCY", "never");
     }
 }
@@ -140,7 +141,7 @@ pub(crate) fn permit_unstable(mut command: Command) -> Command {
     command
 }
 
-/// Runs to the end, whatever the end is.
+/// Runs to the end, successful or not.
 pub(crate) async fn output(mut command: Command) -> Result<Output, PlanError> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     command.output().await.map_err(|source| PlanError::Start {
@@ -149,7 +150,7 @@ pub(crate) async fn output(mut command: Command) -> Result<Output, PlanError> {
     })
 }
 
-/// Runs Cargo; its refusal is the answer.
+/// Runs Cargo; fails with its message.
 pub(crate) async fn run(command: Command) -> Result<Output, PlanError> {
     let output = output(command).await?;
     if output.status.success() {
@@ -159,7 +160,7 @@ pub(crate) async fn run(command: Command) -> Result<Output, PlanError> {
     }
 }
 
-/// Runs Cargo for what it prints, JSON.
+/// Runs Cargo and parses the JSON that it prints.
 pub(crate) async fn answer<T: DeserializeOwned>(command: Command) -> Result<T, PlanError> {
     let shown = shown(&command);
     let output = run(command).await?;
@@ -169,7 +170,7 @@ pub(crate) async fn answer<T: DeserializeOwned>(command: Command) -> Result<T, P
     })
 }
 
-/// The command as a person would write it, for messages.
+/// The command as a person would type it, for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let command = command.as_std();
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -1,4 +1,4 @@
-//! Cargo's unit graph (`cargo build --unit-graph`): the JSON, as it is.
+//! Cargo's unit graph (`cargo build --unit-graph`): the JSON, unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use super::refusal::refusal;
 use super::tools::{self, Tools};
 use crate::{PlanError, Profile, SourceReplacement};
 
-/// The version of the format that is understood here.
+/// The supported version of the format.
 const VERSION: u32 = 1;
 
-/// The graph as Cargo tells it.
+/// The graph as Cargo prints it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct UnitGraph {
     version: u32,
@@ -27,7 +27,7 @@ pub(crate) struct GraphUnit {
     pub(crate) profile: Profile,
     pub(crate) platform: Option<String>,
     pub(crate) mode: String,
-    /// Whether the tests of the target are checked too; Cargo does not say.
+    /// Whether the tests of the target are checked too; Cargo does not report it.
     #[serde(skip)]
     pub(crate) checks_tests: bool,
     pub(crate) features: Vec<String>,
@@ -74,7 +74,7 @@ pub(crate) async fn ask(
     Ok((graph, stderr))
 }
 
-/// Whether Cargo may check targets with their tests, which the graph does not tell from those without.
+/// Whether Cargo may check targets with their tests, which the graph does not distinguish from those without.
 fn may_check_tests(selection: &Selection) -> bool {
     let named = !selection.test.is_empty() || !selection.bench.is_empty();
     let asked_for = named || selection.tests || selection.benches || selection.all_targets;
@@ -88,7 +88,7 @@ async fn ask_for(
     source: &SourceReplacement,
 ) -> Result<(UnitGraph, String), PlanError> {
     let subcommand = match goal {
-        // What is fetched is planned as what will be built.
+        // A fetch is planned as a build.
         Goal::Build | Goal::Fetch => "build",
         Goal::Run => "run",
         Goal::Check | Goal::Clippy => "check",
@@ -105,7 +105,8 @@ async fn ask_for(
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stderr = match output.status.success() {
         true => stderr.into_owned(),
-        // `cargo run` has checked everything when it prints the graph, and then falls over for want of a program to run.
+        // `cargo run` has checked everything when it prints the graph, and then fails because there is no program to
+        // run.
         false if goal == Goal::Run && graph.is_ok() => {
             let before_its_fall = stderr.split("\nthread '").next();
             before_its_fall.unwrap_or_default().to_owned()
@@ -141,7 +142,7 @@ impl GraphUnit {
 }
 
 impl UnitGraph {
-    /// By an old custom, `cargo check --profile test` checks all targets with their tests.
+    /// For historical reasons, `cargo check --profile test` checks all targets with their tests.
     fn roots_are_tests(&mut self) {
         for root in &self.roots {
             self.units[*root].checks_tests = self.units[*root].mode == "check";
@@ -171,8 +172,8 @@ impl UnitGraph {
             if unit.mode != "check" || needed.contains(&root) || !tested.contains(&target) {
                 continue;
             }
-            // Cargo sorts the units of one target: those with tests last, unless their profiles differ, which they can do
-            // in one way: a test always unwinds.
+            // Cargo sorts the units of one target: those with tests last, unless their profiles differ. They can differ
+            // in only one way: a test always unwinds.
             let rank = |number: usize| (self.units[number].profile.panic == "unwind", number);
             let last = tests.entry(target).or_insert(root);
             if rank(root) > rank(*last) {
@@ -186,12 +187,12 @@ impl UnitGraph {
     }
 }
 
-/// The selection as Cargo's flags, except those that every process of a plan gets.
+/// The selection as Cargo's flags, without those that every process of a plan gets.
 fn arguments(selection: &Selection) -> Vec<String> {
     let mut arguments = Vec::new();
     let mut each = |flag: &str, values: &[String]| {
         for value in values {
-            // Joined, so that no value is taken for a flag.
+            // Joined, so that no value is mistaken for a flag.
             arguments.push(format!("{flag}={value}"));
         }
     };
@@ -226,11 +227,11 @@ fn arguments(selection: &Selection) -> Vec<String> {
             .map(|(flag, _)| (*flag).to_owned()),
     );
     if selection.by_name {
-        // Cargo looks no further at it than whether there is one.
+        // Cargo only checks whether there is one.
         arguments.push("name".to_owned());
     }
     if selection.goal == Goal::Rustc && !selection.extra_args.is_empty() {
-        // The graph does not show them, but Cargo checks that they are for one target.
+        // They are not in the graph, but Cargo checks that they are for one target.
         arguments.push("--".to_owned());
         arguments.extend(selection.extra_args.iter().cloned());
     }

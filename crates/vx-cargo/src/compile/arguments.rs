@@ -1,4 +1,4 @@
-//! rustc's arguments, in Cargo's order: where a flag is given twice, the later one wins.
+//! rustc's arguments, in Cargo's order: if a flag is given twice, the later one wins.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::settings::{Debuginfo, Driver, Lto, Profile, StripLevel};
 /// The messages that Cargo asks for.
 const JSON: &str = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
 
-/// The command line of one unit, growing.
+/// The command line of one unit, while it is built.
 pub(crate) struct Arguments<'a> {
     plan: &'a Plan,
     number: UnitIndex,
@@ -22,7 +22,7 @@ pub(crate) struct Arguments<'a> {
     package: &'a Package,
     platform: &'a Platform,
     scripts: &'a Scripts<'a>,
-    /// Where the crates lie that it is compiled against.
+    /// The directory of the crates that it is compiled against.
     dependencies: RootedPath,
     arguments: Vec<Template>,
 }
@@ -117,7 +117,7 @@ impl<'a> Arguments<'a> {
         self.arguments
     }
 
-    /// What the user tells rustc about this unit alone.
+    /// The user's extra args for this unit alone.
     fn extra_args(&mut self) {
         let settings = &self.unit.settings;
         if settings.driver == Driver::Rustc {
@@ -196,7 +196,7 @@ impl<'a> Arguments<'a> {
     }
 
     fn outputs(&mut self) {
-        // A program of tests is a program whatever the target.
+        // A test program is a program, whatever the target.
         if !self.unit.is_test() {
             self.crate_types();
         }
@@ -240,7 +240,8 @@ impl<'a> Arguments<'a> {
         self.debuginfo();
     }
 
-    /// Macros are loaded by a compiler that has the standard library already; a dynamic library of somebody's shares it.
+    /// Macros are loaded by a compiler that already has the standard library; a dynamic library of a dependency shares
+    /// it.
     fn prefers_dynamic(&self) -> bool {
         self.unit.is("proc-macro") || (self.unit.makes("dylib") && !self.plan.is_primary(self.unit))
     }
@@ -275,13 +276,13 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Lints, and what the compiled program checks when it runs.
+    /// Lints, and what the compiled program checks at run time.
     fn checks(&mut self) {
         let profile = self.profile_of();
         self.lints();
         self.arguments
             .extend(profile.rustflags.iter().map(|flag| Template::from(flag.as_str())));
-        // rustc's default follows from the optimisation level, and overflow checks follow debug assertions.
+        // rustc's default follows from the optimization level, and overflow checks follow debug assertions.
         if profile.debug_assertions != (profile.opt_level == "0") {
             let switch = if profile.debug_assertions { "on" } else { "off" };
             self.codegen(format!("debug-assertions={switch}"));
@@ -373,7 +374,7 @@ impl<'a> Arguments<'a> {
     }
 
     fn dependencies(&mut self) {
-        // Dependencies of the host and of the target lie in one directory; their names differ.
+        // Dependencies of the host and of the target are in one directory; their names differ.
         self.push("-L");
         self.push(Template::from("dependency=").path(self.dependencies.clone()));
         for dependency in &self.unit.dependencies {
@@ -400,7 +401,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Nobody can do anything about warnings in packages from elsewhere.
+    /// The user cannot fix warnings in packages from elsewhere.
     fn lint_cap(&mut self) {
         if self.caps_lints() {
             self.push("--cap-lints");
@@ -434,7 +435,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Where build scripts said that libraries are; answers what they said.
+    /// Adds the library directories of build scripts; returns their outputs.
     fn library_directories(&mut self, linked: &LinkedScripts) -> Vec<(UnitIndex, Arc<ScriptOutput>)> {
         let outputs = linked
             .to_link
@@ -442,7 +443,7 @@ impl<'a> Arguments<'a> {
             .filter_map(|script| Some((*script, (self.scripts)(*script)?)));
         let outputs: Vec<_> = outputs.collect();
         let paths = || outputs.iter().flat_map(|(_, output)| &output.library_paths);
-        // What was built now comes before what the system has.
+        // What was just built comes before the system's libraries.
         for path in paths()
             .filter(|path| path.location == LibraryLocation::OutDir)
             .chain(paths().filter(|path| path.location != LibraryLocation::OutDir))
@@ -484,12 +485,12 @@ impl LinkArgTarget {
 }
 
 impl Plan {
-    /// Whether a unit of the package was asked for.
+    /// Whether a unit of the package was requested.
     pub(crate) fn is_primary(&self, unit: &Unit) -> bool {
         self.roots.iter().any(|root| self.units[*root].package == unit.package)
     }
 
-    /// The files of a dependency that its dependants name. `metadata`: whether metadata is enough for the dependant.
+    /// The files of a dependency that its dependents name. `metadata`: whether metadata is enough for the dependent.
     fn linkable_files(&self, unit: &Unit, metadata: bool) -> Vec<String> {
         let stem = self.file_stem(unit);
         if metadata && !unit.needs_code() {
@@ -519,7 +520,7 @@ impl Package {
     }
 }
 
-/// Whether the Cargo of this release leaves `[lints]` out where they are capped anyway, as it does since 1.99.
+/// Whether this release of Cargo omits `[lints]` if they are capped anyway, as it does since 1.99.
 fn omits_capped_lints(release: &str) -> bool {
     semver::Version::parse(release).is_ok_and(|release| (release.major, release.minor) >= (1, 99))
 }

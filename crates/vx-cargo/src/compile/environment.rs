@@ -62,7 +62,7 @@ impl Plan {
         variables
     }
 
-    /// `CARGO_BIN_EXE_*` for all programs of the package. What is only checked has none, but must compile.
+    /// `CARGO_BIN_EXE_*` for all programs of the package. A check does not produce them, but must compile.
     pub(crate) fn program_paths(&self, unit: &Unit) -> Variables {
         let targets = &self.packages[unit.package].targets;
         let programs = targets
@@ -81,8 +81,8 @@ impl Plan {
             .collect()
     }
 
-    /// The variables of every process that has to do with the package of `unit`. The `[env]` table of Cargo's configuration
-    /// replaces none of Cargo's own.
+    /// The variables of every process for the package of `unit`. The `[env]` table of Cargo's configuration cannot
+    /// replace Cargo's own variables.
     pub(crate) fn package_environment(&self, unit: &Unit) -> Variables {
         let package = &self.packages[unit.package];
         let mut variables: Variables = self.config_environment.iter().cloned().collect();

@@ -1,4 +1,4 @@
-//! The run of rustc that makes a unit, as Cargo would start it. Data of the plan in, `Compile` out.
+//! The run of rustc for a unit, as Cargo would start it. Takes data of the plan and returns `Compile`.
 
 mod arguments;
 mod environment;
@@ -16,16 +16,16 @@ use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
 use crate::script_output::{LibraryLocation, ScriptOutput};
 use crate::settings::Driver;
 
-/// Gives the outputs of build scripts that have run.
+/// Returns the outputs of build scripts that have run.
 pub type Scripts<'a> = dyn Fn(UnitIndex) -> Option<Arc<ScriptOutput>> + 'a;
 
-/// Where dependencies lie in the exec root.
+/// The directory of dependencies in the exec root.
 pub(crate) const DEPENDENCIES: &str = "deps";
 /// Where outputs go in the exec root.
 pub(crate) const OUT: &str = "out";
 
 impl Plan {
-    /// The run of rustc that makes `unit`. All build scripts that it depends on, however indirectly, must have run:
+    /// The run of rustc for `unit`. All build scripts that it depends on, directly or not, must have run:
     /// [`Plan::scripts_of`] names them.
     pub fn compile(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Compile {
         let planned = &self.units[unit];
@@ -63,7 +63,7 @@ impl Plan {
         }
     }
 
-    /// What the names of all outputs of `unit` have in common.
+    /// The common part of the names of all outputs of `unit`.
     pub(crate) fn file_stem(&self, unit: &Unit) -> String {
         match self.has_plain_name(unit) {
             true => unit.crate_name(),
@@ -71,8 +71,8 @@ impl Plan {
         }
     }
 
-    /// Whether nothing but the crate's name is in the names of its outputs: where these are written into other files, into
-    /// a program that a dynamic library is linked to for example, the user must find them under the same names.
+    /// Whether the names of its outputs hold only the crate's name. If they are written into other files, for example
+    /// into a program that is linked to a dynamic library, the user must find them under the same names.
     fn has_plain_name(&self, unit: &Unit) -> bool {
         let triple = unit.platform.as_ref().unwrap_or(&self.toolchain.host);
         let is_dynamic = unit.is("dylib") || unit.is("cdylib");
@@ -86,7 +86,8 @@ impl Plan {
         self.packages[unit.package].source.is_path()
     }
 
-    /// Path packages below the workspace root are compiled there, with relative paths; all others where they are.
+    /// Path packages below the workspace root are compiled there, with relative paths; all others in their own
+    /// directory.
     pub(crate) fn working_directory(&self, unit: &Unit) -> RootedPath {
         match self.is_in_workspace(unit) {
             true => RootedPath::new(Root::Workspace, ""),
@@ -100,7 +101,7 @@ impl Plan {
         self.is_local(unit) && source.root == Root::Workspace && !is_outside
     }
 
-    /// Where the libraries lie that proc macros need to be loaded; empty for macros of Rust alone.
+    /// The directories of the libraries that proc macros need; empty for macros in pure Rust.
     fn macro_library_path(
         &self,
         crates: &[(UnitIndex, Needs)],
@@ -116,7 +117,7 @@ impl Plan {
     }
 }
 
-/// Directories for libraries that build scripts made, as these scripts name them. Others are the system's business.
+/// Directories of libraries that build scripts produced, as these scripts name them. Others belong to the system.
 pub(crate) fn own_library_directories(of: impl Iterator<Item = UnitIndex>, scripts: &Scripts<'_>) -> Vec<Template> {
     let outputs = of.filter_map(scripts);
     let paths = outputs.flat_map(|output| output.library_paths.clone());

@@ -1,7 +1,8 @@
 //! `--remap-path-prefix`: fixed names for directories, so that two checkouts and two homes produce the same bytes.
 //!
-//! The names follow Cargo's trim-paths: a package of a registry is `NAME-VERSION`, one of git is in `NAME-HASH/COMMIT`, the workspace is the compiler's
-//! working directory, the standard library is where rustc says it is.
+//! The names follow Cargo's trim-paths: a package of a registry is `NAME-VERSION`, and one of git is in
+//! `NAME-HASH/COMMIT`. The workspace is the compiler's working directory, and the standard library is where rustc says
+//! it is.
 
 use vx_model::{Part, Root, RootedPath, Template};
 
@@ -12,7 +13,7 @@ const OUT_DIRS: &str = "/vx/out";
 /// The name of exec roots.
 const EXEC: &str = "/vx/exec";
 
-/// The arguments, in an order in which the later and more special wins.
+/// The arguments, in an order in which the later and more specific ones win.
 pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
     let package = &plan.packages[unit.package];
     let mut remaps = vec![remap(RootedPath::new(Root::Workspace, ""), ".")];
@@ -24,8 +25,8 @@ pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
             ));
         }
         PackageSource::Git { checkout, name, .. } => remaps.push(remap(checkout.clone(), name)),
-        // Beside the workspace, the way to the package is its name: it is the same in another checkout, and an editor
-        // that is open in the workspace finds the file.
+        // A package beside the workspace is named by the relative path to it: it is the same in another checkout, and
+        // an editor that is open in the workspace finds the file.
         PackageSource::Path { .. } if package.root.path.starts_with("../") || package.root.path == ".." => {
             remaps.push(remap(package.root.clone(), &package.root.path));
         }

@@ -1,12 +1,12 @@
-//! What a command line makes rustc look at without saying so in its dep-info: native libraries that it puts into a library,
-//! crates in directories of the user's, files that a flag names (which ones is seen only by watching it), the processor.
+//! What rustc reads without reporting it in its dep-info: native libraries that it puts into a library, crates in the
+//! user's directories, files that a flag names (only observation shows which ones), and the processor.
 
 use vx_model::{Part, Template};
 
 /// Flags that name a file to be read, or directories of many.
 const NAME_FILES: [&str; 4] = ["--sysroot", "profile-use=", "profile-sample-use=", "@"];
 
-/// Whether it makes for the processor that it runs on.
+/// Whether it compiles for the processor that it runs on.
 pub(super) fn is_for_this_processor(arguments: &[Template]) -> bool {
     let is_native = |text: &str| text.ends_with("target-cpu=native") || text.ends_with("tune-cpu=native");
     arguments.iter().any(|argument| is_native(leading_text(argument)))

@@ -1,4 +1,4 @@
-//! The lock file of a workspace: read by vx, made and mended by Cargo.
+//! The lock file of a workspace: read by vx, created and updated by Cargo.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use super::Status;
 use crate::cargo::tools::{self, Tools};
 use crate::{PlanContext, PlanError, SourceReplacement};
 
-/// The lock file of `workspace`, made by Cargo where there is none.
+/// The lock file of `workspace`; Cargo creates it if it is missing.
 pub(super) async fn read_or_make(
     context: &PlanContext,
     workspace: &Utf8Path,
@@ -23,7 +23,7 @@ pub(super) async fn read_or_make(
     Ok(read(&path)?.unwrap_or_default())
 }
 
-/// Has Cargo fit the lock file to the manifests, changing as little as it can.
+/// Lets Cargo update the lock file to match the manifests, with as few changes as possible.
 pub(crate) async fn mend_lockfile(
     context: &PlanContext,
     source: &SourceReplacement,
@@ -35,8 +35,7 @@ pub(crate) async fn mend_lockfile(
 
 /// Runs a command of Cargo's that writes the lock file, with the user's own registries and permissions.
 ///
-/// Cargo lives in the user's home, which may have the index of a registry already; in `home` where repositories of git are
-/// there.
+/// Cargo's home is the user's, which may already have the index of a registry, or `home` if that has git repositories.
 async fn run(context: &PlanContext, subcommand: &str, home: Option<&CargoHome>) -> Result<String, PlanError> {
     let planning = context.home.planning();
     std::fs::create_dir_all(&planning).map_err(|source| PlanError::io(planning, source))?;
@@ -65,7 +64,7 @@ fn tell(stderr: &str, status: &Status<'_>) {
     }
 }
 
-/// The lines of Cargo's that are a verb and a text: `    Updating crates.io index`.
+/// Cargo's lines that are a verb and a text: ` Updating crates.io index`.
 fn lines(stderr: &str) -> impl Iterator<Item = (&str, &str)> {
     let lines = stderr.lines().filter(|line| line.starts_with(' '));
     lines.filter_map(|line| line.trim_start().split_once(' '))

@@ -1,8 +1,8 @@
 //! Packages for Cargo: what the lock file names, fetched and offered as directory sources and git checkouts.
 //!
-//! Packages of registries are downloaded by vx, vendored ones copied; git repositories, and registries that want to know
-//! who the user is, are fetched by Cargo into a home of its own. The lock file itself is Cargo's: where it is missing or
-//! does not fit the manifests, Cargo makes or mends it.
+//! vx downloads packages of registries and copies vendored ones. Cargo fetches git repositories, and registries that
+//! need credentials, into a home of its own. The lock file itself is Cargo's: if it is missing or does not match the
+//! manifests, Cargo creates or updates it.
 
 mod lock_file;
 mod prepare;
@@ -11,5 +11,5 @@ pub(crate) use lock_file::mend_lockfile;
 pub use prepare::prepare_packages;
 pub(crate) use prepare::{fetch_again, prepare_again};
 
-/// Tells the user what is going on: a verb, a text.
+/// Shows the user what happens: a verb, a text.
 pub type Status<'a> = dyn Fn(&str, String) + Send + Sync + 'a;

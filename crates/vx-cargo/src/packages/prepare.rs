@@ -19,14 +19,14 @@ use crate::{PlanContext, PlanError, SourceReplacement};
 /// When Cargo is asked to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fetching {
-    /// When a package is not in the store.
+    /// Called for a package that is not in the store.
     WhereMissing,
     /// In any case.
     Always,
 }
 
-/// Downloads what the lock file of `workspace` names, and has Cargo make the lock file where there is none. `downloads` is
-/// the shared download cache.
+/// Downloads what the lock file of `workspace` names, and lets Cargo create the lock file if it is missing. `downloads`
+/// is the shared download cache.
 pub async fn prepare_packages(
     context: &PlanContext,
     workspace: &Utf8Path,
@@ -36,7 +36,7 @@ pub async fn prepare_packages(
     prepare(context, workspace, downloads, status, Fetching::WhereMissing).await
 }
 
-/// Has Cargo fetch again what `source` stands for, if that could help: its caches may have been emptied meanwhile.
+/// Lets Cargo fetch the content of `source` again, if that could help: its caches may have been emptied meanwhile.
 pub(crate) async fn fetch_again(
     context: &PlanContext,
     workspace: &Utf8Path,
@@ -97,7 +97,7 @@ async fn prepare(
     preparation.all(fetching).await
 }
 
-/// What is on its way to a [`SourceReplacement`].
+/// A [`SourceReplacement`] in preparation.
 struct Preparation<'a> {
     context: &'a PlanContext,
     status: &'a Status<'a>,
@@ -219,7 +219,7 @@ impl<'a> Preparation<'a> {
         .map_err(|source| PlanError::io(home.sources(), source))
     }
 
-    /// Has Cargo fetch `commits` and the packages of `registries`, and takes them over from there.
+    /// Lets Cargo fetch `commits` and the packages of `registries`, and takes them from there.
     async fn fetch_with_cargo(
         &mut self,
         commits: &[&GitSource],
@@ -239,7 +239,7 @@ impl<'a> Preparation<'a> {
         }
         let command = Tools::new(self.context).fetcher(&self.replacement);
         let metadata: Metadata = match tools::answer(command).await {
-            // Planning finds the same, and what to do about it.
+            // Planning finds the same, and knows what to do about it.
             Err(PlanError::Cargo { stderr, .. }) if is_about_lockfile(&stderr) => return Ok(()),
             Err(PlanError::Cargo { stderr, .. }) if is_about_fetching(&stderr) => {
                 return Err(PlanError::Fetch { stderr });

@@ -14,7 +14,7 @@ pub(super) fn program_beside(rustc: &Utf8Path, name: &str) -> Utf8PathBuf {
     rustc.with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Clippy is a component that a toolchain may lack.
+/// Clippy is an optional component of a toolchain.
 pub(super) fn refuse_without_clippy(context: &PlanContext) -> Result<(), PlanError> {
     if context.selection.goal != Goal::Clippy || program_beside(&context.toolchain.rustc, CLIPPY).is_file() {
         return Ok(());
@@ -24,7 +24,7 @@ pub(super) fn refuse_without_clippy(context: &PlanContext) -> Result<(), PlanErr
     })
 }
 
-/// Another compiler than the toolchain's, or one wrapped, cannot be told apart by content.
+/// A compiler that is not the toolchain's, or a wrapper, cannot be identified by content.
 pub(super) fn refuse_other_compilers(context: &PlanContext, config: &Config) -> Result<(), PlanError> {
     let keys = [
         ("rustc", "RUSTC", "build.rustc"),
@@ -38,7 +38,7 @@ pub(super) fn refuse_other_compilers(context: &PlanContext, config: &Config) -> 
     for (key, variable, name) in keys {
         let of_environment = context.environment.get(variable).map(|value| (variable, value.clone()));
         let found = of_environment.or_else(|| config.text(&["build", key]).map(|value| (name, value)));
-        // An empty value switches a wrapper off.
+        // An empty value disables a wrapper.
         let Some((name, value)) = found.filter(|(_, value)| !value.is_empty()) else {
             continue;
         };

@@ -1,8 +1,9 @@
-//! Where final outputs lie, below the workspace root: the layout of `vx-home`, in texts that are equal in every checkout.
+//! The directories of final outputs, below the workspace root: the layout of `vx-home`, as texts that are equal in
+//! every checkout.
 
 use vx_home::WorkspaceLayout;
 
-/// Cargo's name of the directory of a profile's outputs.
+/// Cargo's name for the directory of a profile's outputs.
 pub(super) fn profile_directory(profile: &str) -> &str {
     match profile {
         "dev" | "test" => "debug",
@@ -11,12 +12,12 @@ pub(super) fn profile_directory(profile: &str) -> &str {
     }
 }
 
-/// Where the final outputs of a profile lie, below the workspace root; `name` is the name of its directory.
+/// The directory of the final outputs of a profile, below the workspace root; `name` is its name.
 pub(crate) fn output_directory(name: &str, triple: Option<&str>) -> String {
     WorkspaceLayout::relative().profile(name, triple).into_string()
 }
 
-/// Where the directory `name` of a platform lies, below the directory of all outputs.
+/// The path of the directory `name` of a platform, below the directory of all outputs.
 pub(crate) fn of_platform(name: &str, triple: Option<&str>) -> String {
     match triple {
         Some(triple) => format!("{triple}/{name}"),

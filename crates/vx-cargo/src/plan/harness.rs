@@ -1,5 +1,5 @@
-//! Which targets have a `main` of their own for their tests (`harness = false`). Cargo tells it to nobody, so the manifest
-//! is read.
+//! Which targets have a `main` of their own for their tests (`harness = false`). Cargo does not report it, so the
+//! manifest is read.
 
 use camino::Utf8Path;
 use toml::{Table, Value};
@@ -8,7 +8,7 @@ use crate::PlanError;
 use crate::cargo::unit_graph::GraphTarget;
 use crate::workspace::parse;
 
-/// Whether rustc's harness runs the tests of `target`, which the manifest at `manifest` declares or leaves to Cargo to find.
+/// Whether rustc's harness runs the tests of `target`, which the manifest at `manifest` declares or Cargo discovers.
 pub(super) fn is_used(manifest: &Utf8Path, target: &GraphTarget) -> Result<bool, PlanError> {
     let text = std::fs::read_to_string(manifest).map_err(|source| PlanError::io(manifest, source))?;
     if !text.contains("harness") {

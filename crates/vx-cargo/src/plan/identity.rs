@@ -1,17 +1,17 @@
-//! The identity of each unit: what tells it from every other unit in this and in other checkouts, and nothing that changes
-//! with its sources. It becomes part of symbol names and file names.
+//! The identity of each unit: it distinguishes the unit from every other one in this and in other checkouts, and does
+//! not change with its sources. It becomes part of symbol names and file names.
 
 use vx_model::{KeyBuilder, Template};
 
 use super::types::{Plan, Unit, UnitKind};
 
-/// Hexadecimal digits of an identity, as many as Cargo takes.
+/// The number of hexadecimal digits of an identity, as in Cargo.
 const DIGITS: usize = 16;
 
 /// Gives every unit of `plan` its identity. `toolchain` stands for everything that the toolchain decides.
 pub(super) fn assign(plan: &mut Plan, toolchain: &str) {
     for number in 0..plan.units.len() {
-        // Dependencies come first, so theirs are there.
+        // Dependencies come first, so their identities are known.
         let identity = identity(plan, &plan.units[number], toolchain);
         plan.units[number].identity = identity;
     }
@@ -21,7 +21,7 @@ fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
     let package = &plan.packages[unit.package];
     let source = package.source.identity(&package.root);
     let profile = crate::Profile {
-        // A unit that two profiles make alike is one unit. Build scripts see which of the two families it is.
+        // A unit with equal settings in two profiles is one unit. Build scripts see the family of the profile.
         name: String::new(),
         is_release: unit.kind == UnitKind::RunBuildScript && unit.settings.profile.is_release,
         ..unit.settings.profile.clone()

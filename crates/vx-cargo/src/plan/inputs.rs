@@ -16,13 +16,13 @@ use crate::{PlanContext, PlanError};
 
 /// Cargo's configuration in a directory; the second name is the older one.
 const CONFIG_FILES: [&str; 2] = [".cargo/config.toml", ".cargo/config"];
-/// Names under which Cargo looks for a readme where the manifest names none.
+/// Names under which Cargo looks for a readme if the manifest does not name one.
 const README_FILES: [&str; 3] = ["README.md", "README.txt", "README"];
 /// Directories whose entries are targets: `NAME.rs`, `NAME/main.rs`.
 const TARGET_DIRECTORIES: [&str; 4] = ["src/bin", "examples", "tests", "benches"];
 /// Files that are targets.
 const TARGET_FILES: [&str; 3] = ["src/lib.rs", "src/main.rs", "build.rs"];
-/// Directories that a `**` in a member pattern does not enter.
+/// Directories that `**` in a member pattern does not enter.
 const NEVER_MEMBERS: [&str; 4] = [".git", WorkspaceLayout::DIRECTORY, "target", "node_modules"];
 
 /// The inputs, sorted, none twice.
@@ -99,7 +99,7 @@ impl Inputs<'_> {
         self.found.insert(Input::Listing(path));
     }
 
-    /// What makes the workspace what it is.
+    /// What defines the workspace.
     fn workspace(&mut self, root: &Utf8Path, cargo_home: Option<&Utf8Path>) -> Result<(), PlanError> {
         self.file(&root.join(MANIFEST));
         if !workspace::is_declared_root(root)? {
@@ -125,7 +125,7 @@ impl Inputs<'_> {
         }
     }
 
-    /// Every directory that the pattern could name; whatever the pattern says of names, more may come.
+    /// Every directory that the pattern could match, whatever the names, because more may be added.
     fn members(&mut self, root: &Utf8Path, pattern: &str) {
         let mut directories = vec![root.to_owned()];
         for component in pattern.split('/').filter(|component| !component.is_empty()) {
@@ -151,7 +151,7 @@ impl Inputs<'_> {
 
     fn subdirectories(&mut self, directory: &Utf8Path) -> Vec<Utf8PathBuf> {
         self.listing(directory);
-        // What cannot be listed is answered so, too.
+        // A directory that cannot be listed is an answer too.
         let entries = directory.read_dir_utf8().into_iter().flatten().flatten();
         let mut found: Vec<_> = entries
             .map(camino::Utf8DirEntry::into_path)
@@ -203,11 +203,11 @@ impl Inputs<'_> {
         }
     }
 
-    /// The configuration that holds in the user's directory.
+    /// The configuration that applies in the user's directory.
     fn configuration(&mut self, context: &PlanContext, workspace: &Utf8Path, config: &Config) -> Result<(), PlanError> {
         let is_inside = context.directory.starts_with(workspace);
         for directory in context.directory.ancestors() {
-            // Above the workspace, two checkouts agree where neither has anything.
+            // Above the workspace, two checkouts agree if neither has any.
             let is_above = is_inside && directory.as_str().len() < workspace.as_str().len();
             for name in CONFIG_FILES {
                 let file = directory.join(name);
@@ -240,7 +240,7 @@ impl Inputs<'_> {
         Ok(())
     }
 
-    /// Files that a configuration file includes, there or not.
+    /// Files that a configuration file includes, whether they exist or not.
     fn included(&mut self, file: &Utf8Path) -> Result<(), PlanError> {
         let text = match std::fs::read_to_string(file) {
             Ok(text) if text.contains("include") => text,

@@ -1,4 +1,4 @@
-//! The `[lints]` table of a manifest as rustc's flags. Cargo tells it to nobody, so the manifest is read.
+//! The `[lints]` table of a manifest as rustc's flags. Cargo does not report it, so the manifest is read.
 
 use camino::Utf8Path;
 use toml::{Table, Value};
@@ -12,7 +12,7 @@ pub(super) fn flags(
     workspace: impl FnOnce() -> Result<camino::Utf8PathBuf, PlanError>,
 ) -> Result<Vec<String>, PlanError> {
     let text = std::fs::read_to_string(manifest).map_err(|source| PlanError::io(manifest, source))?;
-    // Most manifests have none, and parsing hundreds of them costs more than Cargo takes for the whole plan.
+    // Most manifests have none, and parsing hundreds of them takes longer than Cargo needs for the whole plan.
     if !text.contains("lints") {
         return Ok(Vec::new());
     }
@@ -36,7 +36,7 @@ pub(super) fn flags(
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Flag<'a> {
     priority: i64,
-    /// Backwards, so that groups such as `all` come late where priorities are equal.
+    /// Backwards: groups such as `all` come late if priorities are equal.
     name: std::cmp::Reverse<&'a str>,
     flag: String,
 }

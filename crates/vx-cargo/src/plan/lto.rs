@@ -1,8 +1,8 @@
-//! The part of each unit in link-time optimisation. Cargo computes it from the whole graph and leaves it out of the unit
-//! graph's JSON.
+//! The part of each unit in link-time optimization. Cargo computes it from the whole graph and leaves it out of the
+//! unit graph's JSON.
 //!
-//! What a library must hold depends on who links it: bitcode for a program that optimises at link time, object code for
-//! one that does not, both where there are both.
+//! What a library must hold depends on what links it: bitcode for programs that optimize at link time, object code for
+//! others, and both if there are both.
 
 use crate::Lto;
 use crate::cargo::unit_graph::{GraphUnit, UnitGraph};
@@ -17,7 +17,7 @@ pub(super) fn parts(graph: &UnitGraph) -> Vec<Option<Lto>> {
     parts
 }
 
-/// What the profile of a unit asks for.
+/// What the profile of a unit requests.
 enum Asked {
     Nothing,
     Off,
@@ -64,7 +64,7 @@ fn descend(graph: &UnitGraph, number: usize, requested: &Lto, parts: &mut [Optio
 }
 
 fn part_of(unit: &GraphUnit, requested: &Lto) -> Lto {
-    // Build scripts and macros are not worth it.
+    // It does not pay off for build scripts and macros.
     if is_for_host(unit) {
         return Lto::OnlyObject;
     }
@@ -101,7 +101,7 @@ fn merge(one: Lto, other: &Lto) -> Lto {
     }
 }
 
-/// Whether a unit of Cargo's runs on the host whatever the platform: build scripts and proc macros.
+/// Whether a unit of Cargo's runs on the host, whatever the platform: build scripts and proc macros.
 fn is_for_host(unit: &GraphUnit) -> bool {
     unit.target
         .kind
@@ -121,7 +121,7 @@ fn can_optimise(crate_type: &str) -> bool {
     matches!(crate_type, "bin" | "staticlib" | "cdylib")
 }
 
-/// A library that must hold object code. rustc cannot optimise Rust's own dynamic libraries at link time, so these need
+/// A library that must hold object code. rustc cannot optimize Rust's own dynamic libraries at link time, so these need
 /// no bitcode.
 fn with_object(unit: &GraphUnit) -> Lto {
     match unit.target.crate_types.iter().all(|crate_type| crate_type == "dylib") {

@@ -1,4 +1,4 @@
-//! Making a plan: Cargo, asked in several ways at once, and what it leaves out.
+//! Makes a plan: runs several commands of Cargo at once, and adds what they leave out.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ use crate::{PlanContext, PlanError, SourceReplacement, Status, packages, workspa
 impl Plan {
     /// Asks the toolchain's cargo what to build, with the packages of `source`.
     ///
-    /// A lock file that does not fit the manifests is mended by Cargo, unless the user forbids it; what Cargo says about
-    /// that goes to `status`: it is news once, and no part of the plan.
+    /// Cargo updates a lock file that does not match the manifests, unless the user forbids it. What Cargo prints about
+    /// that goes to `status`: it is shown once, and is not part of the plan.
     pub async fn make(
         context: &PlanContext,
         source: &SourceReplacement,
@@ -69,7 +69,7 @@ impl Plan {
             unit_graph::ask(tools, &context.selection, source),
             metadata::ask(tools, source),
         );
-        // Several may refuse for the same reason; always the same one is heard.
+        // Several may refuse for the same reason; the same one is always reported.
         let (config, platforms) = configured?;
         let (graph, stderr) = graph?;
         let metadata = metadata?;
@@ -155,7 +155,7 @@ async fn configuration(
     Ok((config, found))
 }
 
-/// The triples that Cargo is asked for by name; `host-tuple` is the host's.
+/// The requested triples; `host-tuple` is the host's.
 fn requested_targets(context: &PlanContext, config: &Config) -> BTreeSet<String> {
     let targets = match context.selection.target.as_slice() {
         [] => config.build_targets(),
@@ -171,7 +171,7 @@ fn requested_targets(context: &PlanContext, config: &Config) -> BTreeSet<String>
     targets.into_iter().map(name).collect()
 }
 
-/// What is known when every question has been answered.
+/// What is known when all commands are done.
 struct Asked<'a> {
     context: &'a PlanContext,
     tools: Tools<'a>,
@@ -233,7 +233,7 @@ impl Asked<'_> {
     }
 }
 
-/// How rustc names the standard library's sources in what it makes.
+/// How rustc names the standard library's sources in its outputs.
 fn virtual_sources(verbose_version: &str, release: &str) -> String {
     let commit = verbose_version
         .lines()

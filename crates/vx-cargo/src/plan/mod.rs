@@ -1,4 +1,4 @@
-//! Planning: what Cargo decided to build, as data, and how it is found out.
+//! Planning: what Cargo decides to build, as data, and how it is determined.
 //!
 //! `compile`, `run_script` and the other modules turn the units of a plan into commands.
 

@@ -1,12 +1,12 @@
-//! Naming the paths of a plan by a root: no path of a plan depends on where the checkout or the home lies.
+//! Names the paths of a plan by a root: no path of a plan depends on where the checkout or the home is.
 
 use camino::Utf8Path;
 use vx_model::{Part, Root, RootedPath, Roots, Template};
 
 use crate::paths::relative;
 
-/// Names a path of a package, absolute and normal. What no root holds, a path package beside the workspace, is named by
-/// the way from the workspace.
+/// Names a path of a package, absolute and normalized. A path package beside the workspace is in no root, and is named
+/// relative to the workspace.
 pub(super) fn locate_package(roots: &Roots, path: &Utf8Path) -> RootedPath {
     let located = roots.locate(path.as_str());
     match located.root {
@@ -26,7 +26,7 @@ pub(super) fn template(roots: &Roots, packages: &[&Utf8Path], text: &str) -> Tem
     })
 }
 
-/// `template` with `root` for every path `path`.
+/// `template` with every path `path` replaced by `root`.
 fn named(template: Template, path: &str, root: &RootedPath) -> Template {
     let path = format!("{path}/");
     let mut whole = Template::new();

@@ -1,4 +1,4 @@
-//! What rustc says about a platform: its `cfg`, how it names files; and which flags and linker the user wants there.
+//! What rustc reports about a platform: its `cfg` and file names; and the user's flags and linker for it.
 
 use std::str::FromStr as _;
 
@@ -14,10 +14,10 @@ use crate::cargo::tools::{self, Tools};
 
 /// Crate types, in the order in which rustc is asked about them.
 const CRATE_TYPES: [&str; 6] = ["bin", "rlib", "dylib", "cdylib", "staticlib", "proc-macro"];
-/// The name of a crate in whose file names prefix and suffix are found. Printed alone, it separates two answers.
+/// The name of a crate whose file names show prefix and suffix. Printed alone, it separates two answers.
 const MARK: &str = "___";
 
-/// Flags decide `cfg`, and `cfg` decides which flags of the configuration apply; Cargo goes round twice, no more.
+/// Flags decide `cfg`, and `cfg` decides which flags of the configuration apply. Like Cargo, this repeats only once.
 const ROUNDS: usize = 2;
 
 /// Asks rustc about platforms.
@@ -27,12 +27,12 @@ pub(super) struct Platforms<'a> {
     pub(super) config: &'a Config,
     pub(super) roots: &'a Roots,
     pub(super) host: &'a str,
-    /// Whether Cargo was asked for a platform by name: then the user's flags are not for the host.
+    /// Whether a platform was requested by name: then the user's flags are not for the host.
     pub(super) is_cross: bool,
 }
 
 impl Platforms<'_> {
-    /// Everything about the platform `triple`, the host where none.
+    /// Everything about the platform `triple`; `None` is the host.
     pub(super) async fn ask(&self, triple: Option<&str>) -> Result<Platform, PlanError> {
         let mut flags = self.rustflags(triple, &[]);
         for round in 1.. {
@@ -94,7 +94,7 @@ impl Platforms<'_> {
         self.flags("RUSTFLAGS", "rustflags", triple, cfg)
     }
 
-    /// Flags of one of two programs: from the environment, else for the platform, else for all.
+    /// Flags of one of two programs: from the environment, else for the platform, else general ones.
     fn flags(&self, variable: &str, key: &str, triple: Option<&str>, cfg: &[String]) -> Vec<String> {
         if triple.is_none() && self.is_cross {
             return Vec::new();
@@ -155,7 +155,7 @@ async fn answer(command: Command) -> Result<Answer, PlanError> {
     let output = tools::output(command).await?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        // Cargo, asking the same, fails with the same words.
+        // Cargo asks the same and fails with the same message.
         return Err(refusal(&output));
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -166,7 +166,7 @@ async fn answer(command: Command) -> Result<Answer, PlanError> {
 }
 
 impl Answer {
-    /// None where the answer has another form.
+    /// `None` if the answer has another form.
     fn parse(stdout: &str, stderr: &str) -> Option<Self> {
         let mut lines = stdout.lines();
         let mut answer = Self::default();
@@ -186,7 +186,7 @@ impl Answer {
             .take_while(|line| *line != MARK)
             .map(str::to_owned)
             .collect();
-        // A flag of macros' crates that says nothing about the platform.
+        // A flag for crates of macros, which does not describe the platform.
         answer.cfg = lines.filter(|cfg| *cfg != "proc_macro").map(str::to_owned).collect();
         Some(answer)
     }

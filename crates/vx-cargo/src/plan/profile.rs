@@ -1,4 +1,4 @@
-//! The profile that is requested: its name, its family, and how Cargo describes it.
+//! The requested profile: its name, its family, and Cargo's description of it.
 
 use std::collections::BTreeSet;
 

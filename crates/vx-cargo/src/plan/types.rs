@@ -1,6 +1,6 @@
 //! `Plan`: what Cargo decided to build, as typed units in which no path depends on the checkout.
 //!
-//! Data only; `Plan::make` makes it, `compile` and `run_script` turn its units into commands.
+//! Data only; `Plan::make` creates it, and `compile` and `run_script` turn its units into commands.
 
 use serde::{Deserialize, Serialize};
 use vx_model::{Input, RootedPath, Template};
@@ -13,15 +13,15 @@ pub type UnitIndex = usize;
 pub struct Plan {
     /// Packages that units belong to.
     pub packages: Vec<Package>,
-    /// Units, dependencies before dependants.
+    /// Units, dependencies before dependents.
     pub units: Vec<Unit>,
     /// The units that were asked for.
     pub roots: Vec<UnitIndex>,
     /// Cargo's description of the profile: `` `dev` profile [unoptimized + debuginfo] ``.
     pub profile: String,
-    /// Directory of final outputs below the workspace root: `.vx/build/debug`; with the triple in it for cross builds.
+    /// Directory of final outputs below the workspace root: `.vx/build/debug`; it includes the triple for cross builds.
     pub output_directory: String,
-    /// Cargo's name of the directory of the profile's outputs: `debug`.
+    /// Cargo's name for the directory of the profile's outputs: `debug`.
     pub profile_directory: String,
     /// What the commands of all units have in common.
     pub toolchain: PlanToolchain,
@@ -34,7 +34,7 @@ pub struct Plan {
     /// What the plan depends on: manifests, lock file, configuration, the listings of directories in which Cargo
     /// discovers targets, environment variables.
     pub inputs: Vec<Input>,
-    /// What Cargo had to say while planning, each `warning: …` in full.
+    /// Cargo's warnings while planning, each `warning: …` in full.
     pub warnings: Vec<Template>,
 }
 
@@ -63,13 +63,13 @@ pub struct Package {
     pub links: Option<String>,
     /// Variables that Cargo derives from the manifest (`CARGO_PKG_*`), sorted, without paths.
     pub environment: Vec<(String, String)>,
-    /// Features that the manifest declares, sorted: what rustc checks `cfg(feature)` against.
+    /// Features that the manifest declares, sorted: rustc checks `cfg(feature)` against them.
     pub declared_features: Vec<String>,
     /// The `[lints]` table as rustc's flags.
     pub lint_flags: Vec<String>,
     /// `package.rust-version`.
     pub rust_version: Option<String>,
-    /// Its targets, enough to know which link arguments of its build script make sense.
+    /// Its targets, as far as link arguments of its build script need them.
     pub targets: Vec<TargetName>,
 }
 
@@ -97,10 +97,10 @@ pub struct PlanToolchain {
     pub release: String,
     /// The host's triple.
     pub host: String,
-    /// What rustc calls the path of the standard library's sources: `/rustc/HASH`.
+    /// rustc's name for the path of the standard library's sources: `/rustc/HASH`.
     pub virtual_sources: String,
-    /// Whether build scripts may set `RUSTC_BOOTSTRAP` with no more than a warning: for every crate, because the
-    /// toolchain is not a stable one or the user has set it to `1`.
+    /// Whether build scripts may set `RUSTC_BOOTSTRAP` with only a warning: for every crate, because the toolchain is
+    /// not stable or the user has set it to `1`.
     pub is_nightly: bool,
     /// The user's `RUSTC_BOOTSTRAP`.
     pub bootstrap: Option<String>,
@@ -111,11 +111,11 @@ pub struct PlanToolchain {
 pub struct Platform {
     /// `--target`; `None` for the host.
     pub triple: Option<String>,
-    /// What `cfg` holds there, `NAME` or `KEY="VALUE"`, as rustc prints it with these flags.
+    /// Its `cfg`, each `NAME` or `KEY="VALUE"`, as rustc prints it with these flags.
     pub cfg: Vec<String>,
-    /// Prefix and suffix of file names by crate type; a crate type that is not here is not supported.
+    /// Prefix and suffix of file names by crate type; a missing crate type is not supported.
     pub file_names: Vec<FileName>,
-    /// Values of `-C split-debuginfo` that rustc accepts there.
+    /// Values of `-C split-debuginfo` that rustc accepts for it.
     pub split_debuginfo: Vec<String>,
     /// The user's flags.
     pub rustflags: Vec<Template>,
@@ -123,11 +123,11 @@ pub struct Platform {
     pub rustdocflags: Vec<Template>,
     /// The user's linker.
     pub linker: Option<Template>,
-    /// The user's program that runs programs for this platform, with its arguments; empty where they run by themselves.
+    /// The user's program that runs programs for this platform, with its arguments; empty if they run directly.
     pub runner: Vec<Template>,
 }
 
-/// How rustc names what it makes of a crate type.
+/// How rustc names the outputs of a crate type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileName {
     /// rustc's crate type.
@@ -141,7 +141,7 @@ pub struct FileName {
 /// Where a package's files come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PackageSource {
-    /// A directory of the user's, which may change. `member`: whether it is a member of the workspace.
+    /// A directory of the user, which may change. `member`: whether it is a member of the workspace.
     Path {
         /// Whether the package is a member of the workspace.
         member: bool,
@@ -159,7 +159,7 @@ pub enum PackageSource {
         source: String,
         /// The directory of the whole checkout.
         checkout: RootedPath,
-        /// Cargo's name of the checkout: `NAME-HASH/COMMIT`.
+        /// Cargo's name for the checkout: `NAME-HASH/COMMIT`.
         name: String,
     },
 }
@@ -170,8 +170,8 @@ impl PackageSource {
         matches!(self, Self::Path { .. })
     }
 
-    /// What tells packages apart that have the same name and version: the same in every checkout, where `root` is the
-    /// directory of the package.
+    /// Distinguishes packages with the same name and version. It is the same in every checkout; `root` is the directory
+    /// of the package.
     pub fn identity(&self, root: &RootedPath) -> String {
         match self {
             Self::Path { .. } => format!("path {}", root.path),
@@ -192,7 +192,8 @@ pub enum UnitKind {
     Compile(CompileMode),
     /// Runs a build script.
     RunBuildScript,
-    /// Runs the examples in a library's documentation: not while building, but with everything at hand that they need.
+    /// Runs the examples in a library's documentation: not during the build, which only provides everything that they
+    /// need.
     TestDocumentation,
 }
 
@@ -207,7 +208,7 @@ pub enum CompileMode {
     Test,
     /// Diagnostics of its tests.
     CheckTest,
-    /// Its documentation, made by rustdoc.
+    /// Its documentation, generated by rustdoc.
     Document,
 }
 
@@ -263,7 +264,7 @@ pub struct Target {
     pub doctest: bool,
     /// Whether it is tested by default.
     pub test: bool,
-    /// Whether its tests are run by rustc's own harness, and not by a `main` of its own; true where there are none.
+    /// Whether its tests are run by rustc's own harness, and not by a `main` of its own; true if there are none.
     pub harness: bool,
 }
 
@@ -272,10 +273,10 @@ pub struct Target {
 pub struct Dependency {
     /// Which unit.
     pub unit: UnitIndex,
-    /// The name under which the crate is known to the dependant.
+    /// The name of the crate in the dependent.
     pub extern_name: String,
     /// Whether it is a public dependency.
     pub public: bool,
-    /// Whether the crate is left out of the extern prelude.
+    /// Whether the crate is excluded from the extern prelude.
     pub noprelude: bool,
 }

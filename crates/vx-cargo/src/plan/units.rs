@@ -18,7 +18,7 @@ use crate::{Driver, Lto, PlanContext, PlanError, Profile, Settings};
 /// Packages and units of a plan.
 pub(super) struct Converted {
     pub(super) packages: Vec<Package>,
-    /// Dependencies before dependants, without identities.
+    /// Dependencies before dependents, without identities.
     pub(super) units: Vec<Unit>,
     /// The number that each unit of the graph has among them.
     pub(super) order: Vec<UnitIndex>,
@@ -65,7 +65,7 @@ pub(super) fn convert(
     })
 }
 
-/// The numbers of the graph's units in an order in which dependencies come first, and where in it each unit is.
+/// The numbers of the graph's units, dependencies first, and the position of each unit in that order.
 fn dependencies_first(graph: &UnitGraph) -> (Vec<usize>, Vec<UnitIndex>) {
     fn visit(graph: &UnitGraph, number: usize, seen: &mut [bool], sorted: &mut Vec<usize>) {
         if std::mem::replace(&mut seen[number], true) {
@@ -91,14 +91,14 @@ fn dependencies_first(graph: &UnitGraph) -> (Vec<usize>, Vec<UnitIndex>) {
 struct Converter<'a> {
     context: &'a PlanContext,
     roots: &'a Roots,
-    /// Where Cargo has the checkouts of git.
+    /// The directory of Cargo's git checkouts.
     git: Option<&'a CargoHome>,
     is_release: bool,
     packages: Vec<Package>,
     /// The manifest of each.
     manifests: Vec<Utf8PathBuf>,
     numbers: BTreeMap<String, usize>,
-    /// Directories of packages and checkouts as Cargo names them, with the paths where they really are.
+    /// Directories of packages and checkouts as Cargo names them, with their real paths.
     moved: BTreeMap<Utf8PathBuf, RootedPath>,
 }
 
@@ -172,7 +172,7 @@ impl Converter<'_> {
         }
     }
 
-    /// Cargo knows a link to the package; what it leads to is named by its content.
+    /// Cargo has a link to the package; its target is named by its content.
     fn unpacked_package(&self, said: &MetadataPackage, source: &str) -> Result<(PackageSource, RootedPath), PlanError> {
         let directory = said.directory();
         let real = directory
@@ -235,7 +235,7 @@ impl Converter<'_> {
         })
     }
 
-    /// Who compiles a unit, and what the user has to say to it: Clippy, all that the workspace has; rustc, what was asked for.
+    /// What compiles a unit, with extra args: Clippy for everything in the workspace, rustc for what was requested.
     fn compiler(&self, graph: &UnitGraph, number: usize, package: usize, kind: UnitKind) -> (Driver, Vec<String>) {
         let extra_args = || self.context.selection.extra_args.clone();
         let is_member = matches!(self.packages[package].source, PackageSource::Path { member: true });
@@ -250,7 +250,7 @@ impl Converter<'_> {
         }
     }
 
-    /// What the unit does; refuses what vx does not do.
+    /// What the unit does; refuses what vx does not support.
     fn kind(&self, graph: &UnitGraph, said: &GraphUnit, package: usize) -> Result<UnitKind, PlanError> {
         let refuse = |what: &str| Err(PlanError::unsupported(what, Some(&self.packages[package].name)));
         if said.is_std {
@@ -290,7 +290,7 @@ impl Converter<'_> {
             .max_by_key(|directory| directory.as_str().len());
         let source = match known.and_then(|directory| Some((directory, source.strip_prefix(directory).ok()?))) {
             Some((directory, rest)) => self.moved[directory].join(rest.as_str()),
-            // A source file outside of its package.
+            // A source file outside its package.
             None => locate_package(self.roots, source),
         };
         let has_tests = said.mode == "test" || said.checks_tests;
@@ -308,7 +308,7 @@ impl Converter<'_> {
     }
 }
 
-/// What rustdoc is told about a root. A program has nothing but private items, and no reader to whom links to them are lost.
+/// rustdoc's flags for a root. A program has only private items, so links to them are not broken for any reader.
 fn args_for_rustdoc(unit: &GraphUnit, mut extra_args: Vec<String>) -> Vec<String> {
     if unit.target.kind.iter().any(|kind| kind == "bin") {
         if extra_args.is_empty() {

@@ -1,4 +1,4 @@
-//! What the user is warned of while planning: what Cargo had to say, and what is known of the plan itself.
+//! Warnings of planning: Cargo's own, and those that follow from the plan.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::paths;
 use super::types::{Plan, UnitIndex};
 use crate::cargo::metadata::Metadata;
 
-/// What Cargo wrote to standard error, for the user.
+/// Cargo's standard error, for the user.
 pub(super) fn of_cargo(stderr: &str, roots: &Roots, metadata: &Metadata) -> Vec<Template> {
     let mut warnings: Vec<String> = Vec::new();
     for line in stderr.lines().filter(|line| !is_status(line)) {
@@ -22,14 +22,14 @@ pub(super) fn of_cargo(stderr: &str, roots: &Roots, metadata: &Metadata) -> Vec<
             _ => warnings.push(line.to_owned()),
         }
     }
-    // Cargo's own order differs from run to run.
+    // Cargo's own order varies from run to run.
     warnings.sort();
     let packages: Vec<&Utf8Path> = metadata.packages.iter().map(|package| package.directory()).collect();
     let template = |warning: &String| paths::template(roots, &packages, warning.trim_end());
     warnings.iter().map(template).collect()
 }
 
-/// Whether Cargo reports progress here: a verb that ends in the twelfth column, and a text.
+/// Whether the line is Cargo's progress: a verb that ends in the twelfth column, and a text.
 fn is_status(line: &str) -> bool {
     let verb = line.split_at_checked(12).filter(|(_, text)| text.starts_with(' '));
     verb.is_some_and(|(verb, _)| {
@@ -38,7 +38,7 @@ fn is_status(line: &str) -> bool {
     })
 }
 
-/// A warning for each file that two targets would be laid down as; the later one is.
+/// A warning for each path to which two targets would be written; the later one wins.
 pub(super) fn collisions(plan: &Plan) -> Vec<Template> {
     let mut owners: BTreeMap<String, UnitIndex> = BTreeMap::new();
     let mut warnings = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn collisions(plan: &Plan) -> Vec<Template> {
     warnings
 }
 
-/// A warning where debugging information stays in files of its own beside the objects, which nobody finds.
+/// A warning if debugging information stays in separate files beside the objects, where nobody finds it.
 pub(super) fn lost_debuginfo(plan: &Plan) -> Option<Template> {
     let mut profiles = plan
         .units

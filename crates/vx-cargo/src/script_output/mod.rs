@@ -8,7 +8,7 @@ use vx_model::{Part, Root, RootedPath, Roots, Template};
 pub(crate) use parse::read;
 pub use parse::{ScriptError, script_warnings};
 
-/// What a build script said. Kept with the result of its run.
+/// What a build script printed. Kept with the result of its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptOutput {
     /// `OUT_DIR`.
@@ -23,9 +23,9 @@ pub struct ScriptOutput {
     pub cfgs: Vec<Template>,
     /// `--check-cfg`.
     pub check_cfgs: Vec<Template>,
-    /// Variables for rustc, a later one of the same name replaces an earlier one.
+    /// Variables for rustc; a later one replaces an earlier one of the same name.
     pub env: Vec<(String, Template)>,
-    /// Metadata for the build scripts of dependants, through `links`.
+    /// Metadata for the build scripts of dependents, through `links`.
     pub metadata: Vec<(String, Template)>,
     warnings: Vec<String>,
     rerun_if_changed: Vec<Template>,
@@ -35,20 +35,20 @@ pub struct ScriptOutput {
 /// A directory in which rustc looks for libraries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LibraryPath {
-    /// The value of `-L`, a `KIND=` before the path included.
+    /// The value of `-L`, including a `KIND=` before the path.
     pub value: Template,
     /// Where the directory is.
     pub location: LibraryLocation,
 }
 
-/// What decides when rustc looks into a directory with libraries, and whether programs find these when they are run.
+/// Decides when rustc searches a directory with libraries, and whether programs find these at run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LibraryLocation {
-    /// Below the script's `OUT_DIR`: first, and found.
+    /// Below the script's `OUT_DIR`: searched first, and found.
     OutDir,
     /// Below another directory that build scripts write to: found.
     Build,
-    /// The user's or the system's business.
+    /// A directory of the user or the system.
     Elsewhere,
 }
 
@@ -74,7 +74,7 @@ pub(crate) const LIBRARY_KINDS: [&str; 5] = ["native", "crate", "dependency", "f
 pub enum LinkArgTarget {
     /// Every one that is linked.
     All,
-    /// C dynamic libraries, those of dependants included.
+    /// C dynamic libraries, including those of dependents.
     Cdylib,
     /// Programs.
     Bins,

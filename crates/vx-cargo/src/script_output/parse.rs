@@ -1,4 +1,4 @@
-//! Reading the lines that a build script printed: `cargo::KEY=VALUE`, and the older `cargo:KEY=VALUE`.
+//! Parses the lines that a build script printed: `cargo::KEY=VALUE`, and the older `cargo:KEY=VALUE`.
 
 use camino::Utf8Path;
 use vx_model::{Root, RootedPath, Roots, Template};
@@ -27,10 +27,10 @@ const OLD_KEYS: &[&str] = &[
     "rerun-if-env-changed",
 ];
 
-/// The first release that knows `cargo::`.
+/// The first release that supports `cargo::`.
 const NEW_SYNTAX: (u64, u64) = (1, 77);
 
-/// What a build script printed is not acceptable.
+/// A build script printed something invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptError {
     /// A line that Cargo does not accept.
@@ -54,8 +54,8 @@ pub enum ScriptError {
 }
 
 impl Plan {
-    /// Reads what the build script of `unit` (a [`RunBuildScript`](crate::UnitKind::RunBuildScript)) printed. `roots` says
-    /// where things were while it ran, [`Root::Script`] included.
+    /// Reads what the build script of `unit` (a [`RunBuildScript`](crate::UnitKind::RunBuildScript)) printed. `roots`
+    /// are those of its run, including [`Root::Script`].
     pub fn script_output(&self, unit: UnitIndex, stdout: &[u8], roots: &Roots) -> Result<ScriptOutput, ScriptError> {
         let package = &self.packages[self.units[unit].package];
         let PlanToolchain {
@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// The warnings in what a build script printed that failed.
+/// The warnings in the output of a failed build script.
 pub fn script_warnings(stdout: &[u8]) -> impl Iterator<Item = &str> {
     let lines = stdout.split(|byte| *byte == b'\n');
     lines.filter_map(|line| {
@@ -95,7 +95,7 @@ pub(crate) fn read(
         errors: Vec::new(),
     };
     for line in stdout.split(|byte| *byte == b'\n') {
-        // A script may print anything; what is no text is no directive.
+        // A script may print anything; a line that is not text is not a directive.
         if let Ok(line) = std::str::from_utf8(line) {
             let line = line.trim();
             reader.line(line).map_err(|reason| ScriptError::Invalid {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A package that claims to work with an older Cargo must not use the newer syntax.
+    /// A package that supports an older Cargo must not use the newer syntax.
     fn check_syntax_is_known(&self) -> Result<(), Reason> {
         let Some(rust_version) = &self.package.rust_version else {
             return Ok(());
@@ -267,7 +267,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Cargo once let these through to dependants and still does.
+    /// For compatibility, Cargo still passes these on to dependents.
     fn cdylib_link_arg(&mut self, key: &str, arg: Template) {
         if !self.has_target("cdylib", None) {
             self.output.warnings.push(format!(
@@ -297,7 +297,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A crate must not lift the stability guarantees of the user's project by itself.
+    /// A crate must not disable the stability guarantees of the user's project by itself.
     fn bootstrap(&mut self, value: &str) -> Result<(), Reason> {
         let library = self.package.targets.iter().find(|target| is_library(&target.kind));
         let library = library.map(|target| target.name.replace('-', "_"));
