@@ -11,16 +11,16 @@ use vx_transport::{CallError, Credentials, Endpoint, Limits, Session};
 
 use crate::Service;
 
-/// Far beyond what any call takes; casd's death ends a call at once.
+/// Far more than any call takes; if casd dies, a call ends at once.
 const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Gives the session with casd.
 pub trait CasSession {
-    /// A session that was alive just now; made anew where the last one is dead.
+    /// A live session; a new one if the last one is dead.
     fn cas(&self) -> impl Future<Output = Result<Arc<Session>, WireError>> + Send;
 }
 
-/// casd at a known endpoint, connected when first asked.
+/// casd at a known endpoint, connected at the first call.
 #[derive(Debug)]
 pub struct CasEndpoint {
     endpoint: Endpoint,
@@ -89,7 +89,7 @@ impl<S: CasSession> Store<S> {
             .await
     }
 
-    /// Takes files and directories in, each answered in order.
+    /// Takes in files and directories; one answer for each, in order.
     pub async fn ingest(&self, requests: Vec<IngestRequest>) -> Answer<Vec<Ingested>> {
         if requests.is_empty() {
             return Ok(Vec::new());
@@ -98,7 +98,7 @@ impl<S: CasSession> Store<S> {
         let consumes = requests.iter().any(|request| request.consume);
         let call = move |cas: CasClient| async move { cas.ingest(requests).await };
         let answers = match consumes {
-            // What casd moved away before it died would be absent the second time.
+            // What casd moved before it died would be absent the second time.
             true => self.call_once(call).await?.map_err(unanswered)?.into_result()?,
             false => self.call(call).await?,
         };
@@ -116,7 +116,7 @@ impl<S: CasSession> Store<S> {
         Ok(answers.into_iter().next().unwrap_or(Ingested::Absent))
     }
 
-    /// Lays files down; answers the digests that are missing.
+    /// Lays files down; returns the digests that are missing.
     pub async fn materialize(&self, requests: Vec<MaterializeRequest>) -> Answer<Vec<Digest>> {
         if requests.is_empty() {
             return Ok(Vec::new());
@@ -152,8 +152,7 @@ impl<S: CasSession> Store<S> {
             .await
     }
 
-    /// For calls that may be made twice: one that meets a casd that has died, which is known only when it is asked, is
-    /// made again with its successor.
+    /// For calls that may be repeated. Only a call shows that casd has died; it is then repeated with the successor.
     async fn call<T, F, Fut>(&self, call: F) -> Answer<T>
     where
         T: Send + 'static,

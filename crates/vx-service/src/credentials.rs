@@ -6,7 +6,7 @@ use vx_transport::{Credentials, Token, TokenError};
 
 use crate::build_version;
 
-/// What this process and the services of the home prove to one another. Makes the token where there is none.
+/// What this process and the services of the home prove to each other. Creates the token if it is missing.
 pub(crate) fn credentials(home: &VxHome) -> Result<Credentials, WireError> {
     let token = Token::load_or_create(&home.token()).map_err(|error| {
         let wire = WireError::from_error(ErrorKind::Machine, &error);

@@ -1,4 +1,4 @@
-//! The executable of this process: what services are started from, and the build version that it gives them.
+//! The executable of this process, from which services are started, and its build version.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
-        /// By way of the kernel: right even after the file was replaced or removed.
+        /// Through the kernel, which is right even after the file was replaced or removed.
         pub(crate) fn own_executable() -> io::Result<PathBuf> {
             Ok("/proc/self/exe".into())
         }
@@ -19,11 +19,11 @@ cfg_if::cfg_if! {
     }
 }
 
-/// The release, and what tells this executable from another build of the same release, as semver build metadata.
+/// The release, with what distinguishes this executable from another build of the same release as semver build
+/// metadata.
 ///
-/// A daemon that was started before the executable was replaced is thereby noticed, in development too, where the
-/// release number stays the same. Size and modification time are enough: a copy that differs in nothing else is merely
-/// taken for another version.
+/// This detects a daemon that was started before the executable was replaced, even in development, where the release
+/// number stays the same. Size and modification time are enough: at worst, an identical copy counts as another version.
 pub(crate) fn build_version() -> String {
     const RELEASE: &str = env!("CARGO_PKG_VERSION");
     let stamp = own_executable()

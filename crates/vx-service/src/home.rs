@@ -1,4 +1,4 @@
-//! Makes the directories of a home that services need before they can say anything.
+//! Creates the directories of a home that services need before they can report anything.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use vx_home::VxHome;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up `{path}` in the state directory `{home}`")]
 pub(crate) struct HomeError {
-    /// What could not be made or locked up.
+    /// What could not be created or protected.
     pub(crate) path: Utf8PathBuf,
     /// The state directory.
     pub(crate) home: Utf8PathBuf,
@@ -18,7 +18,7 @@ pub(crate) struct HomeError {
     pub(crate) source: io::Error,
 }
 
-/// Makes the state directory, `run` (mode 0700: it holds the token and the sockets) and `log`, where they are missing.
+/// Creates the state directory, `run` (mode 0700: it holds the token and the sockets) and `log`, if they are missing.
 pub(crate) fn prepare_home(home: &VxHome) -> Result<(), HomeError> {
     let failed = |path: &Utf8Path, source| HomeError {
         path: path.to_owned(),

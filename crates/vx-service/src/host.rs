@@ -1,7 +1,7 @@
-//! The service's own side of its life: claims its home, listens, serves, and reports to its starter once it really
-//! answers. It is its own first client.
+//! The service's side of its life cycle: claims its home, listens, serves, and reports to its starter once it answers.
+//! It is its own first client.
 //!
-//! What a service does while it lives is handed in; what it logs and where its settings come from is its program's.
+//! What a service does is passed in; its program decides what it logs and where its settings come from.
 
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -23,16 +23,16 @@ use crate::{
 /// How long to wait for a service of this home that is just ending.
 const PREDECESSOR_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for whoever has the endpoint to say who they are; it is for the message alone.
+/// How long to wait for the process at the endpoint to identify itself, only for the message.
 const STRANGER_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a service may take until it answers itself; its starter gives up earlier.
+/// How long a service may take until it answers to itself; its starter gives up earlier.
 const OWN_ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
 /// What a service runs until it ends.
 pub type Serving = Pin<Box<dyn Future<Output = Result<(), WireError>> + Send>>;
 
-/// Begins to serve: answers on the listener whoever has the credentials, until the token fires.
+/// Begins to serve: answers everybody with the credentials on the listener, until the token fires.
 type Serve = Box<dyn FnOnce(Listener, Credentials, CancellationToken) -> Result<Serving, WireError>>;
 
 /// A service that can begin.
@@ -45,8 +45,8 @@ pub struct Hosted {
     pub serve: Serve,
 }
 
-/// Turns this process into `service` until it is asked to end. `prepare` reads the settings and starts the log: where
-/// it fails, the starter is told, too.
+/// Turns this process into `service` until it is asked to end. `prepare` reads the settings and starts the log; its
+/// failure is also reported to the starter.
 pub fn host(service: Service, reporter: Reporter, prepare: impl FnOnce() -> Result<Hosted, WireError>) -> ExitCode {
     let mut reporter = Some(reporter);
     let ended = prepare().and_then(|hosted| run(service, hosted, &mut reporter));
@@ -62,7 +62,7 @@ fn run(service: Service, hosted: Hosted, reporter: &mut Option<Reporter>) -> Res
     leave_session(service);
     let runtime = Runtime::new().map_err(|error| machine(&error))?;
     let ended = runtime.block_on(live(service, hosted, reporter));
-    // Whatever still blocks a thread must not keep the process.
+    // A blocked thread must not keep the process alive.
     runtime.shutdown_background();
     ended
 }
@@ -71,7 +71,7 @@ async fn live(service: Service, hosted: Hosted, reporter: &mut Option<Reporter>)
     let Hosted { home, endpoint, serve } = hosted;
     prepare_home(&home).map_err(|error| machine(&error))?;
     let _claim = claim(&home, service)?;
-    // Left behind by a predecessor that was killed.
+    // Left behind by a killed predecessor.
     RunFile::remove(&home, service)?;
     let credentials = credentials(&home)?;
     let listener = listen(service, endpoint.as_ref(), &credentials).await?;
@@ -132,7 +132,7 @@ async fn listen(
     }
 }
 
-/// Says who has the endpoint that this service was told to listen on.
+/// Reports which process has the endpoint that this service must listen on.
 async fn in_use(service: Service, endpoint: &Endpoint, credentials: &Credentials) -> WireError {
     let limits = Limits {
         handshake: STRANGER_LIMIT,
@@ -162,7 +162,7 @@ async fn answers_itself(endpoint: &Endpoint, credentials: &Credentials) -> Resul
     Ok(())
 }
 
-/// A session of its own: no signals from the terminal, and its descendants can be told from those of others.
+/// A session of its own: no signals from the terminal, and its descendants are recognizable.
 fn leave_session(service: Service) {
     cfg_if::cfg_if! {
         if #[cfg(unix)] {
@@ -177,7 +177,7 @@ fn leave_session(service: Service) {
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {
-        /// `SIGTERM` and `SIGINT` end a service in good order.
+        /// `SIGTERM` and `SIGINT` shut a service down.
         fn cancel_on_signals(shutdown: &CancellationToken) -> Result<(), WireError> {
             use tokio::signal::unix::{SignalKind, signal};
 
@@ -192,7 +192,7 @@ cfg_if::cfg_if! {
             Ok(())
         }
     } else {
-        /// Ctrl-C ends a service in good order.
+        /// Ctrl-C shuts a service down.
         fn cancel_on_signals(shutdown: &CancellationToken) -> Result<(), WireError> {
             let shutdown = shutdown.clone();
             tokio::spawn(async move {

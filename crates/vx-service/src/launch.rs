@@ -1,4 +1,4 @@
-//! Starts a service process from this very executable and waits until it is ready.
+//! Starts a service process from this executable and waits until it is ready.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -27,20 +27,20 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub struct Launch<'a> {
     /// Which one.
     pub service: Service,
-    /// Of which home; its directories exist.
+    /// Its home, whose directories exist.
     pub home: &'a VxHome,
-    /// Where its log goes in place of the home's log file.
+    /// The log file, instead of the home's.
     pub log_file: Option<&'a Utf8Path>,
-    /// Variables that it gets beside those of this process.
+    /// Variables that it gets besides those of this process.
     pub environment: Vec<(&'static str, String)>,
-    /// Whether it gets a lifeline, that is, ends when this process does.
+    /// Whether it gets a lifeline, so that it ends when this process does.
     pub bound: bool,
 }
 
 /// A service that is ready.
 #[derive(Debug)]
 pub struct Launched {
-    /// Its process. Dropping this ends it where it has a lifeline.
+    /// Its process. Dropping this ends it if it has a lifeline.
     pub child: Child,
     /// Closed, it asks the service to end; `None` for a service that outlives its starter.
     pub lifeline: Option<ChildStdin>,
@@ -63,7 +63,7 @@ pub enum LaunchError {
         /// Why.
         source: io::Error,
     },
-    /// The process cannot be made, or its report cannot be read.
+    /// The process cannot be created, or its report cannot be read.
     #[error("cannot start {service}")]
     Spawn {
         /// Which service.
@@ -79,7 +79,7 @@ pub enum LaunchError {
         /// What it said.
         failure: StartFailure,
     },
-    /// It ended, or said something else, before it was ready.
+    /// It ended, or printed something else, before it was ready.
     #[error("{service} exited before it was ready ({status})")]
     Died {
         /// Which service.
@@ -89,7 +89,7 @@ pub enum LaunchError {
         /// Where it logged.
         log: Utf8PathBuf,
     },
-    /// It is ready at what is not an endpoint.
+    /// It reported something that is not an endpoint.
     #[error("{service} published an invalid endpoint")]
     Endpoint {
         /// Which service.
@@ -120,7 +120,7 @@ impl From<LaunchError> for WireError {
     }
 }
 
-/// Starts the service and waits for its report. Where this fails, no process is left.
+/// Starts the service and waits for its report. If this fails, no process is left.
 pub async fn launch(launch: Launch<'_>) -> Result<Launched, LaunchError> {
     let service = launch.service;
     let log = launch
@@ -161,7 +161,7 @@ pub async fn launch(launch: Launch<'_>) -> Result<Launched, LaunchError> {
             Err(LaunchError::Refused { service, failure })
         }
         Ok(Ok(None)) => {
-            // Without a report it is of no use, whatever it is doing.
+            // Without a report it is useless, whatever it is doing.
             let _ = child.start_kill();
             let status = child.wait().await.map_err(spawn_failed)?;
             Err(LaunchError::Died { service, status, log })
@@ -204,7 +204,7 @@ fn command(launch: &Launch<'_>, log: File) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Keeps logs bounded; where this fails the log is merely longer than wanted.
+/// Limits the size of logs; if this fails, the log is merely too long.
 fn move_aside_if_large(log: &Utf8Path) {
     if log.metadata().is_ok_and(|metadata| metadata.len() > LOG_LIMIT) {
         let _ = std::fs::rename(log, format!("{log}.old"));

@@ -1,18 +1,18 @@
-//! The life of a service process: one per home, started on demand, noticed when it dies, never left behind.
+//! The life cycle of a service process: one per home, started on demand, noticed when it dies, never left behind.
 //!
-//! Both ends of a start use it: `vx` starts the daemon, the daemon starts casd and execd, and each of the three is hosted
-//! by it. Nothing here knows builds, or where settings come from.
+//! It is used on both sides of a start: `vx` starts the daemon, the daemon starts casd and execd, and it hosts all
+//! three. Nothing here knows about builds, or where settings come from.
 //!
-//! Beside it stands [`Store`], the client of casd that the other two share.
+//! It also has [`Store`], the client of casd that the other two share.
 //!
 //! The parts, in the order of a start:
 //!
 //! 1. The directories are made.
 //! 2. The starter calls [`launch()`]: the service's standard output is a pipe that carries one report. For clients
 //!    of the daemon, [`DaemonAccess`] decides whether one must be started.
-//! 3. The service calls [`host()`]. It claims the home with a lock that the kernel drops whatever way the process ends.
-//! 4. It publishes a [`RunFile`] and reports. From here on only the lock says whether it lives.
-//! 5. casd and execd hold a lifeline to the daemon and end when it does. What a killed execd leaves behind falls to the
+//! 3. The service calls [`host()`]. It claims the home with a lock that the kernel releases however the process ends.
+//! 4. It publishes a [`RunFile`] and reports. From here on only the lock shows whether it lives.
+//! 5. casd and execd hold a lifeline to the daemon and end when it does. What a killed execd leaves behind goes to the
 //!    daemon, which [adopts](adopt_orphans) and [ends](end_orphans) it.
 
 mod cas;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// How long a service may take to end in good order once its daemon is gone.
+/// How long a service may take to shut down once its daemon is gone.
 const GRACE: Duration = Duration::from_millis(1000);
 
-/// Cancels `shutdown` when standard input ends, and ends the process by force where that does not in time.
+/// Cancels `shutdown` when standard input ends, and aborts the process if it does not end in time.
 ///
-/// A thread and not a task, so that a runtime that hangs cannot keep the process alive.
+/// A thread and not a task, so that a hanging runtime cannot keep the process alive.
 pub(crate) fn lifeline(shutdown: CancellationToken) {
     thread::spawn(move || {
         wait_for_end(&mut io::stdin().lock());

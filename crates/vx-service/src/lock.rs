@@ -1,6 +1,6 @@
-//! Claims on a home that end with the process that holds them, whatever way it ends.
+//! Claims on a home that end with the process that holds them, however it ends.
 //!
-//! A lock file holds the identity of the process that locked it, so that a holder that does not answer can be found.
+//! A lock file holds the identity of its process, so that an unresponsive holder can be found.
 
 use std::fs;
 use std::io;
@@ -28,7 +28,7 @@ pub(crate) enum LockError {
         /// Why.
         source: io::Error,
     },
-    /// Another process holds it and did not let go in time.
+    /// Another process holds it and did not release it in time.
     #[error("`{path}` is still locked by another process after {}s", waited.as_secs())]
     Held {
         /// The lock file.
@@ -46,8 +46,8 @@ impl LockError {
 }
 
 impl Lock {
-    /// Takes the lock, waiting for another holder for at most `patience`. A caller that gets [`LockError::Held`] is
-    /// expected to give up altogether.
+    /// Takes the lock, waiting for another holder for at most `patience`. A caller should give up on
+    /// [`LockError::Held`].
     pub(crate) fn acquire(path: &Utf8Path, patience: Duration) -> Result<Self, LockError> {
         let failed = |source| LockError::io(path, source);
         let file = FileLock::acquire_within(path, patience).map_err(failed)?;
@@ -66,7 +66,7 @@ impl Lock {
             return Ok(None);
         }
         match fs::read(path) {
-            // What cannot be understood is being written just now.
+            // Invalid content is just being written.
             Ok(signature) => Ok(serde_json::from_slice(&signature).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LockError::io(path, error)),

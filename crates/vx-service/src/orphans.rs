@@ -1,7 +1,7 @@
 //! Ends what a killed execd left behind.
 //!
-//! execd supervises its processes and takes them with it; but killed by `SIGKILL` it cannot, and grandchildren (a linker
-//! of a compiler, a tool of a build script) would live on. The daemon is their subreaper, so they become its children.
+//! execd supervises its processes and kills them when it ends. After `SIGKILL` it cannot, and grandchildren (a
+//! compiler's linker, a build script's tool) would live on. The daemon is their subreaper, so they become its children.
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
@@ -24,8 +24,8 @@ cfg_if::cfg_if! {
 
         /// Kills and reaps the adopted children of this process and their descendants, sparing `services`.
         ///
-        /// Adopted are the children in another session: services and what they start are sessions of their own, what
-        /// the daemon itself starts stays in the daemon's. Blocks while the killed processes end.
+        /// Adopted children are those in another session: services and what they start have their own sessions, and
+        /// what the daemon itself starts stays in the daemon's. Blocks while the killed processes end.
         pub fn end_orphans(services: &[u32]) -> io::Result<()> {
             let own = std::process::id();
             let own_session = Stat::read(own)?.session;

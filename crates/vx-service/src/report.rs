@@ -8,7 +8,7 @@ use vx_proto::{ErrorKind, WireError};
 
 use crate::RunFile;
 
-/// What a service says once, when it is ready or knows that it never will be.
+/// The one report of a service: that it is ready, or never will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum StartReport {
@@ -18,7 +18,7 @@ pub(crate) enum StartReport {
     Failed(StartFailure),
 }
 
-/// Why a service could not start; travels from service to starter to user.
+/// Why a service could not start; passed from service to starter to user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct StartFailure {
@@ -51,14 +51,14 @@ impl From<StartFailure> for WireError {
     }
 }
 
-/// The service's end of the pipe. Dropping it without a report tells the starter that the service died.
+/// The service's end of the pipe. Dropping it without a report means to the starter that the service died.
 #[derive(Debug)]
 pub struct Reporter {
     pipe: File,
 }
 
 impl Reporter {
-    /// Takes the standard output of this process, which writes to nowhere from then on.
+    /// Takes the standard output of this process, which is then discarded.
     pub fn take_standard_output() -> io::Result<Self> {
         let pipe = system::take_standard_output()?;
         Ok(Self { pipe })

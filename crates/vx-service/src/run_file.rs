@@ -1,7 +1,7 @@
 //! What a running service publishes about itself: `$VX_HOME/run/SERVICE.json`.
 //!
-//! A file proves nothing: its process may be dead and its endpoint may be somebody else's by now. It is believed only
-//! while the service's [`Lock`](crate::Lock) is held.
+//! A file proves nothing: its process may be dead, and its endpoint may belong to another process by now. It is
+//! believed only while the service's [`Lock`](crate::Lock) is held.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -57,7 +57,7 @@ impl From<RunFileError> for WireError {
 }
 
 impl RunFile {
-    /// Publishes: readers see the old file or the whole new one.
+    /// Publishes atomically: readers see the old file or the new one.
     pub fn publish(&self, home: &VxHome, service: Service) -> Result<(), RunFileError> {
         let path = home.run_file(service.name());
         let write = || {
@@ -86,7 +86,7 @@ impl RunFile {
             .map_err(|source| RunFileError::Malformed { path, source })
     }
 
-    /// Takes back what `service` published; only for its lock's holder, or once the lock is known to be free.
+    /// Removes what `service` published; only for the holder of its lock, or once the lock is known to be free.
     pub fn remove(home: &VxHome, service: Service) -> Result<(), RunFileError> {
         let path = home.run_file(service.name());
         remove_if_there(&path).map_err(|source| RunFileError::Io { path, source })

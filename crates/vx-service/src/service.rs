@@ -22,7 +22,7 @@ impl Service {
     /// All of them, children first: the order in which they are ended.
     pub const ALL: [Self; 3] = [Self::Exec, Self::Cas, Self::Daemon];
 
-    /// Names its files in `$VX_HOME/run` and `$VX_HOME/log`, and its line in `vx status`.
+    /// The name of its files in `$VX_HOME/run` and `$VX_HOME/log`, and of its line in `vx status`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Daemon => "daemon",
@@ -59,7 +59,7 @@ impl Service {
         WireError::new(ErrorKind::Unavailable, format!("cannot connect to {self}")).caused_by(error)
     }
 
-    /// A call to the service that brought no answer.
+    /// A call to the service without an answer.
     pub fn unanswered(self, error: &CallError) -> WireError {
         WireError::new(ErrorKind::Unavailable, format!("{self} did not answer"))
             .caused_by(error)

@@ -1,7 +1,7 @@
-//! A connection as its server sees it: takes requests, runs them side by side, answers them.
+//! A connection as its server sees it: receives requests, runs them concurrently, answers them.
 //!
-//! This stands in place of rapace's own `RpcSession::run`, which bounds neither requests nor answers that wait for a
-//! peer that does not read, and leaves streams running after their peer has gone.
+//! This replaces rapace's own `RpcSession::run`, which limits neither requests nor unread answers, and leaves streams
+//! running after the peer has gone.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::handshake::Peer;
 
-/// How long a request over the limit waits for a slot: a client that keeps to the limit sends its next request when it
-/// reads an answer, which may be before the slot of that answer is free.
+/// How long a request over the limit waits for a slot. A client that keeps to the limit sends its next request when it
+/// reads an answer, perhaps before the slot of that answer is free.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// A connection of a client that has proved itself. Clones are the same connection.
+/// A connection of an authenticated client. Clones are the same connection.
 #[derive(Debug, Clone)]
 pub struct Connection {
     closed: CancellationToken,
@@ -35,8 +35,8 @@ impl Connection {
         }
     }
 
-    /// A token that is cancelled when the client has gone, or the listener ends. A stream that is being answered is
-    /// dropped then; other requests run to their end, unless the listener ends.
+    /// A token that is cancelled when the client has gone or the listener ends. Streams are then dropped; other
+    /// requests run to their end, unless the listener ends.
     pub fn closed(&self) -> CancellationToken {
         // Not the token itself: nobody else may cancel it.
         self.closed.child_token()
@@ -53,7 +53,7 @@ pub(crate) struct Serving<D> {
     pub(crate) connection: Connection,
     pub(crate) transport: Transport,
     pub(crate) dispatcher: Arc<D>,
-    /// Requests that may be unanswered at a time.
+    /// The limit of unanswered requests.
     pub(crate) requests: usize,
     /// The end of the listener.
     pub(crate) shutdown: CancellationToken,
@@ -96,7 +96,7 @@ where
             let origin = Origin::of(&request);
             match timeout(GRACE, slots.clone().acquire_owned()).await {
                 Ok(Ok(slot)) => drop(requests.spawn(self.answer(request, origin, slot))),
-                // Written before the next request is taken: a peer that does not read is not listened to either.
+                // Written before the next request is read: a peer that does not read is not served either.
                 Ok(Err(_)) | Err(_) => self.transport.send_frame(origin.refusal(&too_many_requests())).await?,
             }
         }
@@ -134,7 +134,7 @@ where
             if let Err(error) = sent
                 && !closed.is_cancelled()
             {
-                // Too large, most likely: the frame is refused before any of it is written.
+                // Probably too large: the frame is refused before any of it is written.
                 let told = RpcError::Status {
                     code: ErrorCode::OutOfRange,
                     message: format!("cannot send the answer: {error}"),
@@ -166,7 +166,7 @@ impl Origin {
         }
     }
 
-    /// What is still to be sent; an error also ends a stream, whose client would wait for ever.
+    /// What is still to be sent; an error also ends a stream, whose client would otherwise wait forever.
     fn answer(self, result: Result<Frame, RpcError>) -> Option<Frame> {
         match result {
             Ok(_) if self.is_stream => None,

@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 
-/// Opens the text of a Unix socket's endpoint.
+/// The prefix of a Unix socket's endpoint.
 const UNIX_SCHEME: &str = "unix:";
 
-/// Bytes that a path may have: `sun_path` less its closing zero.
+/// The longest path in bytes: `sun_path` without its terminating zero.
 pub(crate) const UNIX_PATH_LIMIT: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
     107
 } else {
@@ -29,7 +29,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whatever port of `127.0.0.1` is free: for [`Listener::bind`](crate::Listener::bind) alone, so it cannot be parsed.
+    /// Any free port of `127.0.0.1`: only for [`Listener::bind`](crate::Listener::bind), so it cannot be parsed.
     pub fn free_port() -> Self {
         Self::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
@@ -75,7 +75,7 @@ pub enum EndpointErrorKind {
         /// The port.
         port: String,
     },
-    /// The path does not begin at the root.
+    /// The path is relative.
     #[error("the socket path is relative")]
     PathRelative,
     /// The path names a directory.
@@ -120,7 +120,7 @@ fn parse(text: &str, has_unix_sockets: bool) -> Result<Endpoint, EndpointErrorKi
     }
 }
 
-/// Whether a socket can lie at `path`.
+/// Whether a socket can be at `path`.
 pub(crate) fn check_socket_path(path: &camino::Utf8Path) -> Result<(), EndpointErrorKind> {
     let text = path.as_str();
     if !text.starts_with('/') {
@@ -149,7 +149,7 @@ fn parse_tcp(text: &str) -> Result<SocketAddr, EndpointErrorKind> {
     ))
 }
 
-/// The host, and the text behind its colon where there is one.
+/// The host, and the text after its colon if there is one.
 fn split_port(text: &str) -> Result<(IpAddr, Option<&str>), EndpointErrorKind> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(EndpointErrorKind::Form)?;

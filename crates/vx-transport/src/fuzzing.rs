@@ -1,5 +1,5 @@
-//! What must hold whatever a stranger sends: one function for each reader of bytes. Fuzzers and property tests call them;
-//! they are no part of the interface.
+//! What must hold for any bytes from a stranger: one function for each parser. Fuzzers and property tests call them;
+//! they are not part of the interface.
 
 use futures::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -12,14 +12,14 @@ const LIMIT: usize = 256;
 /// Nothing waits here, so it does not matter.
 const STALL: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// An endpoint that is understood is printed as one that means the same.
+/// A parsed endpoint is printed as one that means the same.
 pub fn endpoint(text: &str) {
     if let Ok(endpoint) = text.parse::<Endpoint>() {
         assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
     }
 }
 
-/// Nobody gets in who does not know the token.
+/// Nobody gets in without the token.
 pub fn handshake(bytes: &[u8]) {
     let own = Credentials {
         token: Token::of_bytes([7; 32]),
@@ -34,7 +34,7 @@ pub fn handshake(bytes: &[u8]) {
     assert!(ended.expect("everything is there to be read").is_err());
 }
 
-/// Of what comes in, a reader sees a beginning in which no frame is over the limit.
+/// A reader sees a prefix of the input in which no frame is over the limit.
 pub fn frames(bytes: &[u8]) {
     let passed = read(&mut Guard::new(bytes, LIMIT, STALL));
     assert!(bytes.starts_with(&passed));

@@ -1,8 +1,8 @@
-//! Stands between rapace and the wire: frames over the limit and frames that stop half-way end the connection.
+//! Sits between rapace and the socket: frames over the limit and incomplete frames end the connection.
 //!
-//! rapace allocates whatever length a frame announces and waits for its rest for ever. The guard follows the frames (four
-//! bytes of length in little endian, then so many bytes) and changes none. It refuses in both directions, so what the
-//! peer would refuse is an error of one call here, not the end of the session.
+//! rapace allocates any length that a frame announces and waits for its rest forever. The guard follows the frames (a
+//! little-endian length of four bytes, then that many bytes) without changing them. It refuses in both directions, so
+//! what the peer would refuse is an error of one call here, not the end of the session.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -64,7 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         this.patience = None;
         let advanced = this.incoming.advance(&buffer.filled()[before..]);
         if let Err(error) = advanced {
-            // The reader must not learn the length that it would allocate.
+            // The reader must not see the length, which it would allocate.
             buffer.set_filled(before);
             return Poll::Ready(Err(error));
         }
@@ -90,7 +90,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 }
 
-/// Where one direction of a connection is within its frames.
+/// The position of one direction of a connection within its frames.
 #[derive(Debug, Clone)]
 struct Frames {
     /// Bytes that a frame may have.
@@ -98,7 +98,7 @@ struct Frames {
     header: [u8; HEADER],
     /// Bytes of `header` that are known.
     known: usize,
-    /// Bytes of the frame that are still to come.
+    /// Remaining bytes of the frame.
     rest: usize,
 }
 
@@ -116,7 +116,7 @@ impl Frames {
         self.known > 0 || self.rest > 0
     }
 
-    /// Follows `bytes`; an error where a frame among them is too long.
+    /// Follows `bytes`; an error if a frame among them is too long.
     fn advance(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.rest > 0 {

@@ -1,4 +1,4 @@
-//! What two peers say before rapace sees a byte: who they are, and that both know the token.
+//! What two peers exchange before rapace sees a byte: who they are, and proof that both know the token.
 //!
 //! ```text
 //! client                                    server
@@ -9,11 +9,11 @@
 //!                                         ◄──  verdict: one byte
 //! ```
 //!
-//! The server proves first, so whoever took over a port learns nothing from a client. The roles in the proofs make
-//! reflected ones worthless, the nonces replayed ones, and the address those that a stranger relays to another port.
+//! The server proves first, so a stranger on its port learns nothing from a client. The roles in the proofs make
+//! reflected proofs worthless, the nonces replayed ones, and the address those relayed to another port.
 //!
-//! These bytes are the same in all versions for ever: by them a peer of another protocol learns, with proof, which
-//! version answers. All else is the business of [`Credentials::protocol`].
+//! These bytes never change: from them a peer with another protocol learns, with proof, which version answers.
+//! Everything else depends on [`Credentials::protocol`].
 
 use std::io;
 
@@ -26,7 +26,7 @@ const MAGIC: [u8; 8] = *b"vx hello";
 
 const NONCE: usize = 32;
 
-/// Bytes that a build version may have.
+/// The longest build version in bytes.
 const BUILD_LIMIT: usize = u8::MAX as usize;
 
 /// What the other side has proved to be.
@@ -39,16 +39,16 @@ pub(crate) struct Peer {
 /// Why there is no peer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandshakeError {
-    /// The other side does not begin as vx does.
+    /// The other side does not speak vx's handshake.
     #[error("the peer is not vx")]
     NotVx,
     /// The other side does not know the token.
     #[error("the peer does not know the token of this VX_HOME")]
     Foreign,
-    /// The other side knows the token, and speaks another protocol.
+    /// The other side knows the token but speaks another protocol.
     #[error("the peer is vx {} with protocol {}", .0.build_version, .0.protocol)]
     OtherProtocol(Peer),
-    /// The server has as many connections as it takes.
+    /// The server has reached its limit of connections.
     #[error("too many connections")]
     Busy,
     /// The connection ended or broke.
@@ -66,7 +66,7 @@ enum Verdict {
     Busy = 1,
 }
 
-/// Greets a server. `address` is where the client believes to be.
+/// Greets a server. `address` is where the client believes it is connected.
 pub(crate) async fn as_client<S>(stream: &mut S, own: &Credentials, address: &str) -> Result<Peer, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -180,7 +180,7 @@ fn encode_hello(own: &Credentials) -> Result<Vec<u8>, HandshakeError> {
 
 /// Reads a hello; the second part is its bytes.
 async fn read_hello<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Peer, Vec<u8>), HandshakeError> {
-    // The magic alone first: a stranger may never send as much as a whole hello.
+    // The magic alone first: a stranger may never send a whole hello.
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic).await?;
     if magic != MAGIC {
@@ -213,7 +213,7 @@ async fn read_proof<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<[u8; tok
     Ok(proof)
 }
 
-/// Versions are shown on terminals and in logs, and must not command them.
+/// Versions are shown on terminals and in logs, and must not contain control characters.
 fn printable(character: char) -> u8 {
     let byte = u8::try_from(character).unwrap_or(b'?');
     if matches!(byte, b' '..=b'~') { byte } else { b'?' }

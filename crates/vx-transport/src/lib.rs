@@ -1,16 +1,16 @@
-//! How the processes of vx reach one another: endpoints, the handshake, and guarded rapace sessions.
+//! How the processes of vx connect to each other: endpoints, the handshake, and guarded rapace sessions.
 //!
-//! A [`Listener`] answers on an [`Endpoint`], a [`Session`] connects to one; over TCP or a Unix socket, nothing above
-//! knows which. Before rapace sees a byte, both sides prove that they know the [`Token`] of their `VX_HOME` and say which
-//! protocol and build they are. After that, a guard keeps frames within [`Limits`].
+//! A [`Listener`] answers on an [`Endpoint`], a [`Session`] connects to one; over TCP or a Unix socket, which makes no
+//! difference to users of this crate. Before rapace sees a byte, both sides prove that they know the [`Token`] of their
+//! `VX_HOME` and state their protocol and build. After that, a guard keeps frames within [`Limits`].
 //!
-//! This crate knows no service and no message of vx, spawns no process, and retries nothing: who finds nobody at an
-//! endpoint is told so by a typed error and decides what to do.
+//! This crate knows no services or messages of vx, spawns no processes, and retries nothing: if nobody is at an
+//! endpoint, the caller gets a typed error and decides what to do.
 //!
 //! # What rapace needs from its process
 //!
-//! rapace ends every call that waits longer than [`RPC_TIMEOUT`] says in the environment, whatever deadline
-//! [`Session::call`] was given. A process whose calls may take longer than 30 seconds has to be started with it.
+//! rapace ends every call that exceeds the environment's [`RPC_TIMEOUT`], whatever the deadline of [`Session::call`]. A
+//! process whose calls may take longer than 30 seconds has to be started with it.
 
 mod connection;
 mod credentials;
@@ -40,5 +40,5 @@ pub use rapace::RpcError;
 pub use session::{CallError, ConnectError, Session};
 pub use token::{Token, TokenError};
 
-/// Name and value of the environment variable without which rapace ends every call after 30 seconds.
+/// Name and value of an environment variable; without it, rapace ends every call after 30 seconds.
 pub const RPC_TIMEOUT: (&str, &str) = ("RAPACE_CALL_TIMEOUT_MS", "86400000");

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-/// What a peer may cost. Both sides should use the same: one refuses to send what the other would refuse to take.
+/// Limits on what a peer may consume. Both sides should use the same: one refuses to send what the other would refuse
+/// to receive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one frame, its descriptor of 64 bytes included. Larger ones are refused before memory is allocated.
+    /// Bytes of one frame, including its descriptor of 64 bytes. Larger ones are refused before memory is allocated.
     pub frame: usize,
     /// How long a handshake may take.
     pub handshake: Duration,
-    /// How long a peer may pause in the middle of a frame. Between frames it may be silent for ever.
+    /// How long a peer may pause in the middle of a frame. Between frames it may be silent forever.
     pub stall: Duration,
-    /// Connections of a listener: so many of peers that have proved themselves, and so many of others.
+    /// Connections of a listener: this many of authenticated peers, and this many of others.
     pub connections: usize,
-    /// Requests of one connection that are not answered yet. A client lets its further calls wait; a listener answers
-    /// what exceeds this with `ResourceExhausted`.
+    /// Unanswered requests of one connection. A client delays further calls; a listener answers excess requests with
+    /// `ResourceExhausted`.
     pub requests: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A connected socket of either sort, and the means to end it at once.
+//! A connected socket of either kind, and the means to end it at once.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -20,7 +20,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        // Otherwise the kernel holds a small frame back until the peer has acknowledged the one before.
+        // Otherwise the kernel delays a small frame until the peer has acknowledged the previous one.
         stream.set_nodelay(true)?;
         let closer = Closer::of(&SockRef::from(&stream))?;
         Ok(Self::new(stream, closer))
@@ -38,7 +38,7 @@ impl Link {
     }
 }
 
-/// Ends a connection at once for both sides, whoever still holds the stream and waits on it.
+/// Ends a connection at once for both sides, even if the stream is still in use.
 #[derive(Debug)]
 pub(crate) struct Closer(Socket);
 
@@ -48,7 +48,7 @@ impl Closer {
     }
 
     pub(crate) fn close(&self) {
-        // It fails only where the peer has ended the connection already.
+        // It fails only if the peer has already ended the connection.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
@@ -64,7 +64,7 @@ cfg_if::cfg_if! {
             }
         }
 
-        /// The user at the other end, where it is not the user of this process.
+        /// The user at the other end, if it is not the user of this process.
         pub(crate) fn other_user(stream: &UnixStream) -> io::Result<Option<u32>> {
             let peer = stream.peer_cred()?.uid();
             Ok((peer != rustix::process::geteuid().as_raw()).then_some(peer))

@@ -1,4 +1,4 @@
-//! The server's side: listens, greets, and serves every client that has proved itself.
+//! The server's side: listens, greets, and serves every authenticated client.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,7 +21,7 @@ use crate::handshake::{self, Peer};
 use crate::link::Link;
 use crate::{Connection, Credentials, Endpoint, EndpointErrorKind, Limits};
 
-/// How long to wait when the system gives no more connections (it has run out of file descriptors, say).
+/// How long to wait if the system accepts no more connections (for example, for lack of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The endpoint cannot be listened on.
@@ -33,7 +33,7 @@ pub enum BindError {
         /// The endpoint.
         endpoint: Endpoint,
     },
-    /// The endpoint is none that may be listened on.
+    /// Listening on the endpoint is not allowed.
     #[error("cannot listen on {endpoint}: {kind}")]
     Refused {
         /// The endpoint.
@@ -41,7 +41,7 @@ pub enum BindError {
         /// Why.
         kind: EndpointErrorKind,
     },
-    /// Others may reach into the directory of the socket.
+    /// Other users can access the directory of the socket.
     #[error("the socket directory `{directory}` is accessible to other users (owner {owner}, mode {mode:o})")]
     DirectoryExposed {
         /// The directory.
@@ -51,7 +51,7 @@ pub enum BindError {
         /// Its permissions.
         mode: u32,
     },
-    /// There is something else than a socket; it is left alone.
+    /// There is something other than a socket; it is not touched.
     #[error("`{path}` already exists and is not a socket")]
     NotASocket {
         /// The path.
@@ -67,8 +67,8 @@ pub enum BindError {
     },
 }
 
-/// A bound endpoint. Clients may connect from now on, and are answered from [`Listener::serve`] on. Dropped, it closes,
-/// and takes its socket's file with it.
+/// A bound endpoint. Clients may connect from now on, and are answered from [`Listener::serve`] on. Dropping it closes
+/// it and removes its socket's file.
 #[derive(Debug)]
 pub struct Listener {
     acceptor: Acceptor,
@@ -78,8 +78,8 @@ pub struct Listener {
 impl Listener {
     /// Listens on `endpoint`; port 0 means a free one. Must be called within a tokio runtime.
     ///
-    /// The directory of a Unix socket is made with mode 0700; one that others can use is refused. A socket's file that
-    /// nobody answers at is replaced.
+    /// The directory of a Unix socket is created with mode 0700; one that others can use is refused. The file of a dead
+    /// socket is replaced.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
         match endpoint {
             Endpoint::Tcp(address) => Self::bind_tcp(*address),
@@ -126,7 +126,7 @@ impl Listener {
         &self.endpoint
     }
 
-    /// Serves until `shutdown` is cancelled; then all connections are closed, and what they had asked for is dropped.
+    /// Serves until `shutdown` is cancelled; then all connections are closed, and their requests are dropped.
     ///
     /// `factory` makes one dispatcher for each connection: the generated `XServer::new(..).into_session_dispatcher(transport)`.
     pub async fn serve<F, D, Fut>(
@@ -140,7 +140,7 @@ impl Listener {
         D: Fn(Frame) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Frame, RpcError>> + Send + 'static,
     {
-        // Connections also end where this future is dropped.
+        // Connections also end if this future is dropped.
         let shutdown = shutdown.child_token();
         let _ends_with_this = shutdown.clone().drop_guard();
         let mut greetings = Greetings::new(credentials, limits.clone(), &self.endpoint);
@@ -203,8 +203,8 @@ struct Greeted {
     permit: OwnedSemaphorePermit,
 }
 
-/// Handshakes under way. Strangers can begin any number, so the oldest is given up for a new one when there are too many:
-/// who belongs here is done in a millisecond.
+/// Handshakes in progress. Strangers can begin any number, so the oldest is dropped for a new one if there are too
+/// many: a real client is done in a millisecond.
 struct Greetings {
     credentials: Arc<Credentials>,
     limits: Limits,
@@ -244,7 +244,7 @@ impl Greetings {
         self.order.push_back(self.tasks.spawn(greeting));
     }
 
-    /// The next client that has proved itself; `None` if no handshake is under way.
+    /// The next authenticated client; `None` if no handshake is in progress.
     async fn next(&mut self) -> Option<Greeted> {
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(Some(greeted)) = ended {
@@ -277,7 +277,7 @@ async fn greet(
     }
 }
 
-/// How an endpoint stands in proofs. Unix sockets have many names, and are guarded by their directory instead.
+/// The form of an endpoint in proofs. Unix sockets have many names, and are guarded by their directory instead.
 pub(crate) fn proven_address(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Tcp(address) => address.to_string(),

@@ -16,7 +16,7 @@ use crate::link::{Closer, Link};
 use crate::listener::proven_address;
 use crate::{Credentials, Endpoint, EndpointErrorKind, Limits};
 
-/// There is no session with the service at an endpoint.
+/// A session with the service at an endpoint could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Nobody listens there.
@@ -35,7 +35,7 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
-    /// Somebody listens there and says nothing.
+    /// Something listens there but does not answer.
     #[error("the process that listens on {endpoint} did not answer within {limit:?}")]
     Silent {
         /// The endpoint.
@@ -43,7 +43,7 @@ pub enum ConnectError {
         /// How long it was given.
         limit: Duration,
     },
-    /// Somebody else's program listens there.
+    /// Another program listens there.
     #[error("the process that listens on {endpoint} is not vx")]
     NotVx {
         /// The endpoint.
@@ -55,7 +55,7 @@ pub enum ConnectError {
         /// The endpoint.
         endpoint: Endpoint,
     },
-    /// The service runs under another user.
+    /// The service runs as another user.
     #[error("the service at {endpoint} belongs to another user (user id {user})")]
     OtherUser {
         /// The endpoint.
@@ -63,7 +63,7 @@ pub enum ConnectError {
         /// Who.
         user: u32,
     },
-    /// The service belongs to this home and speaks another protocol.
+    /// The service belongs to this home but speaks another protocol.
     #[error("the service at {endpoint} is vx {peer_version} with protocol {peer_protocol} instead of {protocol}")]
     OtherProtocol {
         /// The endpoint.
@@ -75,13 +75,13 @@ pub enum ConnectError {
         /// The protocol of this process.
         protocol: u32,
     },
-    /// The service has as many connections as it takes.
+    /// The service has reached its limit of connections.
     #[error("the service at {endpoint} has too many connections")]
     Busy {
         /// The endpoint.
         endpoint: Endpoint,
     },
-    /// The endpoint is none that may be connected to.
+    /// Connecting to the endpoint is not allowed.
     #[error("cannot connect to {endpoint}: {kind}")]
     Refused {
         /// The endpoint.
@@ -102,7 +102,7 @@ pub enum CallError {
         /// Why, where it is known.
         source: Option<Arc<rapace::TransportError>>,
     },
-    /// There was no answer in time. The service may still do what it was asked for.
+    /// There was no answer in time. The service may still execute the request.
     #[error("the service at {endpoint} did not answer within {deadline:?}")]
     DeadlineExceeded {
         /// The endpoint.
@@ -110,8 +110,8 @@ pub enum CallError {
         /// The time.
         deadline: Duration,
     },
-    /// The answer is that there is no answer: the service does not know the method, is overloaded or failed inside, or
-    /// one side does not understand the other.
+    /// The service answered with a failure: it does not know the method, is overloaded or failed internally, or one
+    /// side does not understand the other.
     #[error("the service at {endpoint} could not answer: {message}")]
     Protocol {
         /// The endpoint.
@@ -142,19 +142,19 @@ impl std::fmt::Debug for Rpc {
     }
 }
 
-/// What the session shares with the task that reads its connection.
+/// Shared by the session and the task that reads its connection.
 #[derive(Debug)]
 struct Shared {
     endpoint: Endpoint,
-    /// Cancelled when the connection is over, whoever ended it.
+    /// Cancelled when the connection has ended, on either side.
     dead: CancellationToken,
-    /// How it ended, where that was an error.
+    /// How it ended, if that was an error.
     cause: OnceLock<Arc<rapace::TransportError>>,
     closer: Closer,
 }
 
 impl Session {
-    /// Connects, and proves and asks for all that [`Credentials`] hold. A peer of another build is not refused: see
+    /// Connects; both sides prove their [`Credentials`]. A peer with another build is not refused: see
     /// [`Session::peer_version`].
     pub async fn connect(
         endpoint: &Endpoint,
@@ -188,8 +188,8 @@ impl Session {
         }
     }
 
-    /// For the generated clients: `XClient::new(session.rpc())`. What they do belongs into [`Session::call`] or
-    /// [`Session::stream`]; awaited directly, it may never end, and dropped, it may corrupt the session.
+    /// For the generated clients: `XClient::new(session.rpc())`. Wrap their calls in [`Session::call`] or
+    /// [`Session::stream`]: awaited directly, a call may never end, and dropped, it may corrupt the session.
     pub fn rpc(&self) -> Arc<RpcSession> {
         self.rpc.0.clone()
     }
@@ -199,10 +199,10 @@ impl Session {
         &self.peer.build_version
     }
 
-    /// Runs a call, at most until `deadline` from now; it ends at once when the service has gone.
+    /// Runs a call for at most `deadline`; it ends at once if the service has gone.
     ///
-    /// Dropping the returned future gives up the answer, not the request: it is written to its end all the same, because
-    /// half a request would corrupt the session.
+    /// Dropping the returned future abandons the answer, not the request, which is still written completely: half a
+    /// request would corrupt the session.
     pub async fn call<T, Fut>(&self, deadline: Duration, call: Fut) -> Result<T, CallError>
     where
         T: Send + 'static,
@@ -229,10 +229,10 @@ impl Session {
         }
     }
 
-    /// Runs a call that is answered by a stream. It takes the session, because a stream that is not read blocks
-    /// everything else on its connection, and because rapace can only cancel a stream by closing it: dropping the stream
-    /// ends the connection, which is how the service learns of it. The stream ends with an error when the service goes
-    /// before it is complete.
+    /// Runs a call that is answered by a stream. It takes the session, because an unread stream blocks everything else
+    /// on its connection, and rapace can only cancel a stream by closing the connection. So dropping the stream ends
+    /// the connection, which the service notices. The stream ends with an error if the service goes before it is
+    /// complete.
     pub async fn stream<T, Fut>(
         self,
         call: Fut,
@@ -261,7 +261,7 @@ impl Session {
         }))
     }
 
-    /// Returns when the connection is over, whoever ended it.
+    /// Returns when the connection has ended, on either side.
     pub async fn closed(&self) {
         self.shared.dead.cancelled().await;
     }
@@ -271,7 +271,7 @@ impl Session {
         self.shared.dead.is_cancelled()
     }
 
-    /// Ends the connection; calls and streams under way end with an error.
+    /// Ends the connection; calls and streams in progress end with an error.
     pub fn close(&self) {
         self.shared.close();
     }
@@ -326,7 +326,7 @@ impl Shared {
         }
     }
 
-    /// A call whose task has ended without a result: it panicked over what the service sent, or the runtime ends.
+    /// A call whose task has ended without a result: it panicked on what the service sent, or the runtime is ending.
     fn broken_off(&self, ended: &tokio::task::JoinError) -> CallError {
         if !ended.is_panic() {
             return self.unavailable();

@@ -1,4 +1,4 @@
-//! The file of a Unix socket: made in a directory of its owner alone, recovered when stale, removed when still ours.
+//! The file of a Unix socket: created in a private directory, replaced when stale, removed if still ours.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -11,14 +11,14 @@ use tokio::net::UnixListener;
 use crate::token::create_private_directory;
 use crate::{BindError, Endpoint, endpoint};
 
-/// The file of a socket that this process listens on. Dropped, it is removed, unless another has taken its place.
+/// The file of a socket that this process listens on. It is removed on drop, unless another one has replaced it.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: Utf8PathBuf,
     identity: Identity,
 }
 
-/// Tells files apart. The number of a file that was removed is soon another's, so the time of its last change counts too:
+/// Distinguishes files. The inode number of a removed file is soon reused, so the time of its last change counts too:
 /// seconds and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
@@ -85,7 +85,7 @@ fn check_private(directory: &Utf8Path, metadata: &fs::Metadata) -> Result<(), Bi
     })
 }
 
-/// Held while a socket is looked at and replaced or removed: two processes must not both find the same one stale.
+/// Held while a socket is checked and replaced or removed: two processes must not both find the same one stale.
 fn lock(directory: &Utf8Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     directory.lock()?;

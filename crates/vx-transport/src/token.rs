@@ -18,7 +18,7 @@ pub struct Token([u8; SIZE]);
 /// A token could not be read or made.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// There is no token: no service of this home has run yet.
+    /// The token does not exist: no service of this home has run yet.
     #[error("the token `{path}` does not exist")]
     Absent {
         /// Where it would be.
@@ -32,7 +32,7 @@ pub enum TokenError {
         /// Why.
         source: io::Error,
     },
-    /// Others than its owner may use it, so it proves nothing.
+    /// Users other than its owner may use it, so it proves nothing.
     #[error("the token `{path}` is accessible to other users (owner {owner}, mode {mode:o})")]
     Exposed {
         /// Where it is.
@@ -54,7 +54,7 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// Takes the token from the file at `path`.
+    /// Reads the token from the file at `path`.
     pub fn load(path: &Utf8Path) -> Result<Self, TokenError> {
         let failed = |source: io::Error| match source.kind() {
             ErrorKind::NotFound => TokenError::Absent { path: path.to_owned() },
@@ -73,8 +73,8 @@ impl Token {
         Ok(Self(bytes))
     }
 
-    /// Takes the token from the file at `path`; where there is none, makes it, and its directory with mode 0700. Of
-    /// any number of processes that do this at once, all get the same token.
+    /// Reads the token from the file at `path`; if it is missing, creates it, and its directory with mode 0700. All
+    /// processes that do this at once get the same token.
     pub fn load_or_create(path: &Utf8Path) -> Result<Self, TokenError> {
         match Self::load(path) {
             Err(TokenError::Absent { .. }) => {}
@@ -91,7 +91,7 @@ impl Token {
         }
     }
 
-    /// For who makes up a token that nobody else knows.
+    /// For fuzzing, with a token that nobody else knows.
     pub(crate) fn of_bytes(bytes: [u8; SIZE]) -> Self {
         Self(bytes)
     }
@@ -114,12 +114,12 @@ impl Token {
         Ok(())
     }
 
-    /// A code over the parts, which are told apart by their lengths.
+    /// A code over the parts, which are separated by their lengths.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; SIZE] {
         self.hash(parts).finalize().into_bytes().into()
     }
 
-    /// Whether `code` is the one over the parts; takes the same time wherever it differs.
+    /// Whether `code` is the one over the parts, in constant time.
     pub(crate) fn verify(&self, parts: &[&[u8]], code: &[u8; SIZE]) -> bool {
         self.hash(parts).verify_slice(code).is_ok()
     }
@@ -152,7 +152,7 @@ cfg_if::cfg_if! {
             Err(TokenError::Exposed { path: path.to_owned(), owner: metadata.uid(), mode })
         }
 
-        /// Makes the directory where there is none; its parents as the user's umask says, itself for its owner alone.
+        /// Creates the directory if it is missing, for its owner alone; its parents follow the umask.
         pub(crate) fn create_private_directory(directory: &Utf8Path) -> io::Result<()> {
             if let Some(parent) = directory.parent() {
                 fs::create_dir_all(parent)?;

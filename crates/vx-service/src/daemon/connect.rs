@@ -1,7 +1,7 @@
-//! The way to the daemon: finds it, starts it, replaces it when it is of another version.
+//! Connects to the daemon: finds it, starts it, or replaces it if it has another version.
 //!
-//! Whether a daemon lives is decided by its lock alone. A run file is a hint, and whoever answers at an endpoint must
-//! know this home's token. Starts are serialised by a lock of their own, so any number of clients start one daemon.
+//! The lock alone decides whether a daemon lives. A run file is a hint, and a process at an endpoint must know this
+//! home's token. Starts are serialized by a lock of their own, so any number of clients start one daemon.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use super::blocking::blocking;
 use super::{DaemonAccess, START_LOCK};
 use crate::{Launch, Lock, LockError, ProcessId, RunFile, Service, build_version, credentials, launch, prepare_home};
 
-/// How long to wait for another client that is starting the daemon: longer than any start may take.
+/// How long to wait for another client that is starting the daemon: longer than the limit of a start.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// How long a daemon of another version may take to answer whether it is idle.
+/// How long a daemon with another version may take to report whether it is idle.
 const REPLACE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a daemon whose connections break may take to end before it counts as alive and unreachable.
@@ -26,7 +26,7 @@ const DEATH_LIMIT: Duration = Duration::from_secs(2);
 const FOREIGN_LIMIT: Duration = Duration::from_secs(3);
 
 impl DaemonAccess {
-    /// A session with the daemon of this home and this version, which is started or replaced where needed.
+    /// A session with the daemon of this home and this version, which is started or replaced if necessary.
     pub async fn connect(&self) -> Result<Session, WireError> {
         prepare_home(&self.home).map_err(|error| {
             WireError::from_error(ErrorKind::Machine, &error)
@@ -93,7 +93,7 @@ impl DaemonAccess {
         }
     }
 
-    /// The daemon of this home if it is of this version; `None` if one may be started now.
+    /// The daemon of this home if it has this version; `None` if one may be started now.
     async fn find_current(&self) -> Result<Option<Session>, WireError> {
         match self.find().await? {
             Found::Nobody => Ok(None),
@@ -133,7 +133,7 @@ enum Found {
     Foreign(ProcessId, ConnectError),
 }
 
-/// Whether a daemon whose connections break is on its way out: its sockets close before it is gone.
+/// Whether a daemon whose connections break is ending: its sockets close before it is gone.
 async fn dies(process: ProcessId) -> Result<bool, WireError> {
     let ended = blocking(move || match process.open()? {
         Some(handle) => handle.wait_until(Instant::now() + DEATH_LIMIT),
@@ -148,7 +148,7 @@ async fn dies(process: ProcessId) -> Result<bool, WireError> {
     ended.await?.map_err(unknown)
 }
 
-/// Whether nothing is at the endpoint: the daemon that published it is ending.
+/// Whether nothing listens at the endpoint: the daemon that published it is ending.
 fn nobody_listens(error: &ConnectError) -> bool {
     matches!(error, ConnectError::Absent { .. })
 }
@@ -158,14 +158,15 @@ fn is_other_protocol(error: &ConnectError) -> bool {
     matches!(error, ConnectError::OtherProtocol { .. })
 }
 
-/// Asks a daemon of another version to end. It may do so after this returns: the next daemon waits for its lock.
+/// Asks a daemon with another version to end. It may still be running when this returns: the next daemon waits for its
+/// lock.
 async fn end_if_idle(session: &Session) -> Result<(), WireError> {
     let client = DaemonClient::new(session.rpc());
     let answer = session
         .call(REPLACE_LIMIT, async move { client.shutdown(true).await })
         .await;
     let answer = match answer {
-        // Somebody else asked before, and it has ended already.
+        // Another client asked before, and it has already ended.
         Err(CallError::Unavailable { .. }) => return Ok(()),
         answer => answer.map_err(|error| Service::Daemon.unanswered(&error))?,
     };

@@ -1,4 +1,4 @@
-//! The daemon of a home as its clients see it: found, started, replaced when it is of another version, stopped.
+//! The daemon of a home as its clients see it: found, started, replaced if it has another version, stopped.
 
 mod blocking;
 mod connect;
@@ -18,8 +18,8 @@ pub struct DaemonAccess {
     pub home: VxHome,
     /// Where it must listen; `None` for a free loopback port.
     pub endpoint: Option<Endpoint>,
-    /// Where its log goes in place of the home's log file.
+    /// The log file, instead of the home's.
     pub log_file: Option<Utf8PathBuf>,
-    /// Variables that it gets, beside those of this process, when it is started.
+    /// Variables that it gets at its start, besides those of this process.
     pub environment: Vec<(&'static str, String)>,
 }

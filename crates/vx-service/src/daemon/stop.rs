@@ -1,7 +1,7 @@
 //! Stops the daemon of a home, its builds and its services, whatever state they are in.
 //!
-//! First it asks; who has not ended in time is killed. A process is only signalled while it holds its service's lock, so
-//! a stale file can never name an innocent one.
+//! It asks first, and kills what has not ended in time. A process is only signaled while it holds its service's lock,
+//! so a stale file never names an innocent one.
 
 use std::time::{Duration, Instant};
 
@@ -14,20 +14,21 @@ use super::blocking::blocking;
 use super::{DaemonAccess, START_LOCK};
 use crate::{Lock, LockError, ProcessHandle, RunFile, Service, credentials};
 
-/// How long a start that is under way may take to show whom to stop.
+/// How long a start in progress may take until its process is known.
 const START_LIMIT: Duration = Duration::from_millis(300);
 
 /// How long the daemon may take to answer.
 const ASK_LIMIT: Duration = Duration::from_millis(300);
 
-/// When, after the command began, whoever is left is killed: the whole is to take less than two seconds.
+/// The time, from the start of the command, after which remaining processes are killed: everything should take less
+/// than two seconds.
 const PATIENCE: Duration = Duration::from_millis(1600);
 
-/// How long a killed process may take to end; the kernel needs this for processes that hold much memory.
+/// How long a killed process may take to end; the kernel needs time for processes with much memory.
 const DEATH_LIMIT: Duration = Duration::from_secs(5);
 
 impl DaemonAccess {
-    /// Stops everything; answers the process id of the daemon where one was running.
+    /// Stops everything; returns the process id of the daemon if one was running.
     pub async fn stop(&self) -> Result<Option<u32>, WireError> {
         let patience_ends = Instant::now() + PATIENCE;
         let home = self.home.clone();
@@ -35,7 +36,7 @@ impl DaemonAccess {
             return Ok(None);
         }
         let start_lock = home.lock_file(START_LOCK);
-        // Held on to where it is had, so that no daemon starts meanwhile.
+        // Held if it was free, so that no daemon starts meanwhile.
         let _no_start = blocking(move || Lock::acquire(&start_lock, START_LIMIT)).await?;
         let leftovers = Leftovers::of(&home);
         let running = find_running(home).await?;
@@ -44,7 +45,7 @@ impl DaemonAccess {
             .find(|(service, ..)| *service == Service::Daemon)
             .map(|(_, pid, _)| *pid);
         if daemon.is_some() {
-            // Where this fails the daemon hangs, which the deadline takes care of.
+            // If this fails the daemon hangs, which the deadline handles.
             let _ = timeout(ASK_LIMIT, self.ask_to_end()).await;
         }
         blocking(move || end_all(running, patience_ends)).await??;
@@ -87,7 +88,7 @@ async fn find_running(home: VxHome) -> Result<Running, WireError> {
     found.map_err(|error| machine(&error))
 }
 
-/// Waits for all to end; kills those that have not by `patience_ends`.
+/// Waits for all to end; kills those still running at `patience_ends`.
 fn end_all(running: Running, patience_ends: Instant) -> Result<(), WireError> {
     for (service, pid, handle) in running {
         let ended = handle.wait_until(patience_ends).and_then(|ended| {
@@ -113,7 +114,7 @@ fn end_all(running: Running, patience_ends: Instant) -> Result<(), WireError> {
     Ok(())
 }
 
-/// What services have published: those that are killed cannot take it back themselves.
+/// Removes what services have published: killed ones cannot do it themselves.
 struct Leftovers {
     home: VxHome,
     endpoints: Vec<Endpoint>,
@@ -136,7 +137,7 @@ impl Leftovers {
         }
         for endpoint in self.endpoints {
             if let Endpoint::Unix(socket) = endpoint {
-                // Mostly gone already: a service removes its socket when it ends in good order.
+                // Usually gone already: a service removes its socket when it shuts down.
                 let _ = std::fs::remove_file(socket);
             }
         }

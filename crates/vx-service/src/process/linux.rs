@@ -1,4 +1,4 @@
-//! Holds on processes by pidfd: a signal reaches the process that was opened or none.
+//! Holds on processes by pidfd: a signal reaches the process that was opened, or no process.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -32,7 +32,7 @@ impl ProcessHandle {
             Err(Errno::SRCH) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        // Only now is the number pinned, so only now does the start time tell anything.
+        // The number is pinned only now, so only now is the start time meaningful.
         match Stat::read(id.pid) {
             Ok(stat) if stat.started == id.started => Ok(Some(Self { pidfd })),
             Ok(_) => Ok(None),
@@ -46,12 +46,12 @@ impl ProcessHandle {
         self.signal(Signal::HUP)
     }
 
-    /// Ends the process whatever it is doing (`SIGKILL`).
+    /// Kills the process (`SIGKILL`).
     pub fn kill(&self) -> io::Result<()> {
         self.signal(Signal::KILL)
     }
 
-    /// Blocks until the process has ended or `deadline` has passed; answers whether it has ended.
+    /// Blocks until the process has ended or `deadline` has passed; returns whether it has ended.
     pub fn wait_until(&self, deadline: Instant) -> io::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

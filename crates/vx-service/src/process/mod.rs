@@ -1,4 +1,4 @@
-//! Processes named so that a recycled process id is never taken for the process that had it before.
+//! Names processes so that a reused process id is never mistaken for an earlier process.
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 /// A process of this machine, since it booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
-    /// The kernel's number, which it uses again later.
+    /// The kernel's number, which is reused later.
     pub pid: u32,
-    /// When it started, in clock ticks since boot: tells it from others that had or will have the number.
+    /// When it started, in clock ticks since boot: distinguishes it from other processes with the number.
     pub started: u64,
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::ProcessId;
 
-/// Nothing to tell processes apart by.
+/// Nothing distinguishes processes.
 pub(super) fn started(_pid: u32) -> io::Result<u64> {
     Ok(0)
 }
@@ -24,12 +24,12 @@ impl ProcessHandle {
         match *self {}
     }
 
-    /// Ends the process whatever it is doing.
+    /// Kills the process.
     pub fn kill(&self) -> io::Result<()> {
         match *self {}
     }
 
-    /// Blocks until the process has ended or `deadline` has passed; answers whether it has ended.
+    /// Blocks until the process has ended or `deadline` has passed; returns whether it has ended.
     pub fn wait_until(&self, _deadline: Instant) -> io::Result<bool> {
         match *self {}
     }

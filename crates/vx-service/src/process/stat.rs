@@ -15,7 +15,7 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// Reads it; `NotFound` where there is no such process.
+    /// Reads it; `NotFound` if there is no such process.
     pub(crate) fn read(pid: u32) -> io::Result<Self> {
         let text = fs::read(format!("/proc/{pid}/stat")).map_err(|error| match error.raw_os_error() {
             // The process ended between opening the file and reading it.
