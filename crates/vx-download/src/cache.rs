@@ -1,8 +1,8 @@
-//! The download cache: files by SHA-256, fetched once whoever asks, never handed out unverified.
+//! The download cache: files by SHA-256, fetched once for all users, never returned unverified.
 //!
-//! `sha256/AB/ABCD…` below the cache's directory. A file gets its name by a rename after its content was hashed, under a
-//! lock per hash, so that any number of processes make one request. What an interrupted transfer has brought stays beside
-//! it and is continued.
+//! `sha256/AB/ABCD…` below the cache's directory. A file is renamed to its path after its content was hashed, under a
+//! lock per hash, so that any number of processes make one request. The data of an interrupted transfer stays beside
+//! it, and the transfer is continued.
 
 use std::fmt;
 use std::io;
@@ -20,15 +20,15 @@ use vx_lock::FileLock;
 
 use crate::{Checksum, DownloadError, ProgressHook, Transferred};
 
-/// How often a transfer is tried in all.
+/// The number of tries of a transfer.
 const TRIES: u32 = 5;
 /// The wait after the first failure; doubled after each further one.
 const BACK_OFF: Duration = Duration::from_millis(500);
-/// No server makes us wait longer between two tries.
+/// The longest wait between two tries, whatever the server asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long a server may keep silent.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Between two words about how far a transfer is.
+/// The interval between two reports of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ impl fmt::Debug for DownloadCache {
 }
 
 impl DownloadCache {
-    /// A cache in `directory`, which is made when something is first kept. `offline`: nothing is ever fetched.
+    /// A cache in `directory`, which is created when something is first stored. `offline`: nothing is ever fetched.
     pub fn new(directory: impl Into<Utf8PathBuf>, offline: bool) -> Self {
         Self {
             directory: directory.into(),
@@ -66,12 +66,12 @@ impl DownloadCache {
         }
     }
 
-    /// The same cache, which waits so long after a first failure, and half a second no more.
+    /// The same cache, with this wait after a first failure instead of half a second.
     pub fn with_back_off(self, back_off: Duration) -> Self {
         Self { back_off, ..self }
     }
 
-    /// The same cache, which tells `progress` of what arrives.
+    /// The same cache, which reports to `progress`.
     pub fn with_progress(self, progress: ProgressHook) -> Self {
         Self {
             progress: Some(progress),
@@ -79,9 +79,9 @@ impl DownloadCache {
         }
     }
 
-    /// The same cache, which reaches servers by the proxies that an environment names, as Cargo does: `http_proxy`,
-    /// `https_proxy`, `all_proxy`, except the hosts of `no_proxy`; all but the first in capitals too. Without this,
-    /// servers are reached directly.
+    /// The same cache, which uses the proxies that an environment names, as Cargo does: `http_proxy`, `https_proxy`,
+    /// `all_proxy`, except the hosts of `no_proxy`; all but the first in capitals too. Without this, servers are
+    /// reached directly.
     pub fn with_proxies_of(self, variable: impl Fn(&str) -> Option<String>) -> Self {
         Self {
             proxies: Proxies::of(variable),
@@ -99,13 +99,13 @@ impl DownloadCache {
         self.offline
     }
 
-    /// Where the file with this checksum is, or would be.
+    /// The path of the file with this checksum, whether it exists or not.
     fn path(&self, checksum: Checksum) -> Utf8PathBuf {
         let name = checksum.to_string();
         self.directory.join("sha256").join(&name[..2]).join(name)
     }
 
-    /// The file with this checksum, its content verified just now; a damaged one is discarded. Blocks.
+    /// The file with this checksum, after verifying its content; a damaged one is discarded. Blocks.
     pub fn find(&self, checksum: Checksum) -> Result<Option<Utf8PathBuf>, DownloadError> {
         let path = self.path(checksum);
         let failed = |source| DownloadError::Cache {
@@ -126,7 +126,7 @@ impl DownloadCache {
         Ok(None)
     }
 
-    /// Takes a file in that somebody else has fetched, if it has this checksum. Blocks.
+    /// Takes in a file that another program fetched, if it has this checksum. Blocks.
     pub fn adopt(&self, checksum: Checksum, file: &Utf8Path) -> Result<Option<Utf8PathBuf>, DownloadError> {
         let Ok(mut content) = std::fs::File::open(file) else {
             return Ok(None);
@@ -163,7 +163,7 @@ impl DownloadCache {
         Ok(path)
     }
 
-    /// A small document that nobody promises a checksum of, of at most `limit` bytes.
+    /// A small document without a known checksum, of at most `limit` bytes.
     pub async fn get(&self, url: &Url, limit: usize) -> Result<Vec<u8>, DownloadError> {
         self.persistently(url, || async {
             let mut response = self.request(url, 0).await?;
@@ -182,7 +182,7 @@ impl DownloadCache {
         .await
     }
 
-    /// Tries again, later and later, what may pass.
+    /// Retries temporary failures, with growing delays.
     async fn persistently<T, Fut>(&self, url: &Url, attempt: impl Fn() -> Fut) -> Result<T, DownloadError>
     where
         Fut: Future<Output = Result<T, DownloadError>>,
@@ -203,7 +203,7 @@ impl DownloadCache {
         unreachable!("the last try returns")
     }
 
-    /// Asks for everything from byte `from` on; whether the answer begins there, it says itself.
+    /// Requests everything from byte `from` on; the answer states where it begins.
     async fn request(&self, url: &Url, from: u64) -> Result<Response, DownloadError> {
         if self.offline {
             return Err(DownloadError::Offline { url: url.to_string() });
@@ -223,14 +223,14 @@ impl DownloadCache {
         }
     }
 
-    /// One try, which goes on where the last one stopped.
+    /// One try, which continues where the last one stopped.
     async fn transfer(&self, expected: Checksum, url: &Url, limit: u64) -> Result<(), DownloadError> {
         let path = self.path(expected);
         let partial_path = path.with_extension("partial");
         let failed = |source| self.cache_error(&partial_path, source);
         let mut partial = tokio::task::block_in_place(|| Partial::open(&partial_path)).map_err(failed)?;
         let mut is_continued = false;
-        // A process that was killed may have had it all.
+        // A killed process may have received everything.
         if partial.size() == 0 || partial.checksum() != expected {
             let response = self.request_rest(url, &mut partial).await?;
             is_continued = partial.size() > 0;
@@ -242,7 +242,7 @@ impl DownloadCache {
         }
         partial.discard().map_err(failed)?;
         if is_continued {
-            // What was there may have been the wrong part.
+            // The earlier data may have been wrong.
             return Box::pin(self.transfer(expected, url, limit)).await;
         }
         Err(DownloadError::Mismatch {
@@ -252,7 +252,7 @@ impl DownloadCache {
         })
     }
 
-    /// The answer that continues `partial`, which is emptied where the server begins anew.
+    /// The answer that continues `partial`, which is emptied if the server begins anew.
     async fn request_rest(&self, url: &Url, partial: &mut Partial) -> Result<Response, DownloadError> {
         let failed = |source| self.cache_error(&self.directory, source);
         let response = match self.request(url, partial.size()).await {
@@ -318,7 +318,7 @@ impl DownloadCache {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        // Whoever was first has installed the same provider.
+        // It fails if another thread has installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder().no_proxy();
         for proxy in self.proxies.each().map_err(|source| broken(url, source))? {
@@ -344,11 +344,11 @@ fn first_byte(response: &Response) -> u64 {
         .get(CONTENT_RANGE)
         .and_then(|value| value.to_str().ok());
     let first = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
-    // An answer that does not say where it begins continues nothing.
+    // An answer that does not state where it begins cannot continue anything.
     first.unwrap_or(u64::MAX)
 }
 
-/// `Retry-After` in seconds. Its other form, a date, is for pages that move, and is passed over.
+/// `Retry-After` in seconds. Its other form, a date, is ignored.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

@@ -1,6 +1,6 @@
-//! `Checksum`: the SHA-256 that a lock file or an index promises for a download.
+//! `Checksum`: the SHA-256 that a lock file or an index declares for a download.
 //!
-//! The `Digest` of a blob also holds the length, which nobody publishes for packages; hence a type of its own.
+//! This is not the `Digest` of a blob, which also holds the length: nobody publishes that for packages.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -18,7 +18,7 @@ impl Checksum {
         Self(Sha256::digest(content).into())
     }
 
-    /// The checksum of everything that `reader` still gives, and how many bytes that was.
+    /// The checksum of the rest of `reader`, and its length.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 256 * 1024];
@@ -59,7 +59,7 @@ impl FromStr for Checksum {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = || ParseChecksumError(text.to_owned());
-        // One content has one name: the other spelling would be another file.
+        // One content has one name: uppercase would be another file.
         if text.contains(|character: char| character.is_ascii_uppercase()) {
             return Err(refused());
         }

@@ -17,17 +17,17 @@ pub enum DownloadError {
         /// What was requested.
         url: String,
     },
-    /// The content is not what was promised.
+    /// The content does not match its checksum.
     #[error("SHA-256 mismatch for {url}: expected {expected}, found {found}")]
     Mismatch {
         /// What was fetched.
         url: String,
-        /// What a lock file or manifest promises.
+        /// The checksum in a lock file or manifest.
         expected: Checksum,
         /// What came.
         found: Checksum,
     },
-    /// The content is larger than anything of its kind.
+    /// The content exceeds the limit of its kind.
     #[error("{url} is larger than the limit of {limit} bytes")]
     TooLarge {
         /// What was fetched.
@@ -45,7 +45,7 @@ pub enum DownloadError {
         /// How long the server wants us to wait before we ask again.
         retry_after: Option<Duration>,
     },
-    /// The transfer broke, as often as it was tried.
+    /// Every try of the transfer failed.
     #[error("failed to download {url}")]
     Transfer {
         /// What was requested.
@@ -64,7 +64,7 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// Whether another try may bring something else.
+    /// Whether another try may succeed.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),

@@ -1,12 +1,12 @@
 //! What tests and fuzzers of archives share, in this crate and in those that unpack with it: hostile entries, and the
-//! property that nothing is written outside of the directory that an archive is for. Not part of the interface.
+//! property that nothing is written outside the directory for an archive. Not part of the interface.
 
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tar::{EntryType, Header};
 
-/// Gives `unpack` a directory, and sees that everything that is there afterwards is below it, links included.
+/// Gives `unpack` a directory, and checks that everything there is below it afterwards, including link targets.
 pub fn in_directory(unpack: impl FnOnce(&Utf8Path)) -> io::Result<()> {
     let outer = tempfile::tempdir()?;
     let root = Utf8PathBuf::try_from(outer.path().canonicalize()?).map_err(io::Error::other)?;
@@ -23,7 +23,7 @@ pub fn in_directory(unpack: impl FnOnce(&Utf8Path)) -> io::Result<()> {
                 .parent()
                 .unwrap_or(outer.path())
                 .join(std::fs::read_link(entry.path())?);
-            // One that leads nowhere leads nowhere else either once its parents are resolved.
+            // A dangling link must be inside too once its parents are resolved.
             let reached = target.canonicalize().unwrap_or_else(|_| entry.path().to_owned());
             assert!(
                 reached.starts_with(&inner),
@@ -49,10 +49,10 @@ pub fn header(name: &str, kind: EntryType, size: u64) -> Header {
     header
 }
 
-/// An entry; `link` is where it leads, if it is a link.
+/// An entry; `link` is its target, if it is a link.
 pub fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
     let mut header = header(name, kind, content.len() as u64);
-    // Where the target has no room, the entry has none.
+    // A target that does not fit is left out.
     let _ = header.set_link_name_literal(link.as_bytes());
     header.set_cksum();
     let mut bytes = [header.as_bytes(), content].concat();
@@ -60,7 +60,7 @@ pub fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// A tar file of entries: path, kind, content; of a symbolic link, where it leads.
+/// A tar file of entries: path, kind, and content or link target.
 pub fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, kind, content) in entries {

@@ -1,6 +1,6 @@
 //! Verified downloads by SHA-256, shared by all processes of a machine, and what turns them into directories.
 //!
-//! What is fetched, and who promises its checksum, is not decided here.
+//! What is fetched, and where its checksum comes from, is not decided here.
 
 pub mod archive;
 mod cache;

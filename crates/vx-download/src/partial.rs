@@ -1,8 +1,8 @@
-//! A file that is being downloaded: what is there of it already, hashed as far as it goes.
+//! A partially downloaded file, hashed as far as it goes.
 //!
-//! It lies under a name made of the expected checksum, so that whoever tries next, in this process or another, goes on
-//! where the last one stopped. Only the holder of the lock of that checksum touches it. It is trusted by its final
-//! checksum alone, so nothing is synchronised to the disk.
+//! It is named after the expected checksum, so that the next try, in this process or another, continues where the last
+//! one stopped. Only the holder of the lock of that checksum accesses it. Only its final checksum is trusted, so
+//! nothing is synced to the disk.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Checksum;
 
-/// Held by whoever downloads.
+/// Held during the download.
 #[derive(Debug)]
 pub(crate) struct Partial {
     path: Utf8PathBuf,
@@ -22,7 +22,7 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// The partial file at `path`, made where it is not there; what it holds is read once, for the checksum.
+    /// The partial file at `path`, created if it is missing; its content is read once, for the checksum.
     pub(crate) fn open(path: &Utf8Path) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;

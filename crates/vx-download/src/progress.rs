@@ -1,4 +1,4 @@
-//! What is told while something is downloaded. How it is shown is not decided here.
+//! Reports of a download's progress. How it is shown is not decided here.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use url::Url;
 pub struct Transferred<'a> {
     /// What is fetched.
     pub url: &'a Url,
-    /// Bytes that are there. The first time it is told, those of a try that was interrupted earlier.
+    /// Bytes received. The first report counts those of an earlier, interrupted try.
     pub done: u64,
-    /// Bytes in all, where the server says so.
+    /// Total bytes, if the server reports them.
     pub total: Option<u64>,
 }
 
@@ -28,5 +28,5 @@ impl Transferred<'_> {
     }
 }
 
-/// Told when a transfer begins, when it ends, and several times a second between.
+/// Called when a transfer begins, when it ends, and several times a second in between.
 pub type ProgressHook = Arc<dyn Fn(Transferred<'_>) + Send + Sync>;

@@ -1,8 +1,8 @@
-//! The proxies by which servers are reached, as Cargo finds them in the environment.
+//! The proxies for requests, as Cargo finds them in the environment.
 
 use reqwest::{NoProxy, Proxy};
 
-/// How servers are reached; empty texts count as none.
+/// The proxy settings; empty texts count as unset.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
     http: Option<String>,
@@ -17,7 +17,7 @@ impl Proxies {
     pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let either = |name: &str| variable(name).or_else(|| variable(&name.to_uppercase()));
         Self {
-            // In capitals, it could be a header `Proxy:` that a server handed to a program.
+            // In capitals, it could be a header `Proxy:` that a server passed to a program.
             http: variable("http_proxy"),
             https: either("https_proxy"),
             all: either("all_proxy"),
@@ -25,7 +25,7 @@ impl Proxies {
         }
     }
 
-    /// In the order in which they are asked whether they are for a server.
+    /// In the order in which they are tried for a server.
     pub(crate) fn each(&self) -> Result<Vec<Proxy>, reqwest::Error> {
         type Make = fn(&str) -> reqwest::Result<Proxy>;
         let all: [(&Option<String>, Make); 3] = [

@@ -1,4 +1,4 @@
-//! Publishing a directory: made under another name, renamed when complete, once, whoever comes second.
+//! Publishes a directory: created under another name, renamed when complete, and only once.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use camino::Utf8Path;
 
 use vx_lock::FileLock;
 
-/// Makes the directory `path` by calling `fill` with an empty one, unless it is there already.
+/// Creates the directory `path` by calling `fill` with an empty one, unless it exists.
 ///
-/// A directory that exists is complete: it gets its name by a rename. What a killed process left is removed by the
-/// next one that wants the same directory.
+/// A directory that exists is complete, because it is renamed to its path. What a killed process left is removed by the
+/// next one that creates the same directory.
 pub fn publish_directory<E: From<io::Error>>(
     path: &Utf8Path,
     fill: impl FnOnce(&Utf8Path) -> Result<(), E>,
@@ -29,7 +29,7 @@ pub fn publish_directory<E: From<io::Error>>(
     std::fs::create_dir(&partial)?;
     let filled = fill(&partial).and_then(|()| Ok(std::fs::rename(&partial, path)?));
     if filled.is_err() {
-        // The error of `fill` matters; what stays is removed by the next attempt.
+        // The error of `fill` matters; the next attempt removes what is left.
         let _ = std::fs::remove_dir_all(&partial);
     }
     filled

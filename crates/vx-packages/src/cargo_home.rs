@@ -1,7 +1,7 @@
 //! Homes for Cargo (`CARGO_HOME`) in which it fetches for vx what vx does not fetch itself.
 //!
-//! What Cargo fetches lies beside the downloads, in `cargo/`, for all homes of vx. Each user sees it through a directory
-//! of links that has his own configuration and credentials in it. Cargo's locks are shared too, so that any number of
+//! What Cargo fetches is beside the downloads, in `cargo/`, for all homes of vx. Each user sees it through a directory
+//! of links that holds their own configuration and credentials. Cargo's locks are shared too, so any number of
 //! processes fetch a commit once.
 
 use std::fs::File;
@@ -15,11 +15,11 @@ use crate::GitSource;
 use crate::tree::{self, Kind, TreeError};
 use crate::view::link;
 
-/// What is the user's: his configuration and his secrets.
+/// What belongs to the user: configuration and secrets.
 const OF_THE_USER: [&str; 4] = ["config.toml", "config", "credentials.toml", "credentials"];
 /// What all homes share: directories …
 const SHARED_DIRECTORIES: [&str; 2] = ["git", "registry"];
-/// … and the files by which Cargo keeps its processes apart, made by it.
+/// … and Cargo's lock files.
 const SHARED_FILES: [&str; 3] = [".package-cache", ".package-cache-mutate", ".global-cache"];
 
 /// A home for Cargo.
@@ -30,8 +30,8 @@ pub struct CargoHome {
 }
 
 impl CargoHome {
-    /// The home with everything below `downloads`, for the user whose own home of Cargo is `users`. Where Cargo finds
-    /// the user's configuration anyway (`has_config`), it is not shown twice. Blocks.
+    /// The home with everything below `downloads`, for the user whose Cargo home is `users`. If Cargo finds the user's
+    /// configuration anyway (`has_config`), it is not linked again. Blocks.
     pub fn open(home: &VxHome, downloads: &Utf8Path, users: Option<&Utf8Path>, has_config: bool) -> io::Result<Self> {
         let shared = Self::shared(downloads);
         for name in SHARED_DIRECTORIES {
@@ -49,13 +49,13 @@ impl CargoHome {
         let name = Checksum::of(format!("{links:?}").as_bytes());
         let view = home.sources().join(format!("cargo-{name}"));
         publish_directory::<io::Error>(&view, |partial| {
-            // A link that leads nowhere yet is as good as an absent file.
+            // A dangling link is as good as an absent file.
             links.iter().try_for_each(|(name, to)| link(to, &partial.join(name)))
         })?;
         Ok(Self { view, shared })
     }
 
-    /// Where everything that Cargo fetches for vx is kept.
+    /// The directory of everything that Cargo fetches for vx.
     pub fn shared(downloads: &Utf8Path) -> Utf8PathBuf {
         downloads.join("cargo")
     }
@@ -75,10 +75,10 @@ impl CargoHome {
         Some((Utf8Path::new(checkout), below.as_str().get(..length)?))
     }
 
-    /// Takes what the user's own Cargo has of the repository of `source`, unless there is something already, or Cargo is
-    /// writing there now. Blocks.
+    /// Takes the repository of `source` from the user's own Cargo, unless one exists already or Cargo is writing there.
+    /// Blocks.
     pub fn adopt(&self, users: &Utf8Path, source: &GitSource) -> Result<(), TreeError> {
-        // Cargo names repositories by name and a hash of its own; whatever has the name may be the one.
+        // Cargo names repositories by name and a hash of its own; any with the name may be the right one.
         let prefix = format!("{}-", source.name());
         let (Ok(entries), Some(_lock)) = (users.join("git/db").read_dir_utf8(), lock(users)) else {
             return Ok(());

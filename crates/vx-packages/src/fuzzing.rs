@@ -1,6 +1,5 @@
-//! What must hold whatever an archive or a lock file says: readers refuse or understand, and nothing is written outside of
-//! the directory that an archive is for. Fuzzers and property tests call these functions; they are not part of the
-//! interface.
+//! What must hold for any archive or lock file: readers accept or reject it, and nothing is written outside the
+//! directory for an archive. Fuzzers and property tests call these functions; they are not part of the interface.
 
 use std::io;
 
@@ -10,7 +9,7 @@ use vx_download::fuzzing::in_directory;
 use crate::Lockfile;
 use crate::unpack::{Below, RULES};
 
-/// What an archive may unpack to here.
+/// The limits of an archive here.
 const LIMITS: Limits = Limits {
     bytes: 64 * 1024,
     entries: 100,
@@ -19,7 +18,7 @@ const LIMITS: Limits = Limits {
 /// The tar file of a package, decompressed.
 pub fn package_archive(bytes: &[u8]) -> io::Result<()> {
     in_directory(|directory| {
-        // Refused or not, it stays where it belongs.
+        // Refused or not, it stays in its directory.
         let mut layout = Below("p-1.0.0".to_owned());
         let _ = Unpacker::new(directory, RULES, &|| false).unpack_tar(bytes, LIMITS, &mut layout);
     })

@@ -1,6 +1,7 @@
 //! Commits of git repositories, as Cargo checks them out: one directory each, by commit, with their submodules.
 //!
-//! A commit names its content, so two homes and two checkouts of a project agree about the path below `$VX_HOME`.
+//! A commit names its content, so the path below `$VX_HOME` is the same in two homes and for two checkouts of a
+//! project.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vx_download::publish_directory;
@@ -9,7 +10,7 @@ use vx_home::VxHome;
 use crate::GitSource;
 use crate::tree::{self, Kind, TreeError};
 
-/// Written by Cargo when a checkout is complete; none of the repository's files.
+/// Written by Cargo when a checkout is complete; not a file of the repository.
 const CARGO_OK: &str = ".cargo-ok";
 
 /// The commits in a home of vx.
@@ -24,15 +25,14 @@ impl<'a> GitStore<'a> {
         Self { home }
     }
 
-    /// The directory of a commit, whether it is there or not: `$VX_HOME/packages/NAME-COMMIT`.
+    /// The directory of a commit, whether it exists or not: `$VX_HOME/packages/NAME-COMMIT`.
     pub fn directory(&self, source: &GitSource) -> Utf8PathBuf {
         self.home
             .packages()
             .join(format!("{}-{}", source.name(), source.revision))
     }
 
-    /// Takes a complete checkout of Cargo's in, with what git keeps there: build scripts may ask it for the commit.
-    /// Blocks.
+    /// Takes in a complete checkout of Cargo's, including `.git`: build scripts may ask git for the commit. Blocks.
     pub fn take(&self, source: &GitSource, checkout: &Utf8Path) -> Result<(), TreeError> {
         publish_directory(&self.directory(source), |partial| {
             tree::copy(checkout, partial, Kind::Checkout)?;

@@ -1,6 +1,6 @@
 //! Packages on this machine: named by lock files, fetched, unpacked once, never changed.
 //!
-//! What Cargo's configuration replaces a source by is not decided here.
+//! Source replacement by Cargo's configuration is not decided here.
 
 mod cargo_home;
 #[doc(hidden)]

@@ -1,9 +1,8 @@
 //! `Cargo.lock`: which packages it names and where they come from.
 //!
-//! All versions of the format are read, also those that keep the checksums in a table of their own (`[metadata]`).
-//! Nothing here writes a lock file: that is Cargo's. The crate `cargo-lock` (11.1) is not used, because it panics at a
-//! checksum that is not ASCII, and gives a package of an old lock file the checksum of any source that has its name and
-//! version.
+//! All versions of the format are supported, including those with checksums in a table of their own (`[metadata]`).
+//! Nothing here writes lock files: Cargo does. The crate `cargo-lock` (11.1) is not used: it panics on a checksum that
+//! is not ASCII, and gives a package of an old lock file the checksum of any source with its name and version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,24 +31,24 @@ pub struct GitPackage {
     pub version: String,
 }
 
-/// What a lock file names, path packages left out.
+/// What a lock file names, without path packages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lockfile {
     /// Packages of registries.
     pub registries: BTreeMap<RegistrySource, Vec<LockedPackage>>,
     /// Packages of git repositories, by commit.
     pub git: BTreeMap<GitSource, Vec<GitPackage>>,
-    /// Commits of which only patches are named that nothing uses: Cargo reads them whenever it resolves.
+    /// Commits that only unused patches name: Cargo reads them whenever it resolves.
     pub unused: BTreeSet<GitSource>,
 }
 
 /// A lock file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockfileError {
-    /// It is not TOML, or not of the shape of a lock file.
+    /// It is not TOML, or does not have the structure of a lock file.
     #[error("it is not a valid lock file")]
     Syntax(#[source] Box<toml::de::Error>),
-    /// A package of a registry has no checksum, or none that is a SHA-256.
+    /// A package of a registry has no SHA-256 checksum.
     #[error("the lock file has no valid checksum for {name} {version}")]
     Checksum {
         /// The package.
@@ -123,7 +122,7 @@ impl Lockfile {
 }
 
 impl Entry {
-    /// Where the package comes from, as a text and taken apart; `None` for a path.
+    /// Where the package comes from, as a text and parsed; `None` for a path.
     fn source(&self) -> Result<Option<(String, Source)>, LockfileError> {
         let Some(text) = &self.source else { return Ok(None) };
         let source = text.parse().map_err(|source| LockfileError::Source {

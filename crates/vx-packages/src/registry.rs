@@ -1,4 +1,4 @@
-//! A sparse registry: where it keeps the archives of its packages.
+//! A sparse registry: the addresses of its archives.
 //!
 //! The format is that of `config.json` in Cargo's registry index.
 
@@ -15,13 +15,13 @@ pub const CRATES_IO_INDEX: &str = "https://index.crates.io/";
 /// No index says more of itself.
 const LARGEST_CONFIG: usize = 64 * 1024;
 
-/// A registry does not give an archive.
+/// A registry does not provide an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// A request to it failed.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// Its `config.json`, which says where packages are, is not usable.
+    /// Its `config.json`, which holds the address of packages, is not usable.
     #[error("failed to read the configuration of the registry {index}")]
     Config {
         /// Its index.
@@ -35,7 +35,7 @@ pub enum RegistryError {
 #[derive(Debug)]
 pub struct Registry {
     index: Url,
-    /// Its `config.json`, asked for once; `None` if the registry wants to know who asks.
+    /// Its `config.json`, requested once; `None` if the registry requires authentication.
     config: OnceCell<Option<Config>>,
 }
 
@@ -60,7 +60,7 @@ impl Registry {
         Self::new(Url::parse(CRATES_IO_INDEX).expect("a constant that is an address"))
     }
 
-    /// Where the archive of `package` is; `None` if the registry wants to know who asks.
+    /// The address of the archive of `package`; `None` if the registry requires authentication.
     pub(crate) async fn archive(
         &self,
         package: &LockedPackage,
@@ -94,7 +94,7 @@ impl Registry {
     }
 }
 
-/// Fills the markers of a download address in; one without markers is a prefix.
+/// Fills in the markers of a download address; one without markers is a prefix.
 fn fill(template: &str, package: &LockedPackage) -> String {
     let LockedPackage {
         name,

@@ -1,13 +1,13 @@
 //! Where a package of a lock file comes from: `registry+URL`, `sparse+URL`, `git+URL?branch=NAME#REVISION`.
 //!
-//! Texts of Cargo's, taken apart. What Cargo's configuration replaces a source by is not decided here.
+//! Parses Cargo's texts. Source replacement by Cargo's configuration is not decided here.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// How lock files and package ids name crates.io, one for each protocol of its index.
+/// The names of crates.io in lock files and package ids, one for each protocol of its index.
 const CRATES_IO: &[&str] = &[
     "registry+https://github.com/rust-lang/crates.io-index",
     "sparse+https://index.crates.io/",
@@ -44,7 +44,7 @@ pub struct GitSource {
     pub revision: String,
 }
 
-/// What a manifest asks of a git repository.
+/// What a manifest requests from a git repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GitReference {
     /// Whatever its `HEAD` is.
@@ -53,7 +53,7 @@ pub enum GitReference {
     Branch(String),
     /// A tag.
     Tag(String),
-    /// A commit, or anything else that names one.
+    /// A commit, or another name for one.
     Rev(String),
 }
 
@@ -88,7 +88,7 @@ impl FromStr for Source {
 impl FromStr for RegistrySource {
     type Err = ParseSourceError;
 
-    /// Takes what a lock file has (`registry+URL`, `sparse+URL`) and what configuration has (`URL`, `sparse+URL`).
+    /// Accepts the forms of lock files (`registry+URL`, `sparse+URL`) and of configuration (`URL`, `sparse+URL`).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = |url: &str| {
             Url::parse(url).map_err(|error| ParseSourceError {
@@ -129,7 +129,7 @@ fn git(text: &str) -> Result<GitSource, String> {
     if !matches!(revision.len(), 40 | 64) || !revision.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err("it does not pin a commit".to_owned());
     }
-    // Before its fourth version, the lock file encodes nothing; Cargo's answers never do.
+    // Lock files before version 4 encode nothing; Cargo's output never does.
     let mut url = Url::parse(&address.replace('#', "%23")).map_err(|error| error.to_string())?;
     let reference = reference(&url);
     url.set_query(None);
@@ -154,7 +154,8 @@ fn reference(url: &Url) -> GitReference {
 }
 
 impl GitSource {
-    /// The last part of the address, as far as it can be part of a file name: `serde` for `https://example.com/serde.git`.
+    /// The last part of the address, restricted to what a file name may contain: `serde` for
+    /// `https://example.com/serde.git`.
     pub fn name(&self) -> String {
         let path = self.url.path().trim_end_matches('/');
         let last = path.rsplit('/').next().unwrap_or_default();
@@ -167,7 +168,7 @@ impl GitSource {
         }
     }
 
-    /// Whether `url` and `reference` of a configuration mean this source, by Cargo's idea of equal addresses.
+    /// Whether `url` and `reference` of a configuration mean this source, by Cargo's rules for equal addresses.
     pub fn is(&self, url: &Url, reference: &GitReference) -> bool {
         canonical(&self.url) == canonical(url) && self.reference == *reference
     }
@@ -187,7 +188,7 @@ impl fmt::Display for GitSource {
     }
 }
 
-/// Addresses that Cargo takes for the same repository are equal in this form.
+/// Addresses that Cargo considers the same repository are equal in this form.
 fn canonical(url: &Url) -> String {
     let text = url.as_str().trim_end_matches('/');
     let text = text.strip_suffix(".git").unwrap_or(text);
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(reference(""), GitReference::DefaultBranch);
         assert_eq!(reference("?rev=01234"), GitReference::Rev("01234".to_owned()));
         assert_eq!(reference("?tag=v1.0"), GitReference::Tag("v1.0".to_owned()));
-        // The fourth version of the lock file encodes what an address may not hold.
+        // Version 4 of the lock file encodes characters that an address may not hold.
         for query in ["?branch=a%2Fb%23c", "?branch=a/b#c"] {
             assert_eq!(reference(query), GitReference::Branch("a/b#c".to_owned()));
         }

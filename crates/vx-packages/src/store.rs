@@ -1,8 +1,8 @@
 //! The store of packages: where archives come from, and where they are unpacked to.
 //!
 //! Archives come from registries, through the download cache, or from directories of archives; vendored packages are
-//! copied. What takes more than an HTTP request (git, registries that ask who you are) is fetched by Cargo, into a home
-//! of its own that [`CargoHome`](crate::CargoHome) lays out, and taken over from there.
+//! copied. What needs more than an HTTP request (git, registries with authentication) is fetched by Cargo into a home
+//! of its own, which [`CargoHome`](crate::CargoHome) sets up, and taken from there.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::{FutureExt as _, StreamExt as _};
@@ -17,7 +17,7 @@ use crate::{LockedPackage, unpack};
 /// Downloads at a time.
 const PARALLEL: usize = 16;
 
-/// No published archive is larger (crates.io takes ten MiB by default and grants more on request).
+/// The size limit of archives (crates.io allows ten MiB by default and more on request).
 const LARGEST_ARCHIVE: u64 = 512 * 1024 * 1024;
 
 /// A package unpacked on this machine.
@@ -27,7 +27,7 @@ pub struct PackageDir {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where its files are, absolute: `$VX_HOME/packages/NAME-VERSION-CHECKSUM`.
+    /// The directory of its files, absolute: `$VX_HOME/packages/NAME-VERSION-CHECKSUM`.
     pub directory: Utf8PathBuf,
 }
 
@@ -44,7 +44,7 @@ pub enum PackageError {
         /// Why.
         source: RegistryError,
     },
-    /// What was downloaded cannot be unpacked.
+    /// A downloaded archive cannot be unpacked.
     #[error("failed to unpack `{name} v{version}`")]
     Unpack {
         /// The package.
@@ -54,7 +54,8 @@ pub enum PackageError {
         /// Why.
         source: ArchiveError,
     },
-    /// It is not on this machine, and only Cargo can fetch it: it knows who the user is, and other protocols.
+    /// It is not on this machine, and only Cargo can fetch it: it has the user's credentials and supports other
+    /// protocols.
     #[error("`{name} v{version}` is not on this machine, and Cargo did not fetch it")]
     OnlyCargo {
         /// The package.
@@ -64,14 +65,14 @@ pub enum PackageError {
     },
 }
 
-/// Where archives come from that are not on this machine.
+/// The origin of archives that are not on this machine.
 #[derive(Debug)]
 pub enum Origin {
     /// From a registry.
     Registry(Registry),
-    /// From a directory of archives, a local registry of Cargo's.
+    /// A directory of archives, a local registry of Cargo's.
     Directory(Utf8PathBuf),
-    /// From nowhere, unless Cargo fetches them.
+    /// None, unless Cargo fetches them.
     Cargo,
 }
 
@@ -82,18 +83,17 @@ pub struct PackageStore {
     pub home: VxHome,
     /// Where archives are kept.
     pub downloads: DownloadCache,
-    /// Homes of Cargo, whose own caches of archives are used too.
+    /// Cargo homes whose own caches of archives are used too.
     pub cargo_homes: Vec<Utf8PathBuf>,
 }
 
 impl PackageStore {
-    /// The directory of a package, whether it is there or not.
+    /// The directory of a package, whether it exists or not.
     pub fn directory(home: &VxHome, package: &LockedPackage) -> Utf8PathBuf {
         directory_of(home, &package.name, &package.version, package.checksum)
     }
 
-    /// Makes sure that all of `packages` are unpacked, and answers where. `fetching` is told of each one that is
-    /// downloaded.
+    /// Makes sure that all of `packages` are unpacked, and returns where. `fetching` is called for each download.
     pub async fn fetch(
         &self,
         origin: &Origin,
@@ -114,8 +114,8 @@ impl PackageStore {
         Ok(directories)
     }
 
-    /// Takes the packages of these names and versions that are in `vendor`, a directory source of Cargo's, and answers
-    /// where they are; those that are not there are left out. Blocks.
+    /// Takes the packages with these names and versions from `vendor`, a directory source of Cargo's, and returns their
+    /// directories; missing ones are left out. Blocks.
     pub fn take_vendored<'a>(
         &self,
         vendor: &Utf8Path,
@@ -159,7 +159,7 @@ impl PackageStore {
         })
     }
 
-    /// The verified archive: from the download cache, from Cargo's, from where it comes from. None where only Cargo can
+    /// The verified archive: from the download cache, from Cargo's cache, or from its origin. `None` if only Cargo can
     /// fetch it.
     async fn archive(
         &self,

@@ -1,4 +1,4 @@
-//! Copying a directory of sources into the store, and naming it by its content.
+//! Copies a directory of sources into the store, and names it by its content.
 
 use std::io;
 
@@ -30,7 +30,7 @@ impl From<io::Error> for TreeError {
 /// What is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Files of a user's, who may write to them.
+    /// Files of the user, who may write to them.
     Files,
     /// A checkout of git's. Its objects, which never change once they are there, are hard links and take no further
     /// space.

@@ -1,4 +1,4 @@
-//! Unpacking the archive of a package: only plain files and directories, only below the package's own directory.
+//! Unpacks the archive of a package: only plain files and directories, only below the package's own directory.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,7 +8,7 @@ use vx_download::archive::{ArchiveError, Destination, Format, Layout, Limits, Ru
 
 use crate::LockedPackage;
 
-/// An archive may always unpack to this many bytes …
+/// An archive may always contain this many bytes …
 const ALWAYS_ALLOWED: u64 = 512 * 1024 * 1024;
 /// … and to this many times its own size.
 const LARGEST_RATIO: u64 = 20;
@@ -36,7 +36,7 @@ pub(crate) fn unpack(package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path)
     Ok(unpacker.add(".cargo-checksum.json".into(), checksum.as_bytes())?)
 }
 
-/// Everything lies in a directory of this name, which is left out.
+/// Everything is in a directory of this name, which is left out.
 pub(crate) struct Below(pub(crate) String);
 
 impl Layout for Below {

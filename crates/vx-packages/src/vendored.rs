@@ -1,7 +1,7 @@
-//! Vendored packages (`cargo vendor`): copied from a directory of the user's into the store, by content.
+//! Vendored packages (`cargo vendor`): copied from the user's directory into the store, by content.
 //!
-//! Cargo takes what is in such a directory for what its `.cargo-checksum.json` says, and refuses what is not. Here the
-//! files themselves are read each time: two checkouts with other files never share a package.
+//! Cargo checks the files in such a directory against `.cargo-checksum.json`. Here the files themselves are read each
+//! time, so two checkouts with different files never share a package.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::PackageDir;
 use crate::store::directory_of;
 use crate::tree::{self, Entry, Kind, TreeError};
 
-/// What Cargo keeps the checksums of a vendored package in.
+/// Cargo's file with the checksums of a vendored package.
 const CHECKSUMS: &str = ".cargo-checksum.json";
 /// Packages that are read at a time.
 const PARALLEL: usize = 4;
@@ -22,7 +22,7 @@ const PARALLEL: usize = 4;
 /// A vendored package cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VendorError {
-    /// A file is not what its checksum says.
+    /// A file does not match its checksum.
     #[error("{file} does not match its checksum in `{CHECKSUMS}`")]
     Changed {
         /// The file.
@@ -53,7 +53,7 @@ pub struct VendoredPackage {
     pub original: Utf8PathBuf,
 }
 
-/// Takes those of `packages` (name, version) that are in `vendor`.
+/// Takes those of `packages` (name, version) from `vendor` that are there.
 pub(crate) fn take(
     home: &VxHome,
     vendor: &Utf8Path,
@@ -118,7 +118,7 @@ fn candidates<'a>(vendor: &Utf8Path, packages: &'a BTreeSet<(&str, &str)>) -> im
 }
 
 impl Vendored {
-    /// The package in `directory`; what is none is left for Cargo to talk about.
+    /// The package in `directory`; Cargo reports whatever is not a package.
     fn read(directory: &Utf8Path) -> Option<Self> {
         let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
         let Manifest { package } = toml::from_str(&manifest).ok()?;
@@ -157,7 +157,7 @@ impl Vendored {
         Ok(directory)
     }
 
-    /// The content of the files, which are what their checksums say.
+    /// The content of the files, which match their checksums.
     fn verify(&self) -> Result<Checksum, VendorError> {
         let file = self.directory.join(CHECKSUMS);
         let read = || Ok(serde_json::from_slice(&std::fs::read(&file)?)?);

@@ -1,6 +1,6 @@
 //! A view over unpacked packages in the form of Cargo's directory sources.
 //!
-//! Cargo reads every manifest of a directory source, so each set of packages has a directory of its own, of links.
+//! Cargo reads every manifest of a directory source, so each set of packages has its own directory of links.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use vx_home::VxHome;
 
 use crate::PackageDir;
 
-/// The directory source with exactly `packages`, made where it is not there yet; absolute. Blocks.
+/// The directory source with exactly `packages`, created if it is missing; absolute. Blocks.
 pub fn source_view(home: &VxHome, packages: &[PackageDir]) -> io::Result<Utf8PathBuf> {
     let mut directories: Vec<&PackageDir> = packages.iter().collect();
     directories.sort();

@@ -1,5 +1,5 @@
-//! What must hold whatever a server, an archive or a project says: readers refuse or understand, and nothing is written
-//! outside of the directory that an archive is for. Fuzzers and property tests call these functions; they are no part of
+//! What must hold for any input from a server, an archive or a project: readers accept or reject it, and nothing is
+//! written outside the directory for an archive. Fuzzers and property tests call these functions; they are not part of
 //! the interface.
 
 use std::io;
@@ -12,7 +12,7 @@ use crate::choose::toolchain_file;
 use crate::dist::component::{Contents, RULES};
 use crate::dist::manifest;
 
-/// What an archive may unpack to here.
+/// The limits of an archive here.
 const LIMITS: Limits = Limits {
     bytes: 64 * 1024,
     entries: 100,
@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits {
 /// The tar file of a toolchain's component, decompressed.
 pub fn component_archive(bytes: &[u8]) -> io::Result<()> {
     in_directory(|directory| {
-        // Refused or not, it stays where it belongs.
+        // Refused or not, it stays in its directory.
         let mut unpacker = Unpacker::new(directory, RULES, &|| false);
         let mut contents = Contents::default();
         if unpacker.unpack_tar(bytes, LIMITS, &mut contents).is_ok() {

@@ -1,6 +1,6 @@
 //! Toolchains: choosing, identifying and acquiring them.
 //!
-//! Nothing here knows packages, plans or builds.
+//! Nothing here knows about packages, plans or builds.
 
 mod choose;
 mod dist;

@@ -1,4 +1,4 @@
-//! Decompression in bounded memory, whatever an archive asks for.
+//! Decompression in bounded memory, whatever an archive demands.
 
 use std::io::{self, BufReader, Read};
 
@@ -6,7 +6,7 @@ use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-/// The dictionary of an xz archive, which has to be held in memory. Published ones use up to 128 MiB.
+/// The largest dictionary of an xz archive, which is held in memory. Published ones use up to 128 MiB.
 const XZ_MEMORY: u64 = 136 * 1024 * 1024;
 /// The same for zstd, as a power of two.
 const ZSTD_WINDOW: u32 = 26;

@@ -5,7 +5,7 @@ use std::io;
 /// An archive cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// An entry lies outside of the directory that the archive is for.
+    /// An entry lies outside the directory for the archive.
     #[error("the archive contains an entry outside of its directory: `{entry}`")]
     Escape {
         /// Its path.
@@ -19,7 +19,7 @@ pub enum ArchiveError {
         /// Where it leads.
         target: String,
     },
-    /// An entry is neither a file nor a directory, nor a symbolic link where these are allowed.
+    /// An entry is not a file, a directory, or an allowed symbolic link.
     #[error("the archive contains an entry of an unsupported type: `{entry}`")]
     Special {
         /// Its path.
@@ -39,7 +39,7 @@ pub enum ArchiveError {
         /// The bound in entries.
         entries: u64,
     },
-    /// It does not hold what archives of its kind hold.
+    /// It does not have the layout of its kind.
     #[error("the archive does not have the expected layout: {reason}")]
     Layout {
         /// What is missing or too much.
@@ -48,13 +48,13 @@ pub enum ArchiveError {
     /// Nobody waits for it any more.
     #[error("unpacking was cancelled")]
     Cancelled,
-    /// The archive is damaged, or the disk fails.
+    /// The archive is damaged, or the disk failed.
     #[error("failed to read the archive or to write its files")]
     Io(#[from] io::Error),
 }
 
 impl ArchiveError {
-    /// An archive that does not hold what it should, because of `reason`.
+    /// An archive without the expected layout, because of `reason`.
     pub fn layout(reason: impl Into<String>) -> Self {
         Self::Layout { reason: reason.into() }
     }

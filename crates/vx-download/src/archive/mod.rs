@@ -1,7 +1,7 @@
-//! Unpacking archives that may be hostile, file by file as they come.
+//! Unpacks archives that may be hostile, file by file as they arrive.
 //!
-//! Nothing leads outside, neither by path nor by link; nothing is larger than it may be. Where the entries of an archive
-//! go, and what else it has to hold, is said by a [`Layout`].
+//! No path or link leads outside, and nothing exceeds its limit. A [`Layout`] decides where the entries of an archive
+//! go, and what it must contain.
 
 mod decoder;
 mod error;

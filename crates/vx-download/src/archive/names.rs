@@ -1,6 +1,6 @@
-//! Names for which the header of a tar entry has no room, and which entries of their own announce.
+//! Names that are too long for the header of a tar entry, and are announced by separate entries.
 //!
-//! `tar` would read them for us, as long as they claim to be: in memory, and in a hostile archive that is everything.
+//! `tar` would read them for us, but of any length and in memory, which a hostile archive could exhaust.
 
 use std::io::Read;
 
@@ -18,7 +18,7 @@ pub(super) struct Announced {
     link: Option<Vec<u8>>,
 }
 
-/// What an entry is called, and what it links to, where it is a link.
+/// The name of an entry and, if it is a link, its target.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) name: String,
@@ -26,7 +26,7 @@ pub(super) struct Names {
 }
 
 impl Announced {
-    /// Takes note of an entry that only speaks of the next one or of the archive; says whether it does.
+    /// Records an entry that only describes the next one or the archive; returns whether it does.
     pub(super) fn note(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<bool, ArchiveError> {
         let kind = entry.header().entry_type();
         if kind.is_gnu_longname() {
@@ -52,13 +52,13 @@ impl Announced {
         Ok(true)
     }
 
-    /// The names of `entry`, to which everything announced belongs.
+    /// The names of `entry`, including everything announced for it.
     pub(super) fn names(&mut self, entry: &Entry<'_, impl Read>) -> Names {
         let header = entry.header();
         let name = self.name.take().unwrap_or_else(|| header.path_bytes().into_owned());
         let own_link = || header.link_name_bytes().unwrap_or_default().into_owned();
         let link = self.link.take().unwrap_or_else(own_link);
-        // What is not UTF-8 is refused later, by its replacement characters.
+        // Names that are not UTF-8 are refused later, because of their replacement characters.
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Names {
             name: text(name),

@@ -1,11 +1,11 @@
-//! Which paths and links of an archive stay inside of the directory that it is for.
+//! Which paths and links of an archive stay inside its directory.
 
 use camino::{Utf8Component, Utf8Path};
 
-/// In no path: it ends one for the system, is a separator for another one, or stands for what is not UTF-8.
+/// Not allowed in a path: the terminator, another system's separator, and the replacement for what is not UTF-8.
 const FORBIDDEN: [char; 3] = ['\0', '\\', char::REPLACEMENT_CHARACTER];
 
-/// The components of a path that leads downwards and nowhere else.
+/// The components of a path that only leads down.
 pub(super) fn plain_components(path: &str) -> Option<Vec<&str>> {
     if path.contains(FORBIDDEN) {
         return None;
@@ -17,7 +17,7 @@ pub(super) fn plain_components(path: &str) -> Option<Vec<&str>> {
     components.collect()
 }
 
-/// Whether a link at `path` to `target` leads to something in the directory, whatever other links there are.
+/// Whether a link at `path` to `target` stays in the directory, whatever other links there are.
 ///
 /// It may go up at its beginning only, and no further than to the top: `path` has no link among its parents, so these
 /// steps are what they seem. Downwards it may meet other links, which lead inside too.
@@ -28,7 +28,7 @@ pub(super) fn stays_inside(path: &Utf8Path, target: &str) -> bool {
         .take_while(|component| matches!(component, Utf8Component::ParentDir))
         .count();
     let rest = target.components().skip(ups);
-    // A link in place of the directory itself has nowhere to lead to.
+    // A link in place of the directory itself cannot stay inside.
     let Some(depth) = path.components().count().checked_sub(1) else {
         return false;
     };

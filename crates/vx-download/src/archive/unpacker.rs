@@ -1,4 +1,4 @@
-//! `Unpacker`: entries of tar files become files, directories and links of one directory, and nothing else.
+//! `Unpacker`: turns entries of tar files into files, directories and links of one directory, and nothing else.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,7 +12,7 @@ use super::names::{Announced, Names};
 use super::paths::{plain_components, stays_inside};
 use super::{ArchiveError, Format};
 
-/// What is written at once, if there is as much.
+/// The most that is written at once.
 const BUFFER: usize = 256 * 1024;
 
 /// What an archive may hold at most.
@@ -24,14 +24,14 @@ pub struct Limits {
     pub entries: u64,
 }
 
-/// What is allowed to some kinds of archives, and not to others.
+/// What is allowed in some kinds of archives, and not in others.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// Symbolic links are made, if they stay inside; otherwise they are refused.
+    /// Symbolic links that stay inside are created; otherwise all links are refused.
     pub has_links: bool,
-    /// A file replaces an earlier one of the same path, as `tar` has it; otherwise it is refused.
+    /// A file replaces an earlier one at the same path, as with `tar`; otherwise it is refused.
     pub replaces: bool,
-    /// Files keep the time that the archive gives them, which says that they have been as they are for long.
+    /// Files keep the time in the archive, which marks them as long unchanged.
     pub keeps_times: bool,
 }
 
@@ -40,16 +40,16 @@ pub struct Rules {
 pub enum Destination {
     /// To this path below the directory; an empty one is the directory itself.
     Path(Utf8PathBuf),
-    /// Nowhere: it speaks of the archive, or is not needed.
+    /// Nowhere: it describes the archive, or is not needed.
     Nowhere,
-    /// Outside of what the archive is for, so the archive is refused.
+    /// Outside the archive's directory, so the archive is refused.
     Outside,
 }
 
-/// Says where the entries of an archive go.
+/// Decides where the entries of an archive go.
 pub trait Layout {
-    /// Where the entry at `path` goes, which leads downwards and nowhere else. The `content` of a file may be read where
-    /// the answer is [`Destination::Nowhere`].
+    /// The destination of the entry at `path`, which only leads down. The `content` of a file may be read if the answer
+    /// is [`Destination::Nowhere`].
     fn destination(
         &mut self,
         path: &[&str],
@@ -69,7 +69,7 @@ pub struct Unpacker<'a> {
 }
 
 impl<'a> Unpacker<'a> {
-    /// For `directory`, which is there and empty. `is_cancelled` is asked before each entry.
+    /// For `directory`, which exists and is empty. `is_cancelled` is called before each entry.
     pub fn new(directory: &'a Utf8Path, rules: Rules, is_cancelled: &'a dyn Fn() -> bool) -> Self {
         Self {
             directory,
@@ -107,7 +107,7 @@ impl<'a> Unpacker<'a> {
             entries: limits.entries,
         };
         let mut left = limits;
-        // The decoder stops at the limit whatever the headers say; a little more is for the headers themselves.
+        // The decoder stops at the limit, whatever the headers say; the rest is for the headers themselves.
         let bounded = archive.take(limits.bytes.saturating_add(limits.entries.saturating_mul(1024)));
         let mut announced = Announced::default();
         for entry in Archive::new(bounded).entries()?.raw(true) {
@@ -196,7 +196,7 @@ fn make_parent(path: &Utf8Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), std::fs::create_dir_all)
 }
 
-/// A new file: where there is another or a link already, nothing is written through it.
+/// A new file: an existing file or link is never written through.
 fn create(path: &Utf8Path, replaces: bool) -> io::Result<File> {
     match File::create_new(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && replaces => {
@@ -220,7 +220,7 @@ fn write(entry: &mut Entry<'_, impl Read>, path: &Utf8Path, rules: Rules) -> io:
     file.flush()?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     if let Some(modified) = modified.filter(|_| rules.keeps_times) {
-        // A time that the file system cannot express is left out.
+        // A time that the file system cannot represent is ignored.
         let _ = file.set_modified(modified);
     }
     protect(&file, is_executable)

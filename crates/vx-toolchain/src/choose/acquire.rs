@@ -1,4 +1,4 @@
-//! What to acquire when the toolchain that is requested is not on this machine, or lacks something.
+//! What to acquire if the requested toolchain is not on this machine, or lacks something.
 
 use camino::Utf8Path;
 
@@ -9,17 +9,17 @@ use super::rustup::Rustup;
 use super::{Found, ToolchainError};
 use crate::{ToolchainSpec, ToolchainStore};
 
-/// The channel for a machine without Rust where nothing requests another.
+/// The channel for a machine without Rust if nothing requests another.
 const DEFAULT_CHANNEL: &str = "stable";
 
-/// What could be acquired in place of what `error` says is missing; `None` if only the user can help.
+/// What to acquire if `error` reports something missing; `None` if only the user can help.
 fn spec(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> Option<ToolchainSpec> {
     use ToolchainError::{Incomplete, MissingProgram, NoRustup, NotInstalled, NothingOnPath};
     let name = match (&request.requested, error) {
         (Requested::Name(name), NotInstalled { .. } | NoRustup { .. } | Incomplete { .. } | MissingProgram { .. }) => {
             name
         }
-        // rustup without a default is somebody's decision.
+        // rustup without a default is the user's decision.
         (Requested::Anything, NothingOnPath { .. }) if rustup.is_none() => DEFAULT_CHANNEL,
         _ => return None,
     };
@@ -36,7 +36,7 @@ fn spec(request: &Request, rustup: Option<&Rustup>, error: &ToolchainError) -> O
     })
 }
 
-/// The plain spec of `CHANNEL[-HOST]`; `None` for what no server has or this machine cannot run.
+/// The plain spec of `CHANNEL[-HOST]`; `None` for what no server offers or this machine cannot run.
 fn named(name: &str, default_host: Option<&str>) -> Option<ToolchainSpec> {
     let parsed = ChannelName::parse(name)?;
     let default_host = || default_host.map_or_else(host_to_acquire, str::to_owned);
@@ -62,7 +62,7 @@ impl ToolchainSpec {
     }
 }
 
-/// Acquires what `request` requests, because of `error`, which is the answer where nothing can be acquired.
+/// Acquires what `request` requests because of `error`, which is returned if nothing can be acquired.
 pub(super) async fn acquire(
     request: &Request,
     rustup: Option<&Rustup>,

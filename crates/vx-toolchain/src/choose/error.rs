@@ -1,4 +1,4 @@
-//! Why no toolchain could be chosen, and what the person can do.
+//! Why no toolchain could be chosen, and what the user can do.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::AcquireError;
 /// No toolchain could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
-    /// The toolchain that was requested is not on this machine.
+    /// The requested toolchain is not on this machine.
     #[error("toolchain `{name}`, requested by {requested_by}, is not installed")]
     NotInstalled {
         /// What was requested.
@@ -22,7 +22,7 @@ pub enum ToolchainError {
         /// Where they are.
         directory: Utf8PathBuf,
     },
-    /// A toolchain was requested by name, and there is no rustup to know it.
+    /// A toolchain was requested by name, but rustup is not installed.
     #[error("toolchain `{name}` is requested by {requested_by}, but rustup is not installed")]
     NoRustup {
         /// What was requested.
@@ -30,7 +30,7 @@ pub enum ToolchainError {
         /// Who requested it.
         requested_by: RequestedBy,
     },
-    /// The toolchain that was requested is not on this machine, or lacks something, and could not be acquired either.
+    /// The requested toolchain is not on this machine, or lacks something, and could not be acquired.
     #[error("failed to install toolchain `{name}`, requested by {requested_by}")]
     Acquire {
         /// What was requested.
@@ -92,12 +92,12 @@ pub enum ToolchainError {
         /// Why.
         source: Box<toml::de::Error>,
     },
-    /// A compiler did not run, or did not answer as compilers do.
+    /// A compiler did not run, or printed something unexpected.
     #[error("`{command}` failed: {reason}")]
     Rustc {
         /// The command line.
         command: String,
-        /// Exit status and standard error, or what was missing in the answer.
+        /// Exit status and standard error, or what was missing in the output.
         reason: String,
     },
     /// The disk.

@@ -1,6 +1,6 @@
-//! What is known of a toolchain, remembered in a file until one of the toolchain's own files changes.
+//! Facts about a toolchain, remembered in a file until one of the toolchain's own files changes.
 //!
-//! A memory that is missing, damaged, of another format or not writable means that everything is found out again.
+//! If the memory is missing, damaged, in another format or not writable, everything is determined again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -59,7 +59,7 @@ impl Facts {
         if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
             return Ok(facts);
         }
-        // Whoever comes second finds what the first has written.
+        // The second process finds what the first has written.
         let _lock = FileLock::acquire(&path.with_extension("lock"))
             .inspect_err(|error| tracing::debug!(%path, %error, "failed to lock the file that remembers a toolchain"))
             .ok();
@@ -122,7 +122,7 @@ impl Memory {
             && identity::has_sources(&self.sysroot) == self.has_sources
     }
 
-    /// None where the texts are not what they should be.
+    /// `None` if the texts are invalid.
     fn facts(&self) -> Option<Facts> {
         let mut checksums = Vec::new();
         for (label, file) in &self.files {
@@ -144,7 +144,7 @@ impl Memory {
         })
     }
 
-    /// Asks rustc, and hashes what is not among `known`. The second value says whether the result may be remembered.
+    /// Asks rustc, and hashes what is not in `known`. The second value is whether the result may be remembered.
     fn find_out(
         rustc: &Utf8Path,
         cargo: &Utf8Path,
@@ -204,7 +204,7 @@ fn checksums(
     Ok(checksums)
 }
 
-/// What rustc prints. It sees the user's environment: one outside rustup may need its `LD_LIBRARY_PATH`.
+/// The output of rustc. It sees the user's environment: a rustc outside rustup may need its `LD_LIBRARY_PATH`.
 fn ask(rustc: &Utf8Path, arguments: &[&str], environment: &BTreeMap<String, String>) -> Result<String, ToolchainError> {
     let failed = |reason: String| ToolchainError::Rustc {
         command: format!("{rustc} {}", arguments.join(" ")),

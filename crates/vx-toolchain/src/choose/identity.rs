@@ -1,4 +1,4 @@
-//! The identity of a toolchain: a digest of every file that decides what it produces, wherever it lies.
+//! The identity of a toolchain: a digest of every file that decides what it produces, independent of its path.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,33 +15,33 @@ use walkdir::WalkDir;
 
 use super::ToolchainError;
 
-/// A file is known by its metadata only when it was this old when it was read: a younger one can change again without
-/// its modification time showing it.
+/// A file is identified by its metadata only if it was at least this old when read: a younger one can change again with
+/// the same modification time.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// Files of a toolchain by what they are to it: `rustc`, `cargo`, or the path below the sysroot.
+/// Files of a toolchain by their role: `rustc`, `cargo`, or the path below the sysroot.
 pub(super) type Files = BTreeMap<String, Utf8PathBuf>;
 
-/// What is known of a file without reading it.
+/// What is known about a file without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     size: u64,
     /// Nanoseconds since 1970.
     modified: u128,
-    /// Zero where files have no such number.
+    /// Zero if files have no such number.
     inode: u64,
 }
 
 /// The files that decide what the toolchain produces.
 ///
-/// These are the compiler and cargo, the compiler's own libraries, and all of `lib/rustlib/TARGET` (the standard library,
-/// linkers, code generation backends). Documentation and other tools are left out. Of the standard library's sources
-/// only their presence counts (`sources`): with them, rustc names other paths in diagnostics.
+/// These are the compiler and cargo, the compiler's own libraries, and all of `lib/rustlib/TARGET` (the standard
+/// library, linkers, code generation backends). Documentation and other tools are left out. Of the standard library's
+/// sources only their presence counts (`sources`), because it changes paths in rustc's diagnostics.
 pub(super) fn files(rustc: &Utf8Path, cargo: &Utf8Path, sysroot: &Utf8Path) -> Result<Files, ToolchainError> {
     let mut files = Files::new();
     files.insert("rustc".to_owned(), rustc.to_owned());
     files.insert("cargo".to_owned(), cargo.to_owned());
-    // A distribution's sysroot is `/usr`, full of strangers; hence the filter.
+    // A distribution's sysroot is `/usr`, full of unrelated files; hence the filter.
     for directory in ["lib", "lib64"] {
         add_tree(&mut files, sysroot, directory, 1, is_compiler_library)?;
     }
@@ -108,8 +108,7 @@ fn add_tree(
     for entry in WalkDir::new(&root).max_depth(depth).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
-            // A link in `/usr/lib` that leads nowhere is not part of a compiler; in a target's own tree it would be missed
-            // by rustc, not by us.
+            // A dangling link in `/usr/lib` is not part of a compiler; in a target's own tree rustc would report it.
             Err(error) if error.path().is_some_and(|path| path.is_symlink()) => continue,
             Err(error) => return Err(io_error(error.into())),
         };
@@ -141,7 +140,7 @@ impl Stamp {
         })
     }
 
-    /// Whether a change after `now` is sure to change the stamp.
+    /// Whether a change after `now` certainly changes the stamp.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.modified + SETTLED_AFTER.as_nanos() < now.as_nanos()
@@ -160,7 +159,7 @@ cfg_if::cfg_if! {
     }
 }
 
-/// The identity made of a version text and the checksums of files by label.
+/// The identity from a version text and the checksums of files by label.
 pub(super) fn identity<'a>(
     verbose_version: &str,
     has_sources: bool,

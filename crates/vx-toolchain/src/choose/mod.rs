@@ -1,8 +1,8 @@
-//! Choosing a toolchain, as rustup would, and knowing it by content.
+//! Chooses a toolchain as rustup would, and identifies it by content.
 //!
 //! `+NAME`, then `RUSTUP_TOOLCHAIN`, then the nearest directory override or toolchain file, then rustup's default; the
-//! `rustc` and `cargo` on `PATH` where nothing requests a toolchain. An installed one that fits is used where it is; for
-//! another, [`obtain`] asks a [`ToolchainStore`]. What rustup has installed is read, never written.
+//! `rustc` and `cargo` on `PATH` if nothing requests a toolchain. A matching installed one is used in place; for
+//! another, [`obtain`] asks a [`ToolchainStore`]. rustup's toolchains are read, never written.
 
 mod acquire;
 mod error;
@@ -37,12 +37,12 @@ pub struct Toolchain {
     pub name: String,
     /// The sysroot, absolute, symbolic links resolved.
     pub sysroot: Utf8PathBuf,
-    /// rustc, absolute; below the sysroot where it can be.
+    /// rustc, absolute; below the sysroot if possible.
     pub rustc: Utf8PathBuf,
     /// cargo, absolute.
     pub cargo: Utf8PathBuf,
-    /// Digest of what it is made of: version, and every file that decides what it produces. The same wherever the
-    /// toolchain lies.
+    /// Digest of its version and of every file that decides what it produces. It does not depend on the toolchain's
+    /// path.
     pub identity: Digest,
     /// `1.95.0`.
     pub release: String,
@@ -61,16 +61,16 @@ pub struct Caller<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The `NAME` of a `+NAME` argument.
     pub plus: Option<&'a str>,
-    /// Targets beside the host that the toolchain is requested for, where it can be acquired with them.
+    /// Requested targets besides the host, if the toolchain can be acquired with them.
     pub targets: &'a [String],
 }
 
 /// Chooses among the toolchains on this machine for a user in `directory` (absolute) with `environment`; `plus` is the
 /// `NAME` of a `+NAME` argument.
 ///
-/// What was learned of a toolchain is remembered in files below `memory`, which several homes may share; while the
-/// toolchain's files are unchanged, no process is started and nothing but their metadata is read. A `memory` that
-/// cannot be written costs time, and nothing else. Blocks: file system, and at first a process and hashing.
+/// Facts about a toolchain are remembered in files below `memory`, which several homes may share. While the toolchain's
+/// files are unchanged, no process is started and only their metadata is read. A `memory` that cannot be written only
+/// costs time. Blocks: file system, and at first a process and hashing.
 pub fn select(
     directory: &Utf8Path,
     environment: &BTreeMap<String, String>,
@@ -84,10 +84,10 @@ pub fn select(
 }
 
 /// As [`select`], and acquires from `store` what is requested and not installed. On a machine without rustup, toolchain
-/// files and `RUSTUP_TOOLCHAIN` are obeyed all the same, and `stable` is acquired where nothing requests another and
-/// `PATH` holds none.
+/// files and `RUSTUP_TOOLCHAIN` are still respected, and `stable` is acquired if nothing requests another and `PATH`
+/// has none.
 ///
-/// `status` is told, as a verb and a text, of what takes time. Needs a runtime of several threads.
+/// `status` receives, as a verb and a text, each step that takes time. Needs a multi-threaded runtime.
 pub async fn obtain(
     caller: Caller<'_>,
     store: &ToolchainStore,
@@ -120,13 +120,13 @@ pub fn rustup_toolchains(environment: &BTreeMap<String, String>) -> Result<Vec<S
     Rustup::find(environment)?.map_or(Ok(Vec::new()), |rustup| rustup.installed())
 }
 
-/// Finds out what there is to know of a toolchain.
+/// Determines the facts about a toolchain.
 fn know(found: Found, environment: &BTreeMap<String, String>, memory: &Utf8Path) -> Result<Toolchain, ToolchainError> {
     let facts = facts::Facts::of(&found.rustc, &found.cargo, environment, memory)?;
     Ok(facts.into_toolchain(found))
 }
 
-/// Where a toolchain is, before anything is known of it.
+/// Where a toolchain is, before anything else is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     name: String,
@@ -136,7 +136,7 @@ pub(crate) struct Found {
     directory: Option<Utf8PathBuf>,
 }
 
-/// What is on this machine and has all that is requested.
+/// A toolchain on this machine with everything that is requested.
 fn installed(
     request: &Request,
     rustup: Option<&Rustup>,

@@ -1,4 +1,4 @@
-//! Names of rustup's toolchains, taken apart: `1.95`, `nightly-2026-05-20-x86_64-unknown-linux-gnu`.
+//! Parses names of rustup's toolchains: `1.95`, `nightly-2026-05-20-x86_64-unknown-linux-gnu`.
 
 use camino::Utf8Path;
 
@@ -20,7 +20,7 @@ pub(crate) enum Channel<'a> {
 }
 
 impl<'a> ChannelName<'a> {
-    /// None for names that are nobody's but the user's own (linked toolchains).
+    /// `None` for the user's own names (linked toolchains).
     pub(crate) fn parse(name: &'a str) -> Option<Self> {
         let (channel, rest) = split_channel(name)?;
         let (date, rest) = split_date(rest);
@@ -31,9 +31,9 @@ impl<'a> ChannelName<'a> {
         Some(Self { channel, date, host })
     }
 
-    /// How well the installed toolchain `self` answers `request`; greater is better, none is not at all.
+    /// How well the installed toolchain `self` matches `request`; greater is better, `None` is not at all.
     ///
-    /// `1.95` is answered by a toolchain of that name, else by its newest patch release. A request without a host means
+    /// `1.95` is matched by a toolchain of that name, else by its newest patch release. A request without a host means
     /// the default host; another one of the same architecture (a static vx on a glibc machine) is better than none.
     pub(super) fn answers(&self, request: &Self, default_host: &str) -> Option<impl Ord + use<'a>> {
         let requested_host = request.host.unwrap_or(default_host);
@@ -136,13 +136,13 @@ cfg_if::cfg_if! {
     }
 }
 
-/// The host that rustup assumes for names without one, where its settings name none.
+/// The host that rustup assumes for names without one, if its settings do not name one.
 pub(super) fn assumed_host() -> String {
     format!("{}-{SYSTEM}", std::env::consts::ARCH)
 }
 
-/// The host of toolchains to acquire. A static vx runs on machines with glibc as well, and there takes toolchains for it:
-/// those for musl need its loader.
+/// The host of toolchains to acquire. A static vx also runs on machines with glibc, and then uses toolchains for glibc:
+/// those for musl need musl's loader.
 pub(super) fn host_to_acquire() -> String {
     let assumed = assumed_host();
     match assumed.strip_suffix("-musl") {
@@ -151,7 +151,7 @@ pub(super) fn host_to_acquire() -> String {
     }
 }
 
-/// Whether the dynamic loader of glibc is here: `/lib64/ld-linux-x86-64.so.2`, `/lib/ld-linux-aarch64.so.1`.
+/// Whether the dynamic loader of glibc is installed: `/lib64/ld-linux-x86-64.so.2`, `/lib/ld-linux-aarch64.so.1`.
 fn has_glibc() -> bool {
     let directories = ["/lib64", "/lib"]
         .iter()
@@ -162,7 +162,7 @@ fn has_glibc() -> bool {
         .any(|entry| entry.file_name().starts_with("ld-linux-"))
 }
 
-/// Whether programs for `host` run on this machine, as far as its name tells.
+/// Whether programs for `host` run on this machine, judging by its name.
 pub(super) fn is_host_of_this_machine(host: &str) -> bool {
     let system = match std::env::consts::OS {
         "macos" => "darwin",

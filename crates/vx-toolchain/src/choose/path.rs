@@ -1,4 +1,4 @@
-//! `rustc` and `cargo` on `PATH`, where nothing requests one of rustup's toolchains.
+//! `rustc` and `cargo` on `PATH`, if nothing requests one of rustup's toolchains.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Found, ToolchainError};
 
-/// The programs on `PATH`. rustup's proxies are passed over: they are not compilers, and would choose anew.
+/// The programs on `PATH`. rustup's proxies are skipped: they are not compilers, and would choose again.
 pub(super) fn find(environment: &BTreeMap<String, String>) -> Result<Found, ToolchainError> {
     Ok(Found {
         name: "rustc on PATH".to_owned(),
@@ -24,7 +24,7 @@ fn find_program(program: &'static str, environment: &BTreeMap<String, String>) -
             continue;
         };
         let candidate = directory.join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
-        // An entry that is relative would mean another program in each directory.
+        // A relative entry would mean another program in each directory.
         let Ok(resolved) = candidate.canonicalize_utf8() else {
             continue;
         };
@@ -65,7 +65,7 @@ cfg_if::cfg_if! {
             path.is_file()
         }
 
-        /// Copies of one program have its length; without file identities that has to do.
+        /// Copies of one program have the same length; without file identities that must suffice.
         fn is_same_file(one: &Utf8Path, other: &Utf8Path) -> bool {
             let length = |path: &Utf8Path| path.metadata().ok().map(|metadata| metadata.len());
             length(one).is_some_and(|one| Some(one) == length(other))

@@ -24,7 +24,7 @@ pub enum RequestedBy {
     DirectoryOverride(Utf8PathBuf),
     /// A toolchain file.
     File(Utf8PathBuf),
-    /// A `--target TRIPLE` argument, which requests a part of whatever toolchain is chosen.
+    /// A `--target TRIPLE` argument, which requests a part of the chosen toolchain.
     Target,
     /// rustup's default.
     Default,
@@ -51,7 +51,7 @@ impl fmt::Display for RequestedBy {
 pub(super) struct Request {
     pub(super) requested: Requested,
     pub(super) requested_by: RequestedBy,
-    /// Components and targets that it must have, and the file that says so.
+    /// Components and targets that it must have, and the file that requires them.
     additions: Option<(Additions, RequestedBy)>,
 }
 
@@ -131,9 +131,9 @@ impl Request {
         }
     }
 
-    /// The same, which must have `targets` too. Descriptions of targets (`*.json`) come with no standard library.
+    /// The same, which must have `targets` too. Target descriptions (`*.json`) have no prebuilt standard library.
     pub(super) fn with_targets(mut self, targets: &[String]) -> Self {
-        // Cargo's name of the host, whose library every toolchain has.
+        // Cargo's name for the host, whose library every toolchain has.
         let is_host = |target: &&String| *target == "host-tuple";
         let targets = targets
             .iter()
@@ -149,12 +149,12 @@ impl Request {
         self
     }
 
-    /// What it must have beside what every toolchain has.
+    /// What it must have besides what every toolchain has.
     pub(super) fn additions(&self) -> Option<&Additions> {
         self.additions.as_ref().map(|(additions, _)| additions)
     }
 
-    /// Refuses a toolchain that lacks components or targets which the toolchain file names.
+    /// Refuses a toolchain that lacks components or targets that the toolchain file names.
     pub(super) fn check(&self, found: &Found) -> Result<(), ToolchainError> {
         let (Some((additions, requested_by)), Some(directory)) = (&self.additions, &found.directory) else {
             return Ok(());

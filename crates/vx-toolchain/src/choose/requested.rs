@@ -1,4 +1,4 @@
-//! Which toolchain is requested, and what it must have: what a name or a toolchain file says, whoever says it.
+//! Which toolchain is requested, and what it must have, from a name or a toolchain file.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -15,10 +15,10 @@ pub(super) enum Requested {
     Anything,
 }
 
-/// What a toolchain file requests beside the toolchain.
+/// What a toolchain file requests besides the toolchain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Additions {
-    /// What to acquire where nothing is installed; an installed toolchain is not held against it, as in rustup.
+    /// What to acquire if nothing is installed; an installed toolchain is not checked against it, as in rustup.
     pub(super) profile: Option<String>,
     pub(super) components: Vec<String>,
     pub(super) targets: Vec<String>,
@@ -36,7 +36,7 @@ impl Additions {
         let list = directory.join("lib/rustlib/components");
         let installed = match std::fs::read_to_string(&list) {
             Ok(text) => Some(text),
-            // A linked toolchain: rustup knows nothing of its components either.
+            // A linked toolchain: rustup does not know its components either.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(ToolchainError::Io { path: list, source }),
         };
@@ -85,7 +85,7 @@ fn list_has(list: &str, name: &str) -> bool {
             return false;
         };
         let rest = rest.strip_prefix("-preview").unwrap_or(rest);
-        // What is left is nothing (`rust-src`, or a name with its host) or a host triple, which starts with an architecture.
+        // The rest is empty (`rust-src`, or a name with its host) or a host triple, which starts with an architecture.
         rest.is_empty() || rest.strip_prefix('-').is_some_and(super::name::is_triple)
     })
 }

@@ -16,7 +16,7 @@ pub(super) struct Rustup {
     settings: Settings,
 }
 
-/// What of `settings.toml` matters here.
+/// The part of `settings.toml` that matters here.
 #[derive(Debug, Default, Deserialize)]
 struct Settings {
     default_toolchain: Option<String>,
@@ -25,11 +25,11 @@ struct Settings {
     overrides: BTreeMap<Utf8PathBuf, String>,
 }
 
-/// Channels whose cargo serves linked toolchains that have none, as in rustup.
+/// Channels whose cargo is used for linked toolchains without one, as in rustup.
 const CARGO_FALLBACKS: [&str; 3] = ["nightly", "beta", "stable"];
 
 impl Rustup {
-    /// None where there is neither a toolchain nor a setting of rustup.
+    /// `None` if there are neither toolchains nor settings of rustup.
     pub(super) fn find(environment: &BTreeMap<String, String>) -> Result<Option<Self>, ToolchainError> {
         let variable = |name| environment.get(name).filter(|value| !value.is_empty());
         let home = match (variable("RUSTUP_HOME"), variable("HOME")) {
@@ -55,7 +55,7 @@ impl Rustup {
             .filter(|name| *name != "none")
     }
 
-    /// The host of toolchains whose names have none, where the settings say so.
+    /// The host of toolchains whose names have none, if the settings name it.
     pub(super) fn default_host(&self) -> Option<&str> {
         self.settings.default_host_triple.as_deref()
     }
@@ -87,7 +87,7 @@ impl Rustup {
     /// The toolchain in a directory.
     pub(super) fn at_path(path: &Utf8Path, requested_by: &RequestedBy) -> Result<Found, ToolchainError> {
         let program = |name| program(path, name, requested_by);
-        // Resolved, so that a link to a toolchain and the toolchain are one.
+        // Resolved, so that a link to a toolchain is the same as the toolchain.
         let directory = path.canonicalize_utf8().map_err(|_| ToolchainError::MissingProgram {
             path: path.to_owned(),
             requested_by: requested_by.clone(),

@@ -8,16 +8,16 @@ use serde::Deserialize;
 use super::ToolchainError;
 use super::requested::{Additions, Requested};
 
-/// Names of toolchain files; where both exist, rustup takes the first. Only that may hold a bare channel name.
+/// Names of toolchain files; where both exist, rustup takes the first. Only the other one may hold a bare channel name.
 const NAMES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
 
-/// A toolchain file does not say which toolchain.
+/// A toolchain file does not name a toolchain.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainFileError {
     /// It says nothing.
     #[error("it is empty")]
     Empty,
-    /// Not TOML, or not rustup's kind of it.
+    /// Not TOML, or not rustup's schema.
     #[error("it is not a valid toolchain file")]
     Parse(#[source] Box<toml::de::Error>),
     /// A channel and a path.
@@ -28,7 +28,7 @@ pub enum ToolchainFileError {
         /// The path.
         path: String,
     },
-    /// A path, and what only rustup's own toolchains can be requested.
+    /// A path together with settings that only apply to rustup's own toolchains.
     #[error("it specifies a path with components, targets or a profile, which require a channel")]
     PathAndOptions,
 }
@@ -36,7 +36,7 @@ pub enum ToolchainFileError {
 /// What a toolchain file requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ToolchainFile {
-    /// None: whatever would be chosen without the file.
+    /// `None`: the toolchain that would be chosen without the file.
     pub(super) requested: Option<Requested>,
     pub(super) additions: Additions,
 }
@@ -59,7 +59,7 @@ pub(super) fn read_in(directory: &Utf8Path) -> Result<Option<(Utf8PathBuf, Toolc
     Ok(None)
 }
 
-/// A directory of that name is somebody's source directory, not a toolchain file.
+/// A directory of that name is a source directory, not a toolchain file.
 fn is_absent(error: &io::Error) -> bool {
     use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory | IsADirectory)

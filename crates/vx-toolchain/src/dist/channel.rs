@@ -1,4 +1,4 @@
-//! Where a channel's manifest lies on a server, and whether it can come to say something else.
+//! The path of a channel's manifest on a server, and whether it can change.
 
 use crate::choose::{Channel, ChannelName};
 
@@ -23,7 +23,7 @@ pub(super) fn manifest_path(name: &ChannelName<'_>) -> String {
     }
 }
 
-/// Whether the name will mean another toolchain some day: `stable` and `1.95` do, `1.95.0` and what has a date do not.
+/// Whether the name can later mean another toolchain: `stable` and `1.95` can, `1.95.0` and names with a date cannot.
 pub(super) fn is_moving(name: &ChannelName<'_>) -> bool {
     let is_release = match name.channel {
         Channel::Named(name) => name.contains("beta."),

@@ -1,14 +1,14 @@
 //! Component archives in the layout of rust-installer.
 //!
-//! `NAME-VERSION/PART/PATH` becomes `PATH`. `NAME-VERSION/components` lists the parts, `PART/manifest.in` what belongs to
-//! each. Nothing is there twice.
+//! `NAME-VERSION/PART/PATH` becomes `PATH`. `NAME-VERSION/components` lists the parts, and `PART/manifest.in` the
+//! content of each, without duplicates.
 
 use std::collections::BTreeSet;
 use std::io::Read;
 
 use vx_download::archive::{ArchiveError, Destination, Layout, Limits, Rules, Unpacker};
 
-/// The list of what belongs to a component; the documentation's is the largest, with 1.5 MiB.
+/// The content list of a component; the documentation's is the largest, with 1.5 MiB.
 const LARGEST_LIST: u64 = 16 * 1024 * 1024;
 
 /// What is allowed to components.
@@ -18,7 +18,7 @@ pub(crate) const RULES: Rules = Rules {
     keeps_times: true,
 };
 
-/// The limits of an archive of `size` bytes. The documentation has tens of thousands of files that are much alike.
+/// The limits of an archive of `size` bytes. The documentation has tens of thousands of similar files.
 pub(super) fn limits(size: u64) -> Limits {
     Limits {
         bytes: size.saturating_mul(100).max(512 * 1024 * 1024),
@@ -26,10 +26,10 @@ pub(super) fn limits(size: u64) -> Limits {
     }
 }
 
-/// What an archive says of itself, beside its files.
+/// An archive's metadata.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    /// The directory that everything lies in.
+    /// The directory that contains everything.
     top: Option<String>,
     /// The text of `components`.
     parts: Option<String>,
@@ -70,8 +70,8 @@ impl Layout for Contents {
 }
 
 impl Contents {
-    /// Whether everything came to `unpacked` that the archive itself lists. Answers its list: `file:PATH` or `dir:PATH`,
-    /// one a line.
+    /// Checks that everything that the archive lists is in `unpacked`. Returns its list: `file:PATH` or `dir:PATH`, one
+    /// per line.
     pub(crate) fn check(self, unpacked: &Unpacker<'_>) -> Result<String, ArchiveError> {
         let Some(parts) = self.parts else {
             return Err(ArchiveError::layout("it does not list its parts"));

@@ -7,7 +7,7 @@ use vx_download::{DownloadError, ParseChecksumError};
 /// A toolchain could not be acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
-    /// Only names of channels mean something to a server.
+    /// A server only knows names of channels.
     #[error("`{name}` is not a release channel")]
     NotAChannel {
         /// What was requested.
@@ -29,7 +29,7 @@ pub enum AcquireError {
         /// Why.
         source: url::ParseError,
     },
-    /// What the channel holds could not be looked up.
+    /// The content of the channel could not be looked up.
     #[error("failed to look up the channel `{name}`")]
     Lookup {
         /// The channel.
@@ -138,7 +138,7 @@ pub enum ManifestError {
     /// It is not TOML, or not a manifest.
     #[error("it is not a channel manifest")]
     Parse(#[source] Box<toml::de::Error>),
-    /// It is of a version that vx does not know.
+    /// It has a version that vx does not support.
     #[error("it has version `{0}`, but only version 2 is supported")]
     Version(String),
     /// A checksum in it is not one.

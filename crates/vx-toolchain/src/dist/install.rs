@@ -1,4 +1,4 @@
-//! Putting verified component archives together to a toolchain that is seen only when it is complete.
+//! Assembles a toolchain from verified component archives; it becomes visible only when it is complete.
 
 use std::fs::File;
 use std::io;
@@ -14,9 +14,9 @@ use super::select::Component;
 /// The layout of installed toolchains, as in `lib/rustlib/rust-installer-version`.
 const INSTALLER_VERSION: &str = "3\n";
 
-/// Makes the toolchain `directory` of components and their archives, unless it is there. Blocks.
+/// Creates the toolchain `directory` from components and their archives, unless it exists. Blocks.
 ///
-/// It lists its components as rustup does, so that whoever looks for a component looks in one place.
+/// It lists its components as rustup does, so there is one place to look for a component.
 pub(super) fn install(
     components: &[(Component, Utf8PathBuf)],
     directory: &Utf8Path,
@@ -34,7 +34,7 @@ pub(super) fn install(
     })
 }
 
-/// Components cannot be unpacked, or what they were unpacked to cannot be published.
+/// Components cannot be unpacked or published.
 enum Failure {
     Component(AcquireError),
     Publish(io::Error),

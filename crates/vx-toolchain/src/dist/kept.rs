@@ -1,4 +1,4 @@
-//! The toolchains that a store has unpacked: which they are, and how they are removed.
+//! The toolchains that a store has unpacked: lists and removes them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,7 @@ use super::store::{Memo, ToolchainStore, lock_of};
 /// An unpacked toolchain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeptToolchain {
-    /// What it was acquired as: `stable-x86_64-unknown-linux-gnu`. Empty where that is not known any more.
+    /// The names under which it was acquired: `stable-x86_64-unknown-linux-gnu`. Empty if they are no longer known.
     pub names: BTreeSet<String>,
     /// Its directory, absolute.
     pub directory: Utf8PathBuf,
@@ -25,7 +25,7 @@ impl ToolchainStore {
         let mut kept = Vec::new();
         for entry in entries(&self.path("toolchains"))? {
             let digest = entry.file_name().unwrap_or_default();
-            // Locks, and what is just being unpacked.
+            // Locks, and toolchains that are being unpacked.
             if !is_digest(digest) || !entry.is_dir() {
                 continue;
             }
@@ -40,10 +40,10 @@ impl ToolchainStore {
         Ok(kept)
     }
 
-    /// Removes what was acquired as `name` (`stable`, with or without the host) or lies in a directory of that name;
-    /// answers which directories are gone. One that goes by another name too stays. Blocks.
+    /// Removes what was acquired as `name` (`stable`, with or without the host) or is in a directory of that name;
+    /// returns the removed directories. One that also has another name is kept. Blocks.
     ///
-    /// A build that uses the toolchain meanwhile fails for want of its compiler; the next one acquires it again.
+    /// A build that is using the toolchain fails without its compiler; the next one acquires it again.
     pub fn remove(&self, name: &str, host: &str) -> io::Result<Vec<Utf8PathBuf>> {
         let with_host = format!("{name}-{host}");
         let is_meant = |memo: &Memo| memo.name == name || memo.name == with_host || memo.toolchain == name;
@@ -74,12 +74,12 @@ impl ToolchainStore {
     }
 }
 
-/// Nothing else may be named: a name becomes part of a path.
+/// Nothing else is allowed, because a name becomes part of a path.
 fn is_digest(name: &str) -> bool {
     name.parse::<Checksum>().is_ok()
 }
 
-/// Takes the whole directory away at once, so that nobody finds a part of a toolchain.
+/// Moves the whole directory away at once, so that nobody finds a partial toolchain.
 fn remove_directory(directory: &Utf8Path) -> io::Result<()> {
     let _lock = FileLock::acquire(&lock_of(directory))?;
     let parent = directory.parent().unwrap_or(directory);
@@ -88,7 +88,7 @@ fn remove_directory(directory: &Utf8Path) -> io::Result<()> {
     aside.close()
 }
 
-/// What is in a directory, sorted; nothing where there is none.
+/// The entries of a directory, sorted; empty if it does not exist.
 fn entries(directory: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
     let entries = match directory.read_dir_utf8() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

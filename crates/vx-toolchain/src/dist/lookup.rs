@@ -1,7 +1,7 @@
-//! What a channel holds at the moment: its manifest, by the checksum that the server publishes beside it.
+//! The current content of a channel: its manifest, by the checksum that the server publishes beside it.
 //!
-//! The checksum is remembered beside the downloads. One of a moving channel (`stable`) is believed for a day; whoever is
-//! offline, or cannot reach the server, believes it longer.
+//! The checksum is remembered beside the downloads. That of a moving channel (`stable`) is used for a day, and longer
+//! if vx is offline or cannot reach the server.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,10 +15,10 @@ use super::manifest::Manifest;
 use super::{AcquireError, DistServer, channel};
 use crate::choose::ChannelName;
 
-/// How long a moving channel is believed to have stayed where it was.
+/// How long a moving channel is assumed to be unchanged.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// No manifest is larger (they have about one MiB).
+/// The size limit of manifests (they have about one MiB).
 const LARGEST_MANIFEST: u64 = 64 * 1024 * 1024;
 
 /// A published checksum is a line: 64 digits and the name of the file.
@@ -30,7 +30,7 @@ pub(super) struct Lookup<'a> {
     pub(super) server: &'a DistServer,
     /// As the user wrote it.
     pub(super) name: &'a str,
-    /// Ask the server, however little time has passed.
+    /// Ask the server, however recent the last answer.
     pub(super) forced: bool,
 }
 
@@ -69,7 +69,7 @@ impl Lookup<'_> {
         let _lock = FileLock::acquire_async(&memo.with_extension("lock"))
             .await
             .map_err(failed)?;
-        // Whoever held the lock before has looked it up.
+        // The previous holder of the lock has looked it up.
         let known = Memo::read(&memo, &url);
         if let Some(known) = known.as_ref().filter(|known| is_enough(known)) {
             return Ok(known.checksum);
@@ -170,13 +170,13 @@ struct Known {
 }
 
 impl Memo {
-    /// None where nothing is remembered, or what is there cannot be used.
+    /// `None` if nothing usable is remembered.
     fn read(path: &Utf8Path, url: &Url) -> Option<Known> {
         let memo: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         if memo.url != url.as_str() {
             return None;
         }
-        // A time to come is a clock that was wrong.
+        // A time in the future means that the clock was wrong.
         let age = now().checked_sub(memo.looked_up);
         Some(Known {
             checksum: memo.sha256.parse().ok()?,

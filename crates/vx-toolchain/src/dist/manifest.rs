@@ -1,4 +1,4 @@
-//! Channel manifests, version 2: what of them matters for choosing and fetching components.
+//! Channel manifests, version 2: the parts needed to choose and fetch components.
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,22 @@ pub(super) const EVERY_TARGET: &str = "*";
 /// What a channel holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
-    /// `1.95.0 (59807616e 2026-04-14)`, where it says so.
+    /// `1.95.0 (59807616e 2026-04-14)`, if present.
     pub(super) version: Option<String>,
     packages: BTreeMap<String, Package>,
-    /// What users call a package, and what the manifest calls it.
+    /// The user's name for a package, and the manifest's.
     renames: BTreeMap<String, String>,
     pub(super) profiles: BTreeMap<String, Vec<String>>,
 }
 
-/// Archives by target, the one to take first. A target without any is known and not available.
+/// Archives by target, the preferred one first. A target without archives is known but not available.
 type Package = BTreeMap<String, Vec<Archive>>;
 
 /// One form of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Archive {
     pub(super) format: Format,
-    /// Where the manifest says that it is.
+    /// Its address in the manifest.
     pub(super) url: String,
     pub(super) checksum: Checksum,
 }
@@ -69,7 +69,7 @@ struct RawRename {
     to: String,
 }
 
-/// Only the version, so that a manifest of another one is told as such.
+/// Only the version, to recognize a manifest of another version.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Version {

@@ -1,6 +1,6 @@
 //! Acquiring toolchains: channels of a dist server, their manifests, the components in them, unpacked once per machine.
 //!
-//! Everything fetched goes through the download cache. Which toolchain is requested is not decided here.
+//! Every fetch goes through the download cache. Which toolchain is requested is not decided here.
 
 mod channel;
 pub(crate) mod component;

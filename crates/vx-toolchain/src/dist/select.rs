@@ -1,20 +1,20 @@
-//! Which components of a channel make the toolchain that is requested.
+//! Which components of a channel make up the requested toolchain.
 
 use std::collections::BTreeMap;
 
 use super::manifest::{Archive, EVERY_TARGET, Manifest};
 use super::{AcquireError, ToolchainSpec};
 
-/// What every toolchain has, whatever the profile: vx cannot build without.
+/// What every toolchain has, whatever the profile: vx cannot build without it.
 const ESSENTIAL: [&str; 3] = ["rustc", "cargo", "rust-std"];
 
-/// The standard library, the one component that is there for each target.
+/// The standard library, the only component that exists for each target.
 const STANDARD_LIBRARY: &str = "rust-std";
 
-/// The profile where nothing requests another. rustup's own setting is for people, who want documentation and tools too.
+/// The profile if nothing requests another. rustup's own setting is for people, who also want documentation and tools.
 const PROFILE: &str = "minimal";
 
-/// A component to be fetched and unpacked.
+/// A component to fetch and unpack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Component {
     /// As rustup lists it among the installed ones: `rustc-x86_64-unknown-linux-gnu`, `rust-src`.
@@ -33,7 +33,7 @@ pub(super) fn select(manifest: &Manifest, spec: &ToolchainSpec) -> Result<Vec<Co
         selection.add(name, &spec.host)?;
     }
     for name in selection.profile()? {
-        // A profile lists what only some hosts have (`rust-mingw`).
+        // A profile also lists components of other hosts (`rust-mingw`).
         if selection.is_known(name, &spec.host) {
             selection.add(name, &spec.host)?;
         }
@@ -105,7 +105,7 @@ impl<'a> Selection<'a> {
         Ok(())
     }
 
-    /// A name that is a package's and a target's, taken apart.
+    /// Splits a name into those of a package and a target.
     fn split<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
         let dashes = name
             .match_indices('-')

@@ -1,4 +1,4 @@
-//! The server that toolchains come from. The official one is named here, and nowhere else.
+//! The server of toolchains. Only this file names the official one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use url::Url;
 use vx_home::env::VX_DIST_SERVER;
 
-/// The official server, which is also what the addresses in every manifest begin with.
+/// The official server, with which the addresses in every manifest begin.
 const OFFICIAL: &str = "https://static.rust-lang.org";
 
 /// The variable in which rustup takes the address of its server.
 const RUSTUP_DIST_SERVER: &str = "RUSTUP_DIST_SERVER";
 
-/// Where channels and components are: an address below which lies `dist/`.
+/// The address of channels and components, which are below `dist/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistServer {
     /// Without a slash at its end.
@@ -46,7 +46,7 @@ impl DistServer {
         format!("{}/{path}", self.root).parse()
     }
 
-    /// The address from which a file is fetched that manifests say to be at `url`.
+    /// The address to fetch a file from whose address in a manifest is `url`.
     pub(super) fn redirect(&self, url: &str) -> Result<Url, url::ParseError> {
         match url.strip_prefix(OFFICIAL).and_then(|path| path.strip_prefix('/')) {
             Some(path) => self.url(path),

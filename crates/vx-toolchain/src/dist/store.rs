@@ -1,7 +1,7 @@
-//! Toolchains on this machine that vx has acquired, by content, beside the download cache and shared with it.
+//! Toolchains on this machine that vx has acquired, by content; stored beside the download cache, and shared like it.
 //!
-//! `toolchains/DIGEST` is a complete toolchain. `specs/DIGEST.json` remembers which one answered a spec under a manifest, so
-//! that the manifest is read once.
+//! `toolchains/DIGEST` is a complete toolchain. `specs/DIGEST.json` remembers which one a spec resolved to under a
+//! manifest, so that the manifest is read once.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ const PARALLEL: usize = 4;
 /// No component is larger.
 const LARGEST_COMPONENT: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Whoever waits longer for another process is told.
+/// A longer wait for another process is reported.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How the file begins that tells that the components in a directory are unpacked, and to what.
+/// The prefix of the file that records which components are unpacked in a directory.
 fn format() -> String {
     format!("vx-unpacked-toolchain-{}", formats::UNPACKED_TOOLCHAIN)
 }
@@ -45,9 +45,9 @@ pub struct ToolchainSpec {
     pub channel: String,
     /// Target triple of the machine that it runs on.
     pub host: String,
-    /// A profile of the channel; `minimal` where none.
+    /// A profile of the channel; `None` is `minimal`.
     pub profile: Option<String>,
-    /// Components beside those of the profile, as users call them.
+    /// Components besides those of the profile, by their user-facing names.
     pub components: Vec<String>,
     /// Targets beside the host.
     pub targets: Vec<String>,
@@ -71,7 +71,7 @@ pub struct ToolchainStore {
 }
 
 impl ToolchainStore {
-    /// Toolchains of `server`, kept beside `downloads`. Nothing is fetched where `downloads` is offline.
+    /// Toolchains of `server`, kept beside `downloads`. Nothing is fetched if `downloads` is offline.
     pub fn new(downloads: DownloadCache, server: DistServer) -> Self {
         Self {
             downloads,
@@ -80,13 +80,13 @@ impl ToolchainStore {
         }
     }
 
-    /// The same, which asks where a moving channel is now, even if it has been asked today.
+    /// The same, which asks for the current state of a moving channel even if it did so today.
     pub fn with_forced_lookup(self) -> Self {
         Self { forced: true, ..self }
     }
 
-    /// The toolchain for a spec: the one that is there, else downloaded and unpacked. `status` is told, as a verb and a
-    /// text, of what takes time. Needs a runtime of several threads.
+    /// The toolchain for a spec: the existing one, else downloaded and unpacked. `status` receives, as a verb and a
+    /// text, each step that takes time. Needs a multi-threaded runtime.
     pub async fn acquire(
         &self,
         spec: &ToolchainSpec,
@@ -104,7 +104,7 @@ impl ToolchainStore {
         if let Some(directory) = self.remembered(&memo) {
             return Ok(Acquired { name, directory });
         }
-        // A manifest takes some 10 MiB, so it is gone before anything is unpacked.
+        // A manifest takes some 10 MiB, so it is dropped before anything is unpacked.
         let (components, release) = {
             let manifest = lookup.manifest(manifest).await?;
             (select(&manifest, spec)?, release(&manifest))
@@ -125,7 +125,7 @@ impl ToolchainStore {
         directory: &Utf8Path,
         status: &(dyn Fn(&str, String) + Send + Sync),
     ) -> Result<(), AcquireError> {
-        // One process downloads and unpacks; the others would only verify the archives again and again meanwhile.
+        // One process downloads and unpacks; the others would only verify the archives repeatedly.
         let lock = lock_of(directory);
         let mut locking = pin!(FileLock::acquire_async(&lock));
         let locked = match tokio::time::timeout(PATIENCE, &mut locking).await {
@@ -201,12 +201,12 @@ impl ToolchainStore {
 pub(super) struct Memo {
     /// Hexadecimal.
     pub(super) toolchain: String,
-    /// What the toolchain was called in the spec.
+    /// The name of the toolchain in the spec.
     #[serde(default)]
     pub(super) name: String,
 }
 
-/// Held while a toolchain comes or goes.
+/// Held while a toolchain is added or removed.
 pub(super) fn lock_of(directory: &Utf8Path) -> Utf8PathBuf {
     directory.with_file_name(format!(".{}.acquiring.lock", directory.file_name().unwrap_or_default()))
 }
@@ -252,7 +252,7 @@ fn describe(name: &str, release: Option<&str>) -> String {
     }
 }
 
-/// Unpacks on a thread that may block, and stops it when nobody waits any more.
+/// Unpacks on a blocking thread, and stops it when nobody waits any more.
 async fn install_elsewhere(components: Vec<(Component, Utf8PathBuf)>, to: Utf8PathBuf) -> Result<(), AcquireError> {
     struct CancelOnDrop(Arc<AtomicBool>);
     impl Drop for CancelOnDrop {
@@ -276,8 +276,8 @@ async fn install_elsewhere(components: Vec<(Component, Utf8PathBuf)>, to: Utf8Pa
     })
 }
 
-/// Gives what the allocator keeps of the downloads and the manifest, some 20 MiB, back to the system: the dictionaries of
-/// archives take enough.
+/// Returns to the system what the allocator keeps of the downloads and the manifest, some 20 MiB: the dictionaries of
+/// archives need enough.
 fn return_free_memory() {
     cfg_if::cfg_if! {
         if #[cfg(all(target_os = "linux", target_env = "gnu"))] {
