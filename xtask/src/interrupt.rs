@@ -19,7 +19,7 @@ pub(crate) fn install() -> Result<()> {
     Ok(())
 }
 
-/// Fails where the task was interrupted.
+/// Fails if the task was interrupted.
 pub(crate) fn check() -> Result<()> {
     if FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         bail!("interrupted");

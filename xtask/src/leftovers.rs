@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-/// A service may need so long to end after its test: what vx promises.
+/// How long a service may take to end after its test, as vx promises.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Process ids of what runs an executable below `target`, or has the environment of a test; this process is none of them.
@@ -17,7 +17,7 @@ pub(crate) fn ours(target: &Utf8Path) -> Result<BTreeSet<i32>> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir("/proc").context("cannot list processes")? {
         let name = entry.context("cannot list processes")?.file_name();
-        // Other entries of /proc are no processes.
+        // Other entries of /proc are not processes.
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::interrupt;
 
-/// What a program needs of the environment to find its files, its toolchain and the network. Anything else could make one
+/// The variables that a program needs to find its files, its toolchain and the network. Anything else could make one
 /// run differ from the next.
 pub(crate) const ESSENTIAL: &[&str] = &[
     "CARGO_HOME",
@@ -58,7 +58,7 @@ pub(crate) fn ordinary(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A program with nothing in its environment but what it needs to work.
+/// A program with only what it needs in its environment.
 pub(crate) fn isolated(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
@@ -81,7 +81,7 @@ pub(crate) fn cargo() -> Command {
     ordinary(cargo_path())
 }
 
-/// Shows a program and runs it to its end; any exit code but zero is an error.
+/// Shows a program and runs it to its end; an exit code other than zero is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = display(command);
     eprintln!("$ {shown}");
@@ -94,8 +94,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program to its end, unseen, and answers what it printed on its standard output. Where it fails, what it printed
-/// on its standard error is the reason.
+/// Runs a program silently and returns its standard output. If it fails, its standard error is the reason.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = display(command);
     interrupt::check()?;

@@ -89,7 +89,7 @@ impl Release {
     }
 }
 
-/// The program that a package makes: its first binary.
+/// The program of a package: its first binary.
 pub(crate) fn program_of(package: &Utf8Path) -> Result<Target> {
     let mut command = MetadataCommand::new();
     let metadata = command.manifest_path(package.join("Cargo.toml")).no_deps().exec()?;

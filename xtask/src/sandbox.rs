@@ -1,4 +1,4 @@
-//! A `vx` with a home of its own, for tasks that measure or show it: what the user has is neither used nor touched.
+//! A `vx` with a home of its own, for tasks that measure or show it: the user's own state is not used.
 
 use std::process::Command;
 

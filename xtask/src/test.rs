@@ -17,10 +17,10 @@ const NEXTEST: &str = "0.9.143";
 /// The profiles of `nextest.toml`.
 const PROFILES: &[&str] = &["default", "uds"];
 
-/// Where nothing answers: the port is that of the discard service.
+/// An address where nothing answers: the port of the discard service.
 const NO_PROXY_THERE: &str = "http://127.0.0.1:9";
 
-/// The tests that bring something from elsewhere, as nextest names them.
+/// The tests that download something, as nextest names them.
 const DOWNLOADING: &str = "binary(package_sources) + binary(registry_crates) + binary(toolchains)";
 
 /// Servers that a test starts itself.
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     arguments: Vec<String>,
 }
 
-/// Runs all that was asked for, also after a failure, and tells at the end what failed.
+/// Runs everything requested, even after a failure, and reports failures at the end.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure_nextest()?;
     let mut failures = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Installs cargo-nextest where it is missing.
+/// Installs cargo-nextest if it is missing.
 pub(crate) fn ensure_nextest() -> Result<()> {
     if output(cargo().args(["nextest", "--version"])).is_ok() {
         return Ok(());

@@ -25,7 +25,7 @@ pub(crate) fn target() -> Result<Utf8PathBuf> {
         .target_directory)
 }
 
-/// Builds the release version of `vx`, and answers where it is.
+/// Builds the release version of `vx` and returns its path.
 pub(crate) fn release_vx() -> Result<Utf8PathBuf> {
     program::run(
         program::cargo()

@@ -37,7 +37,7 @@ impl VxHome {
         self.run().join("token")
     }
 
-    /// What a running service has published about itself (JSON), for example `run/daemon.json`.
+    /// What a running service publishes about itself (JSON), for example `run/daemon.json`.
     pub fn run_file(&self, service: &str) -> Utf8PathBuf {
         self.run().join(format!("{service}.json"))
     }
@@ -67,7 +67,8 @@ impl VxHome {
         self.root.join("exec")
     }
 
-    /// What build scripts wrote, by content: `DIGEST/target/PROFILE/build/NAME-HASH/out` is an `OUT_DIR`; immutable once named.
+    /// The outputs of build scripts, by content: `DIGEST/target/PROFILE/build/NAME-HASH/out` is an `OUT_DIR`; immutable
+    /// once named.
     pub fn out(&self) -> Utf8PathBuf {
         self.root.join("out")
     }
@@ -87,7 +88,7 @@ impl VxHome {
         self.root.join("planning")
     }
 
-    /// Downloads by SHA-256 where `VX_DOWNLOAD_CACHE_DIR` is not set.
+    /// Downloads by SHA-256 if `VX_DOWNLOAD_CACHE_DIR` is not set.
     pub fn downloads(&self) -> Utf8PathBuf {
         self.root.join("downloads")
     }

@@ -1,18 +1,18 @@
-//! The layout of `.vx`, the directory in a workspace that holds what was built for it.
+//! The layout of `.vx`, the directory of a workspace's outputs.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// Where vx puts what it builds in a workspace.
+/// The paths of what vx builds in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceLayout {
     root: Utf8PathBuf,
 }
 
 impl WorkspaceLayout {
-    /// The name of the directory that vx makes in a workspace, as of the one that it makes in a user's home directory.
+    /// The name of vx's directory in a workspace, and in a user's home directory.
     pub const DIRECTORY: &str = ".vx";
 
-    /// What version control is told about that directory: to ignore all of it.
+    /// Tells version control to ignore all of that directory.
     pub const GITIGNORE_TEXT: &str = "*\n";
 
     /// Paths below the workspace root at `root`; nothing is created.
@@ -25,7 +25,7 @@ impl WorkspaceLayout {
         Self::new("")
     }
 
-    /// The workspace root; empty where paths are relative to it.
+    /// The workspace root; empty if paths are relative to it.
     pub fn root(&self) -> &Utf8Path {
         &self.root
     }
@@ -45,7 +45,8 @@ impl WorkspaceLayout {
         self.directory().join("build")
     }
 
-    /// What is for one platform, below [`WorkspaceLayout::build`]: that of `triple`, or the host where none was asked for.
+    /// The outputs for one platform, below [`WorkspaceLayout::build`]: that of `triple`, or the host if none was
+    /// requested.
     pub fn platform(&self, triple: Option<&str>) -> Utf8PathBuf {
         match triple {
             Some(triple) => self.build().join(triple),
@@ -68,7 +69,7 @@ impl WorkspaceLayout {
         self.platform(triple).join("tmp")
     }
 
-    /// What incremental compilation keeps: private state of the machine, never in the store.
+    /// The state of incremental compilation: private to the machine, never in the store.
     pub fn incremental(&self) -> Utf8PathBuf {
         self.directory().join("incremental")
     }

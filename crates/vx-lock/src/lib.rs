@@ -1,7 +1,7 @@
 //! `FileLock`: one process (and one task) at a time, by an advisory lock on a file that goes away with its last user.
 //!
-//! The kernel releases the lock when its holder dies, so a killed process blocks nobody. Whose lock it is and what a
-//! holder that does not let go means is the caller's business.
+//! The kernel releases the lock when its holder dies, so a killed process blocks nobody. The caller decides what an
+//! unresponsive holder means.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -20,7 +20,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock at `path`, making missing directories; blocks the thread while somebody else holds it.
+    /// Takes the lock at `path`, creating missing directories; blocks the thread while somebody else holds it.
     pub fn acquire(path: &Utf8Path) -> io::Result<Self> {
         loop {
             let file = open(path)?;
@@ -43,8 +43,8 @@ impl FileLock {
 
     /// As [`FileLock::acquire`], for at most `patience`; `None` if somebody else still holds the lock then.
     ///
-    /// The wait is one blocking call on a thread of its own. Where it is in vain the thread stays until the holder ends,
-    /// so a caller that gets none is expected to give up altogether.
+    /// The wait is one blocking call on a thread of its own. If it fails the thread stays until the holder ends, so the
+    /// caller should then give up.
     pub fn acquire_within(path: &Utf8Path, patience: Duration) -> io::Result<Option<Self>> {
         if let Some(lock) = Self::try_acquire(path)? {
             return Ok(Some(lock));
@@ -72,13 +72,13 @@ impl FileLock {
         }
     }
 
-    /// Makes `content` the content of the file, for others to read while the lock is held.
+    /// Writes `content` to the file, for others to read while the lock is held.
     pub fn write(&mut self, content: &[u8]) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.write_all(content)
     }
 
-    /// The lock, where nobody holds it now.
+    /// The lock, if nobody holds it now.
     fn try_acquire(path: &Utf8Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
@@ -98,8 +98,8 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Removed while held: whoever opened the file before finds in `is_current` that it has lost its name. Where
-        // an open file has no identity to compare, the file stays.
+        // Removed while held: a process that opened the file before finds in `is_current` that it has lost its name. If
+        // open files have no identity to compare, the file stays.
         if cfg!(unix) {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -108,8 +108,8 @@ impl Drop for FileLock {
 }
 
 /// Waits for the lock on a thread of its own, not one of a runtime's: a runtime that shuts down waits for its own, and
-/// the holder may be a download of many minutes in another process. Where nobody waits any more, the lock that `then` is
-/// given is to be dropped.
+/// the holder may be a download of many minutes in another process. If nobody waits any more, `then` must drop the lock
+/// that it is given.
 fn wait_on_a_thread(path: &Utf8Path, then: impl FnOnce(io::Result<FileLock>) + Send + 'static) -> io::Result<()> {
     let path = path.to_owned();
     let thread = thread::Builder::new().name("file-lock".to_owned());

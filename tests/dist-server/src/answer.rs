@@ -64,7 +64,7 @@ pub(crate) fn answer<T>(state: Arc<State>, request: &Request<T>) -> Response<Bod
             .insert(CONTENT_RANGE, range.parse().expect("a range is a value"));
     }
     tokio::spawn(async move {
-        // Whoever stops listening has had enough.
+        // A client may stop reading at any time.
         let _ = send(&state, &content, begin, how, sender).await;
     });
     response

@@ -12,7 +12,7 @@ use crate::Content;
 /// The time of every entry: long ago.
 const MODIFIED: u64 = 1_700_000_000;
 
-/// The largest dictionary of published archives: whoever unpacks one holds so much in memory.
+/// The largest dictionary of published archives: unpacking one takes this much memory.
 const XZ_DICTIONARY: u32 = 128 * 1024 * 1024;
 
 /// How an archive is compressed.

@@ -1,7 +1,7 @@
 //! A real HTTP dist server for tests: genuine component archives and channel manifests on a loopback port.
 //!
-//! It counts what it is asked for, and misbehaves on demand. It knows nothing of vx, so that both cannot share a mistake.
-//! Whoever uses it is a test: what fails here panics.
+//! It counts requests, and misbehaves on demand. It knows nothing about vx, so both cannot share a mistake. Only tests
+//! use it, so failures panic.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -40,7 +40,7 @@ pub enum Misbehaviour {
         /// Answers.
         times: u32,
     },
-    /// In whole, whatever range is asked for.
+    /// Completely, whatever range is requested.
     NoRanges,
     /// With the way to another path, where it really is.
     Redirect,

@@ -17,7 +17,7 @@ use super::toolchain::Toolchain;
 use crate::sandbox::Sandbox;
 use crate::{interrupt, program, published};
 
-/// The moment that programs tell as that of their build (seconds since 1970), or each build would differ from every other.
+/// The build time that programs report (seconds since 1970); otherwise each build would differ from every other.
 const RELEASED: &str = "1700000000";
 
 /// The variable that chooses a toolchain.
@@ -94,7 +94,7 @@ impl<'a> Workshop<'a> {
         cargo
             .args(["build", "--locked", "--offline"])
             .env("PATH", std::env::join_paths(path)?)
-            // It does not read this, but programs tell it of themselves.
+            // It does not read this, but programs report it.
             .env(TOOLCHAIN, &self.settings.toolchain.sysroot)
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTC_WRAPPER", std::env::current_exe()?)

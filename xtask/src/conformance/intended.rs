@@ -1,6 +1,6 @@
-//! The differences between cargo and vx that are meant, all of them, each with its reason. Whatever is not here is a failure.
+//! All intended differences between cargo and vx, each with its reason. Any other difference is a failure.
 
-/// How lines of a normalised process are treated before they are compared.
+/// How lines of a normalized process are treated before they are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Treatment {
     /// Both sides have the line, with values of their own.

@@ -1,7 +1,8 @@
-//! The recorder: stands in for rustc (`RUSTC_WRAPPER`) and for build scripts while cargo builds, notes the process, then becomes it.
+//! The recorder: stands in for rustc (`RUSTC_WRAPPER`) and for build scripts while cargo builds, records the process,
+//! then becomes it.
 //!
-//! Cargo offers no wrapper for build scripts. So the recorder, when it has compiled one, puts a script of two lines in the
-//! place of the executable, which notes the run and becomes the real executable beside it.
+//! Cargo offers no wrapper for build scripts. So when the recorder has compiled one, it replaces the executable with a
+//! script of two lines, which records the run and becomes the real executable beside it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -15,7 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::process::Process;
 
-/// The file that the recorder appends to; where it is set, this executable is a recorder and nothing else.
+/// The file that the recorder appends to; if it is set, this executable is only a recorder.
 pub(crate) const RECORD: &str = "XTASK_RECORD";
 
 /// Notes the process named by the arguments, and becomes it.

@@ -1,4 +1,4 @@
-//! Whether vx did for an entry what cargo did, and the row that tells it.
+//! Whether vx did for an entry what cargo did, as a row of the table.
 
 use std::fmt::Write as _;
 
@@ -40,7 +40,7 @@ impl Verdict {
         )
     }
 
-    /// Whether nothing is to be complained of.
+    /// Whether there is no complaint.
     pub(super) fn conforms(&self) -> bool {
         self.complaints().is_empty() && self.differences.is_empty()
     }

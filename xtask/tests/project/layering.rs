@@ -1,6 +1,6 @@
 //! The crates form layers: each imports only crates below it in the table of ARCHITECTURE.md.
 //!
-//! The table is read, not repeated, so that the page and the code cannot tell different things.
+//! The table is read, not repeated, so that the page and the code cannot disagree.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use cargo_metadata::DependencyKind;
 
 use crate::sources::{members, read};
 
-/// Crates that are no part of vx: its tasks, and what its tests stand on.
+/// Crates that are not part of vx: its tasks, and what its tests use.
 const OUTSIDE: &[&str] = &["xtask", "vx-dist-server"];
 
 /// The crates in the table of ARCHITECTURE.md, highest first.

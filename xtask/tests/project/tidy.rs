@@ -9,7 +9,7 @@ use camino::Utf8Path;
 /// The hosts that a tracked file may name. `vx-packages` and `vx-toolchain` alone know where packages and toolchains come from:
 /// their constants for the official servers are listed in [`SERVERS`].
 const HOSTS: &[&str] = &[
-    // Names of licences, of rustup and of Cargo's identifier of the official registry: nothing is fetched from there.
+    // Names of licenses, of rustup and of Cargo's identifier of the official registry: nothing is fetched from there.
     "www.apache.org",
     "github.com",
     "rustup.rs",
@@ -176,7 +176,7 @@ fn libraries_read_no_environment() {
     );
 }
 
-/// What runs has to be what is keyed: only from an action may such a request be made.
+/// What runs must be what is keyed: such a request may only be made from an action.
 #[test]
 fn requests_to_the_executor_are_made_in_one_place() {
     let makes_one = |text: &str| {
