@@ -1,11 +1,11 @@
 //! `Action`: everything that can influence a result and is known before running, as one value.
 //!
-//! Its digest is the weak key, and whatever runs is made from it, so that nothing can run that is not keyed. It names every
-//! path by role and holds nothing of one machine. What an action finds on the machine beside it (the files that it reads
-//! there, the user's variables that it asks for) is recorded when it has run: see [`crate::Input`].
+//! Its digest is the weak key, and everything that runs is made from it, so nothing can run that is not keyed. It names
+//! every path by role and holds nothing that is specific to one machine. What else an action uses (files on the
+//! machine, the user's variables) is recorded after it has run: see [`crate::Input`].
 //!
-//! The encoding is REAPI's `Action`: `command_digest`, `input_root_digest`, `platform`. What REAPI has no field for is in
-//! `salt`, which servers take as it is: it keeps apart what must not meet.
+//! The encoding is REAPI's `Action`: `command_digest`, `input_root_digest`, `platform`. Everything without a field in
+//! REAPI is in `salt`, which servers do not interpret: it keeps actions apart that must not be confused.
 
 use std::collections::BTreeMap;
 
@@ -17,65 +17,66 @@ use crate::template::Template;
 use crate::wire::{WireAction, WirePlatform, WireProperty, WireTerms};
 use crate::{Command, Digest, Key, KeyPart, formats};
 
-/// A process to run, and everything that decides its result and is known before.
+/// A process to run, and everything that is known in advance and decides its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// What sort of action it is, for people and to keep sorts apart: `rustc`, `build script`.
+    /// The kind of action, for people and to keep kinds apart: `rustc`, `build script`.
     pub kind: String,
-    /// What is started.
+    /// The process to start.
     pub command: Command,
-    /// What it needs, by where that lies.
+    /// What it needs, by path.
     pub inputs: BTreeMap<RootedPath, DeclaredInput>,
-    /// REAPI's platform properties: what a machine must be to run it.
+    /// REAPI's platform properties: what it requires of a machine.
     pub platform: BTreeMap<String, String>,
-    /// What of this machine decides the result and lies in no file: where programs are found, what the processor can do.
+    /// Facts of this machine that decide the result and are not in a file: where programs are found, what the processor
+    /// can do.
     pub host_facts: BTreeMap<String, Template>,
-    /// What it may see and write beside its inputs and outputs.
+    /// What it may see and write besides its inputs and outputs.
     pub access: Access,
     /// How it is observed.
     pub observation: Observation,
-    /// Keeps apart what is otherwise equal.
+    /// Keeps actions apart that are otherwise equal.
     pub salt: String,
 }
 
-/// What lies at a path before an action starts.
+/// What is at a path before an action starts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeclaredInput {
-    /// A file from the store, laid down for this action.
+    /// A file from the store, materialized for this action.
     File {
         /// Its content.
         digest: Digest,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         is_executable: bool,
     },
-    /// A directory, made for this action.
+    /// A directory, created for this action.
     Directory,
-    /// What is there already and never changes: a toolchain, a package.
+    /// Something that exists already and never changes: a toolchain, a package.
     Immutable {
-        /// What it is: equal texts are equal content, whatever the path.
+        /// Its identity: equal texts mean equal content, whatever the path.
         identity: String,
     },
 }
 
-/// What an action may see and write beside its inputs and outputs. What is read of it is recorded, and so are changes:
-/// a result whose action wrote elsewhere is not kept.
+/// What an action may see and write besides its inputs and outputs. Reads and changes there are recorded: a result is
+/// not kept if its action wrote elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
-    /// Whether the process finds the variables of its surroundings beside those of its command. Only for processes that
-    /// tell which they read.
+    /// Whether the process gets the variables of its surroundings besides those of its command. Only for processes that
+    /// report which they read.
     pub environment: bool,
-    /// Paths below which files may be made anew, which then belong to the result.
+    /// Paths below which new files may be written, which then belong to the result.
     pub writable: Vec<RootedPath>,
-    /// Paths below which whatever happens counts neither as read nor as written: a compiler's own state.
+    /// Paths below which reads and writes do not count: a compiler's own state.
     pub private: Vec<RootedPath>,
 }
 
 /// How an action is observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Observation {
-    /// Whether every use of a path, by the process and its children, is noted.
+    /// Whether every use of a path by the process and its children is recorded.
     pub file_accesses: bool,
-    /// Whether standard error is rustc's JSON, of which notices about artifacts are outputs and no text.
+    /// Whether standard error is rustc's JSON, in which notices about artifacts are outputs instead of text.
     pub artifact_notices: bool,
 }
 
@@ -127,7 +128,8 @@ impl Action {
         }
     }
 
-    /// Everything that is keyed, in words for people: to explain why two actions differ. The encoding does not use them.
+    /// Everything that is keyed, in words for people, to explain why two actions differ. The encoding does not use
+    /// them.
     pub fn parts(&self) -> Vec<KeyPart> {
         let mut parts = vec![KeyPart::new("kind", &self.kind)];
         let facts = self
@@ -180,7 +182,7 @@ impl Action {
         parts
     }
 
-    /// What of it REAPI has no field for.
+    /// The parts that have no field in REAPI.
     fn terms(&self) -> WireTerms {
         let texts = |paths: &[RootedPath]| paths.iter().map(RootedPath::to_string).collect();
         let outputs = self.command.outputs.iter();
@@ -263,8 +265,8 @@ impl<'a> InputTree<'a> {
         }
     }
 
-    /// Its digest; `directories` gets every level, the own one last. What is immutable is a link to what it is: it is
-    /// there already, and no file.
+    /// Its digest; appends every level to `directories`, its own last. An immutable input is encoded as a link to its
+    /// identity, because it exists already.
     fn encode(&self, directories: &mut Vec<Vec<u8>>) -> Digest {
         let mut directory = Directory::default();
         for (name, tree) in &self.below {

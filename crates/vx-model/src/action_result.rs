@@ -1,8 +1,8 @@
-//! `ActionResult`: what an action left behind, by digest, in REAPI's encoding.
+//! `ActionResult`: the outputs of an action, by digest, in REAPI's encoding.
 //!
 //! Trees are given by `root_directory_digest`, the duration is `virtual_execution_duration`, and the annotation is an
-//! entry of `auxiliary_metadata` whose type name carries its version. What a later version may add to the message makes
-//! it unreadable here: an unknown result is a miss, never a result read by half.
+//! entry of `auxiliary_metadata` whose type name has its version. Anything that a later version adds to the message
+//! makes it unreadable here: an unknown result is a miss, never read in part.
 
 use facet::Facet;
 use prost::Message as _;
@@ -13,7 +13,7 @@ use crate::wire::{
 };
 use crate::{Digest, RootedPath, formats};
 
-/// Type name of [`ActionResult::annotation`] in the encoding; ends with the version of the whole.
+/// Type name of [`ActionResult::annotation`] in the encoding; ends with the version of the whole format.
 fn annotation_type() -> String {
     format!("type.googleapis.com/vx.Annotation.{}", formats::ACTION_RESULT)
 }
@@ -25,7 +25,7 @@ pub struct OutputFile {
     pub path: RootedPath,
     /// Content.
     pub digest: Digest,
-    /// Whether the file may be executed.
+    /// Whether the file is executable.
     pub is_executable: bool,
 }
 
@@ -34,11 +34,11 @@ pub struct OutputFile {
 pub struct OutputTree {
     /// Where it was written.
     pub path: RootedPath,
-    /// Digest of the encoded top [`crate::Directory`]; the levels below are blobs of their own.
+    /// Digest of the encoded top-level [`crate::Directory`]; the levels below are separate blobs.
     pub root: Digest,
 }
 
-/// What a successful action left behind. Failures are never stored.
+/// The outputs of a successful action. Failures are never stored.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ActionResult {
     /// Files, sorted by path.
@@ -49,9 +49,9 @@ pub struct ActionResult {
     pub stdout: Option<Digest>,
     /// Standard error, as a blob; for compilers, the diagnostics that a hit replays.
     pub stderr: Option<Digest>,
-    /// How long the action ran when it ran, in milliseconds.
+    /// The duration of the run, in milliseconds.
     pub duration_ms: u64,
-    /// What the planner keeps with the result, opaque to the store.
+    /// The planner's data about the result, opaque to the store.
     pub annotation: Vec<u8>,
 }
 
@@ -108,7 +108,7 @@ impl ActionResult {
     }
 }
 
-/// Bytes are not an encoded [`ActionResult`] of this version.
+/// The bytes are not an encoded [`ActionResult`] of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActionResultError {
     /// Not canonical protobuf.
@@ -192,7 +192,7 @@ impl TryFrom<WireOutputDirectory> for OutputTree {
     }
 }
 
-/// Only what is below the root by its spelling: results are laid down.
+/// Only paths that are lexically below the root, because results are materialized.
 fn rooted(text: String) -> Result<RootedPath, ActionResultError> {
     let plain = |path: &RootedPath| {
         let is_plain = |component: &str| !matches!(component, "" | "." | "..") && !component.contains('\0');

@@ -1,4 +1,4 @@
-//! `Command`: what a process is started with and what it leaves, in templates. REAPI's `Command`, but for the roots.
+//! `Command`: what a process is started with and what it writes, in templates. REAPI's `Command`, except for the roots.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,20 +8,20 @@ use crate::root::RootedPath;
 use crate::template::Template;
 use crate::wire::{WireCommand, WireVariable};
 
-/// What a process is started with, and where it leaves its outputs.
+/// What a process is started with, and where it writes its outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The program, then its arguments.
     pub arguments: Vec<Template>,
-    /// Variables that count whether the process reads them or not.
+    /// Variables that are keyed, whether the process reads them or not.
     pub environment: BTreeMap<String, Template>,
-    /// Where it runs.
+    /// The working directory.
     pub working_directory: RootedPath,
-    /// What it leaves; anything else is not kept.
+    /// Its outputs; anything else is not kept.
     pub outputs: BTreeSet<OutputPath>,
 }
 
-/// Where a command leaves an output.
+/// Where a command writes an output.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputPath {
     /// Where.
@@ -33,11 +33,11 @@ pub struct OutputPath {
 /// What is at an [`OutputPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputKind {
-    /// A directory whose regular files (not those of its subdirectories) are outputs, each by itself.
+    /// A directory whose regular files (not those of its subdirectories) are separate outputs.
     Files,
     /// A directory that is one output, as a tree.
     Tree,
-    /// A file whose content is answered with the result, and not stored: it is read once, and becomes inputs.
+    /// A file whose content is returned with the result instead of being stored: it is read once, and becomes inputs.
     Inline,
 }
 
@@ -55,7 +55,7 @@ impl OutputKind {
 impl Command {
     /// The canonical encoding: REAPI's `Command`, templates and paths as they are displayed.
     pub fn encode(&self) -> Vec<u8> {
-        // The set is in the order of roots; REAPI wants texts in order, each once.
+        // The set is sorted by root; REAPI requires sorted texts without duplicates.
         let output_paths: BTreeSet<String> = self.outputs.iter().map(|output| output.path.to_string()).collect();
         let message = WireCommand {
             arguments: self.arguments.iter().map(Template::to_string).collect(),

@@ -41,7 +41,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A text is not `HEX/SIZE`.
+/// The text is not `HEX/SIZE`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a digest (64 hexadecimal digits, a slash, a size in bytes)")]
 pub struct ParseDigestError(String);
@@ -92,7 +92,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     hex::encode(bytes)
 }
 
-/// The 32 bytes that 64 lower-case hexadecimal digits stand for; none for any other text, so that a hash has one spelling.
+/// Decodes 64 lower-case hexadecimal digits; `None` for any other text, so that a hash has one spelling.
 pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     hex::decode_to_slice(text, &mut hash).ok()?;

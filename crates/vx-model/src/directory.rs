@@ -1,6 +1,6 @@
 //! `Directory`: one level of a Merkle tree, in REAPI's canonical encoding.
 //!
-//! Canonical means: nodes sorted by name, fields in tag order, no node twice, so that equal trees have equal digests.
+//! Canonical means nodes sorted by name, fields in tag order and no duplicates, so that equal trees have equal digests.
 //! Field numbers are those of `build.bazel.remote.execution.v2.Directory`.
 
 use prost::Message as _;
@@ -17,7 +17,7 @@ pub struct FileNode {
     pub name: String,
     /// Content.
     pub digest: Digest,
-    /// Whether the file may be executed.
+    /// Whether the file is executable.
     pub is_executable: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct DirectoryNode {
 pub struct SymlinkNode {
     /// One path component.
     pub name: String,
-    /// What the link says, unresolved.
+    /// The target of the link, unresolved.
     pub target: String,
 }
 
@@ -51,7 +51,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The canonical encoding. Whether names are legal is checked by [`Directory::decode`], not here.
+    /// The canonical encoding. [`Directory::decode`] checks whether names are legal, this does not.
     pub fn encode(&self) -> Vec<u8> {
         let mut files: Vec<_> = self.files.iter().collect();
         let mut directories: Vec<_> = self.directories.iter().collect();
@@ -67,8 +67,8 @@ impl Directory {
         message.encode_to_vec()
     }
 
-    /// Reads a canonical encoding and refuses any other: everything that it accepts is safe to lay down below one
-    /// directory, name by name.
+    /// Reads a canonical encoding and refuses any other: everything that it accepts can be written safely below one
+    /// directory.
     pub fn decode(bytes: &[u8]) -> Result<Self, DirectoryError> {
         let message: WireDirectory = decode_exact(bytes)?;
         let directory = Self {
@@ -118,7 +118,7 @@ fn is_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
-/// Bytes are not the canonical encoding of a legal [`Directory`].
+/// The bytes are not the canonical encoding of a legal [`Directory`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// Not canonical protobuf.
@@ -127,11 +127,11 @@ pub enum DirectoryError {
     /// A name that is empty, `.`, `..`, or holds `/` or NUL.
     #[error("{0:?} cannot name an entry of a directory")]
     Name(String),
-    /// A name follows a greater one.
+    /// A name after a greater one.
     #[error("the entry {0:?} is out of order")]
     Order(String),
-    /// Two entries, of whatever kinds, have one name.
-    #[error("two entries are called {0:?}")]
+    /// Two entries, of any kind, have the same name.
+    #[error("two entries are named {0:?}")]
     Twice(String),
     /// The digest of this entry is missing or malformed.
     #[error("the entry {0:?} has no valid digest")]

@@ -1,23 +1,23 @@
-//! What must hold whatever bytes are taken for an encoding: what is understood is encoded as something that means the
-//! same. Fuzzers and property tests call these functions; they are no part of the interface.
+//! What must hold for any bytes that are read as an encoding: whatever is accepted is encoded again with the same
+//! meaning. Fuzzers and property tests call these functions; they are not part of the interface.
 
 use crate::{ActionResult, Directory, InputSet};
 
-/// Of [`InputSet::decode`].
+/// For [`InputSet::decode`].
 pub fn input_set(bytes: &[u8]) {
     if let Ok(decoded) = InputSet::decode(bytes) {
         assert_eq!(InputSet::decode(&decoded.encode()), Ok(decoded));
     }
 }
 
-/// Of [`ActionResult::decode`].
+/// For [`ActionResult::decode`].
 pub fn action_result(bytes: &[u8]) {
     if let Ok(decoded) = ActionResult::decode(bytes) {
         assert_eq!(ActionResult::decode(&decoded.encode()), Ok(decoded));
     }
 }
 
-/// Of [`Directory::decode`].
+/// For [`Directory::decode`].
 pub fn directory(bytes: &[u8]) {
     if let Ok(decoded) = Directory::decode(bytes) {
         assert_eq!(Directory::decode(&decoded.encode()), Ok(decoded));
@@ -64,7 +64,7 @@ mod tests {
 
         #[test]
         fn outputs_in_any_order(order in Just(vec![1u8, 2, 3]).prop_shuffle()) {
-            // Tag and length of each output, as they follow one another in the encoding.
+            // Tag and length of each output, in the order of the encoding.
             let file = |number: &u8| OutputFile {
                 path: RootedPath::new(Root::Exec, format!("out/{number}")),
                 digest: Digest::of(b"lib"),

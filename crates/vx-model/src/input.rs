@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::formats;
 use crate::root::RootedPath;
 
-/// One input, as what it asks.
+/// One input, as a query.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Input {
-    /// What does this file hold? (or: it is absent, or not a file)
+    /// What is the content of this file, if it exists and is a file?
     File(RootedPath),
     /// What is at this path: nothing, a file, a directory, a symbolic link to where?
     Kind(RootedPath),
     /// Which names, of which kinds, are in this directory? (not recursive)
     Listing(RootedPath),
-    /// What does this directory hold, recursively, ignored files left out?
+    /// What is the content of this directory, recursively, without ignored files?
     Tree(RootedPath),
     /// Which directories above the workspace root have an entry of this name?
     Ancestors(String),
@@ -29,14 +29,14 @@ pub enum Input {
     Location(RootedPath),
 }
 
-/// The inputs whose answers decide a result, sorted, none twice.
+/// The inputs whose answers decide a result, sorted, without duplicates.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct InputSet {
     inputs: Vec<Input>,
 }
 
 impl InputSet {
-    /// Sorts and removes what is there twice.
+    /// Sorts and removes duplicates.
     pub fn new(mut inputs: Vec<Input>) -> Self {
         inputs.sort();
         inputs.dedup();
@@ -61,7 +61,7 @@ impl InputSet {
             return Err(InputSetError::Version(format));
         }
         let set = Self { inputs };
-        // Trailing bytes, numbers spelled long and inputs out of order all show here.
+        // This finds trailing bytes, overlong numbers and inputs out of order.
         if set.inputs.is_sorted_by(|a, b| a < b) && set.encode() == bytes {
             Ok(set)
         } else {
@@ -70,7 +70,7 @@ impl InputSet {
     }
 }
 
-/// Bytes are not an encoded [`InputSet`] of this version.
+/// The bytes are not an encoded [`InputSet`] of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputSetError {
     /// Not the encoding of any input set.

@@ -1,5 +1,5 @@
-//! `Key`: what a result is found by. The weak key of an action is its digest; the strong key adds the answers to a recorded
-//! input set. What is made without a process, a plan, has its key from labelled parts.
+//! `Key`: what a result is stored under. The weak key of an action is its digest; the strong key adds the answers to a
+//! recorded input set. A plan, which is made without a process, has a key of labeled parts.
 //!
 //! Encodings are canonical: a format version, then length-prefixed fields in a fixed order.
 
@@ -61,12 +61,12 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// One labelled part of a key, in words that a person understands: `("env RUSTFLAGS", "-g")`.
+/// One labeled part of a key, in words for people: `("env RUSTFLAGS", "-g")`.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyPart {
     /// What it is.
     pub label: String,
-    /// Its value; a digest where the value is large.
+    /// Its value; a digest if the value is large.
     pub value: String,
 }
 
@@ -87,7 +87,7 @@ pub struct KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// A key of the given kind: keys of different kinds never meet.
+    /// A key of the given kind: keys of different kinds never collide.
     pub fn new(kind: &str) -> Self {
         Self { parts: Vec::new() }.part("kind", kind)
     }

@@ -1,7 +1,7 @@
 //! The nouns of vx: digests, trees, actions, inputs, keys, results, templates.
 //!
-//! Types and their canonical encodings only. Nothing here reads a disk, runs a process or opens a socket. Where the
-//! Remote Execution API (REAPI) v2 has a message for a thing, the encoding here is byte for byte that message.
+//! Types and their canonical encodings only. Nothing here reads a disk, runs a process or opens a socket. If the Remote
+//! Execution API (REAPI) v2 has a message for a type, the encoding here is byte for byte that message.
 
 mod action;
 mod action_result;

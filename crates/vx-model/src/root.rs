@@ -1,7 +1,6 @@
-//! `Root`: the directories that lie elsewhere on another machine, for another user or in another checkout, by role; and
-//! paths below them.
+//! `Root`: directories that differ between machines, users or checkouts, by role; and paths below them.
 //!
-//! Nothing here reads a disk: [`Roots`] says where the roots are, whoever makes one has found that out.
+//! Nothing here reads a disk: whoever creates [`Roots`] knows where the roots are.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +8,7 @@ use std::str::FromStr;
 use facet::Facet;
 use serde::{Deserialize, Serialize};
 
-/// A directory that lies elsewhere on another machine, for another user or in another checkout.
+/// A directory that differs between machines, users or checkouts.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Root {
@@ -17,14 +16,14 @@ pub enum Root {
     Workspace,
     /// The state directory of vx: immutable packages and output directories of build scripts lie below it.
     VxHome,
-    /// The home directory of the user. Unknown where the user's environment names none.
+    /// The home directory of the user. Unknown if the user's environment does not name one.
     UserHome,
     /// The sysroot of the toolchain.
     Toolchain,
     /// The exec root of the action.
     Exec,
-    /// What the build script that is running may write to: a directory with a `target` in it as Cargo's, where its
-    /// `OUT_DIR` lies.
+    /// The directory that the running build script may write to. It holds a `target` directory laid out as Cargo's,
+    /// with its `OUT_DIR`.
     Script,
     /// The root of the host's file system.
     Host,
@@ -42,7 +41,7 @@ impl Root {
         Self::Host,
     ];
 
-    /// Its name in encodings, and for people: one component of a path.
+    /// Its name in encodings and for people: one path component.
     pub fn name(self) -> &'static str {
         match self {
             Self::Workspace => "workspace",
@@ -55,7 +54,7 @@ impl Root {
         }
     }
 
-    /// Whether paths below are no inputs: what lies there never changes, or its content is in the weak key.
+    /// Whether paths below it are not inputs, because their content never changes or is in the weak key.
     pub fn is_immutable(self) -> bool {
         matches!(self, Self::Toolchain | Self::Exec | Self::Script | Self::VxHome)
     }
@@ -65,9 +64,9 @@ impl Root {
 /// the root itself. Displayed, and read back, as `ROOT/PATH`: the path in the tree in which every root is a directory.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RootedPath {
-    /// Below which root.
+    /// The root.
     pub root: Root,
-    /// Where below it.
+    /// The path below it.
     pub path: String,
 }
 
@@ -91,7 +90,7 @@ impl RootedPath {
         Self { root: self.root, path }
     }
 
-    /// The last component; the root's name for the root itself.
+    /// The last component; for the root itself, the root's name.
     pub fn file_name(&self) -> &str {
         match self.path.rsplit('/').next() {
             None | Some("") => self.root.name(),
@@ -110,7 +109,7 @@ impl fmt::Display for RootedPath {
     }
 }
 
-/// A text is not `ROOT/PATH` with the name of a [`Root`].
+/// The text is not `ROOT/PATH` with the name of a [`Root`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a path below a root")]
 pub struct ParseRootedPathError(String);
@@ -128,14 +127,15 @@ impl FromStr for RootedPath {
     }
 }
 
-/// Where the roots are, here and now: absolute paths without a trailing slash.
+/// The current directories of the roots: absolute paths without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roots {
     dirs: Vec<(Root, String)>,
 }
 
 impl Roots {
-    /// Says where `root` is. [`Root::Host`] needs no saying. Of two roots in one directory, the first said wins.
+    /// Sets the directory of `root`. [`Root::Host`] is always known. Of two roots in one directory, the first one set
+    /// wins.
     #[must_use]
     pub fn with(mut self, root: Root, dir: impl Into<String>) -> Self {
         self.dirs.retain(|(known, _)| *known != root);
@@ -144,7 +144,7 @@ impl Roots {
         self
     }
 
-    /// Says where the home directory of the user is, if `home`, as a variable has it, can be one.
+    /// Sets the home directory of the user, if `home`, the value of a variable, is a valid one.
     #[must_use]
     pub fn with_user_home(self, home: Option<&str>) -> Self {
         let is_plain = |home: &&str| {
@@ -157,15 +157,15 @@ impl Roots {
         }
     }
 
-    /// Whether it is known where `root` is.
+    /// Whether the directory of `root` is known.
     pub fn knows(&self, root: Root) -> bool {
         root == Root::Host || self.dirs.iter().any(|(known, _)| *known == root)
     }
 
-    /// Where `root` is, without a trailing slash (empty for the host's root).
+    /// The directory of `root`, without a trailing slash (empty for the host's root).
     ///
     /// # Panics
-    /// Where nothing was said about `root`: a programming error.
+    /// If the directory of `root` is unknown, which is a bug.
     pub fn dir(&self, root: Root) -> &str {
         match self.dirs.iter().find(|(known, _)| *known == root) {
             Some((_, dir)) => dir,
@@ -189,7 +189,7 @@ impl Roots {
         }
     }
 
-    /// Names an absolute, normalised path by the innermost root that holds it; [`Root::Host`] where none does.
+    /// Names an absolute, normalized path by the innermost root that holds it; by [`Root::Host`] if there is no other.
     pub fn locate(&self, absolute: &str) -> RootedPath {
         for (root, dir) in self.by_length() {
             if let Some(rest) = absolute.strip_prefix(dir)
@@ -201,7 +201,7 @@ impl Roots {
         RootedPath::new(Root::Host, absolute.trim_start_matches('/'))
     }
 
-    /// The known roots but [`Root::Host`], innermost first.
+    /// The known roots except [`Root::Host`], innermost first.
     pub(crate) fn by_length(&self) -> impl Iterator<Item = (Root, &str)> {
         self.dirs
             .iter()
@@ -210,7 +210,7 @@ impl Roots {
     }
 }
 
-/// What follows a first component `..`; none where `path` starts otherwise, with a file called `..x` for example.
+/// The rest after a first component `..`; `None` if `path` starts differently, for example with a file called `..x`.
 fn strip_parent(path: &str) -> Option<&str> {
     match path.strip_prefix("..")? {
         "" => Some(""),

@@ -1,4 +1,4 @@
-//! `Template`: a text in which paths below the roots are named by role, so that it is equal in every checkout.
+//! `Template`: a text that names paths below the roots by role, so that it is equal in every checkout.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::root::{Root, RootedPath, Roots};
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Part {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
-    /// The absolute path of what lies below a root.
+    /// The absolute path of something below a root.
     Path(RootedPath),
 }
 
-/// A text with rooted paths in it. Displayed with these in braces, and braces of the text doubled: no two templates are
+/// A text with rooted paths. These are displayed in braces, and braces of the text are doubled, so no two templates are
 /// displayed alike.
 #[derive(Facet, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Template {
@@ -26,7 +26,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// Nothing yet.
+    /// An empty template.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,7 +44,7 @@ impl Template {
         self
     }
 
-    /// Appends the absolute path of what lies below a root.
+    /// Appends the absolute path of something below a root.
     #[must_use]
     pub fn path(mut self, path: RootedPath) -> Self {
         self.parts.push(Part::Path(path));
@@ -76,7 +76,7 @@ impl Template {
         self
     }
 
-    /// Which roots have a path in it, in any order, perhaps twice.
+    /// The roots of its paths, in any order, with duplicates.
     pub fn roots(&self) -> impl Iterator<Item = Root> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(_) => None,
@@ -84,7 +84,7 @@ impl Template {
         })
     }
 
-    /// The text with every path filled in.
+    /// The text with all absolute paths.
     pub fn render(&self, roots: &Roots) -> String {
         self.parts
             .iter()
@@ -95,8 +95,8 @@ impl Template {
             .collect()
     }
 
-    /// The template that renders to `text` here: every occurrence of a root's absolute path becomes a rooted path.
-    /// The longest root wins where several fit; a path counts only where a component ends.
+    /// The template that renders to `text` here: every occurrence of a root's absolute path becomes a rooted path. If
+    /// several roots match, the longest wins; a match must end at the end of a component.
     pub fn from_text(text: &str, roots: &Roots) -> Self {
         let mut template = Self::new();
         let mut rest = text;

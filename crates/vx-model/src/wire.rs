@@ -3,9 +3,9 @@
 //! Written by hand, because generated ones (`bazel-remote-apis`) bring tonic and all of Google's APIs for these few
 //! messages, and no REAPI message may carry fields that are unknown here.
 //!
-//! Kept private: the types of this crate say what is allowed, these say how it is written. A reader decodes, converts,
-//! encodes again and compares, so that whatever another writer may have added, reordered or spelled differently is
-//! refused instead of being dropped, and one digest can never stand for two encodings.
+//! Kept private: the types of this crate define what is allowed, these define how it is written. A reader decodes,
+//! converts, encodes again and compares. So anything that another writer added, reordered or spelled differently is
+//! refused instead of dropped, and one digest cannot stand for two encodings.
 
 use prost::Message;
 
@@ -24,14 +24,14 @@ impl From<Digest> for WireDigest {
     fn from(digest: Digest) -> Self {
         Self {
             hash: digest.hex(),
-            // REAPI's type; no file is larger than that.
+            // REAPI's type; no file is larger.
             size_bytes: digest.size_bytes.cast_signed(),
         }
     }
 }
 
 impl WireDigest {
-    /// The digest that this names; none where it is malformed.
+    /// The digest that this names; `None` if it is malformed.
     pub(crate) fn digest(&self) -> Option<Digest> {
         Some(Digest {
             hash: unhex(&self.hash)?,
@@ -127,7 +127,7 @@ pub(crate) struct WireProperty {
     pub(crate) value: String,
 }
 
-/// What of an action REAPI has no field for: the content of `Action.salt`.
+/// The parts of an action that have no field in REAPI: the content of `Action.salt`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct WireTerms {
     #[prost(uint32, tag = "1")]
@@ -211,7 +211,7 @@ pub(crate) struct WireDuration {
     pub(crate) nanos: i32,
 }
 
-/// Decodes a message of which `bytes` is the one canonical encoding of what this crate understands.
+/// Decodes a message if `bytes` is its canonical encoding, without anything that this crate does not know.
 pub(crate) fn decode_exact<M: Message + Default>(bytes: &[u8]) -> Result<M, WireFormatError> {
     let message = M::decode(bytes).map_err(|error| WireFormatError::Malformed(error.to_string()))?;
     if message.encode_to_vec() == bytes {
@@ -221,13 +221,13 @@ pub(crate) fn decode_exact<M: Message + Default>(bytes: &[u8]) -> Result<M, Wire
     }
 }
 
-/// Bytes are not what this crate would write.
+/// The bytes are not what this crate would write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireFormatError {
     /// Not protobuf, or fields of the wrong types.
     #[error("malformed protobuf: {0}")]
     Malformed(String),
-    /// Unknown fields, fields out of order, or defaults and numbers spelled out where they are left out or short.
+    /// Unknown fields, fields out of order, explicit defaults, or overlong numbers.
     #[error("the encoding is not canonical")]
     NotCanonical,
 }

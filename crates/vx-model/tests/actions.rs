@@ -1,4 +1,4 @@
-//! Actions: whatever differs in one differs in its digest, and the encoding is REAPI's.
+//! Actions: any difference changes the digest, and the encoding is REAPI's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,9 @@ const CHANGES: &[(&str, Change)] = &[
         let last = action.command.arguments.pop().unwrap_or_default();
         action.command.arguments[1] = Template::from("src/lib.rs").then(last);
     }),
-    ("an argument more", |action| action.command.arguments.push("".into())),
+    ("an additional argument", |action| {
+        action.command.arguments.push("".into())
+    }),
     ("value of a variable", |action| {
         action
             .command
@@ -91,7 +93,7 @@ const CHANGES: &[(&str, Change)] = &[
             action.command.outputs.insert(OutputPath { path: exec(path), kind });
         }
     }),
-    ("an output less", |action| _ = action.command.outputs.pop_last()),
+    ("an output removed", |action| _ = action.command.outputs.pop_last()),
     ("the toolchain", |action| {
         let identity = "1.96.0".to_owned();
         action.inputs.insert(
@@ -113,7 +115,7 @@ const CHANGES: &[(&str, Change)] = &[
         };
         action.inputs.insert(exec("deps/libb.rmeta"), file);
     }),
-    ("an input that is there, not laid down", |action| {
+    ("an immutable input instead of a materialized one", |action| {
         let there = DeclaredInput::Immutable {
             identity: Digest::of(b"b").to_string(),
         };
@@ -123,7 +125,7 @@ const CHANGES: &[(&str, Change)] = &[
         let file = action.inputs.remove(&exec("deps/libb.rmeta"));
         action.inputs.extend(file.map(|file| (exec("deps/libc.rmeta"), file)));
     }),
-    ("a directory less", |action| _ = action.inputs.remove(&exec("out"))),
+    ("a directory removed", |action| _ = action.inputs.remove(&exec("out"))),
     ("platform", |action| {
         _ = action.platform.insert("ISA".to_owned(), "x86-64".to_owned())
     }),
@@ -142,17 +144,14 @@ const CHANGES: &[(&str, Change)] = &[
 ];
 
 #[test]
-fn whatever_differs_in_an_action_differs_in_its_digest_and_in_what_people_are_told() {
+fn any_difference_between_actions_is_in_their_digests_and_in_their_parts() {
     let base = compile();
     let mut digests = BTreeSet::from([base.digest()]);
     for (name, change) in CHANGES {
         let mut changed = base.clone();
         change(&mut changed);
-        assert_ne!(changed, base, "{name} changes nothing");
-        assert!(
-            digests.insert(changed.digest()),
-            "{name} leaves the digest of another action"
-        );
+        assert_ne!(changed, base, "{name} does not change the action");
+        assert!(digests.insert(changed.digest()), "{name} does not change the digest");
         assert_ne!(changed.parts(), base.parts(), "{name} cannot be explained");
     }
 }

@@ -1,4 +1,4 @@
-//! Every encoding: what is written is read back, equal things have equal bytes, and nothing else is read.
+//! Every encoding: what is written is read back, equal values have equal bytes, and anything else is refused.
 
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -142,7 +142,7 @@ proptest! {
         prop_assert_eq!(reversed.encode(), directory.encode());
     }
 
-    /// Whatever is accepted has no second encoding.
+    /// Nothing that is accepted has a second encoding.
     #[test]
     fn damaged_directories_are_refused_or_other_directories(directory in directory(), at in any::<Index>(), byte in any::<u8>()) {
         let mut bytes = directory.encode();
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_is_no_directory_but_its_own(bytes in vec(any::<u8>(), 0..80)) {
+    fn noise_is_refused_or_a_canonical_directory(bytes in vec(any::<u8>(), 0..80)) {
         if let Ok(read) = Directory::decode(&bytes) {
             prop_assert_eq!(read.encode(), bytes);
         }
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn keys_are_equal_where_their_parts_are(left in key_parts(), right in key_parts()) {
+    fn keys_are_equal_if_their_parts_are(left in key_parts(), right in key_parts()) {
         prop_assert_eq!(key_of(&left) == key_of(&right), left == right);
     }
 }
@@ -318,7 +318,7 @@ fn links_to_nowhere_are_refused() {
 fn results_of_other_writers_are_refused() {
     assert_eq!(ActionResult::decode(b""), Err(ActionResultError::Version));
     let mut newer = ActionResult::default().encode();
-    newer.extend_from_slice(&[0x7a, 0]); // Field 15 is not known here.
+    newer.extend_from_slice(&[0x7a, 0]); // Field 15 is unknown.
     assert_eq!(
         ActionResult::decode(&newer),
         Err(ActionResultError::Format(WireFormatError::NotCanonical))

@@ -34,7 +34,7 @@ fn path() -> impl Strategy<Value = String> {
     vec("[a-z]{1,4}|\\.\\.?[a-z]{1,3}", 0..4).prop_map(|components| components.join("/"))
 }
 
-/// Texts as they stand around paths in arguments: they begin as no component goes on, and name no root.
+/// Texts that surround paths in arguments: they begin with a character that ends a component, and do not name a root.
 fn literal() -> impl Strategy<Value = String> {
     "[=:, ]{1,2}(-?[a-z]{0,5}[=:, ])?"
 }
