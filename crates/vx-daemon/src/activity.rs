@@ -1,6 +1,6 @@
-//! How busy the daemon is: decides idle shutdown, and whether a shutdown "if idle" may go ahead.
+//! How busy the daemon is: decides on idle shutdown, and whether a shutdown "if idle" is possible.
 //!
-//! One state behind one lock, so that a build cannot begin between the question and the shutdown.
+//! One state behind one lock, so a build cannot begin between the check and the shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ struct State {
     stopping: bool,
 }
 
-/// Why a shutdown did not go ahead: so many builds are under way.
+/// Why a shutdown was refused: this many builds are running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Busy {
     pub(crate) builds: usize,
 }
 
-/// A connection or a build that is counted until this is dropped.
+/// A connection or a build, counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     state: Arc<watch::Sender<State>>,
@@ -41,7 +41,7 @@ impl Drop for Counted {
 }
 
 impl Activity {
-    /// Nothing is going on yet.
+    /// No connections and no builds.
     pub(crate) fn new() -> Self {
         Self {
             state: Arc::new(watch::Sender::new(State::default())),
@@ -53,7 +53,7 @@ impl Activity {
         self.count(|state| &mut state.connections)
     }
 
-    /// Counts a build; none once the daemon is stopping.
+    /// Counts a build; `None` once the daemon is stopping.
     pub(crate) fn build(&self) -> Option<Counted> {
         let begun = self.state.send_if_modified(|state| {
             state.builds += usize::from(!state.stopping);
@@ -65,12 +65,12 @@ impl Activity {
         })
     }
 
-    /// Decides to stop, whatever is going on.
+    /// Decides to stop, busy or not.
     pub(crate) fn stop(&self) {
         self.state.send_modify(|state| state.stopping = true);
     }
 
-    /// Decides to stop unless a build is under way.
+    /// Decides to stop unless a build is running.
     pub(crate) fn stop_if_idle(&self) -> Result<(), Busy> {
         let mut answer = Ok(());
         self.state.send_modify(|state| match state.builds {
@@ -80,28 +80,28 @@ impl Activity {
         answer
     }
 
-    /// Returns once it is decided to stop.
+    /// Returns once the decision to stop was made.
     pub(crate) async fn stopping(&self) {
         self.wait_for(|state| state.stopping).await;
     }
 
-    /// Returns once no build is under way.
+    /// Returns once no build is running.
     pub(crate) async fn builds_ended(&self) {
         self.wait_for(|state| state.builds == 0).await;
     }
 
-    /// Decides to stop after there was neither a connection nor a build for `limit`.
+    /// Decides to stop after `limit` without a connection or a build.
     pub(crate) async fn stop_after_idling(&self, limit: Duration) {
         let is_idle = |state: &State| state.connections == 0 && state.builds == 0;
         let mut states = self.state.subscribe();
         loop {
             self.wait_for(is_idle).await;
             states.mark_unchanged();
-            // Any change counts: a visit may be over before this task is woken.
+            // Any change counts: a connection may be over before this task is woken.
             if timeout(limit, states.changed()).await.is_ok() {
                 continue;
             }
-            // Only now, under the lock: somebody may have come in the last moment.
+            // Checked again under the lock: a client may have connected at the last moment.
             let stopped = self.state.send_if_modified(|state| {
                 state.stopping |= is_idle(state);
                 state.stopping
@@ -121,7 +121,7 @@ impl Activity {
     }
 
     async fn wait_for(&self, condition: impl FnMut(&State) -> bool) {
-        // Fails only when the sender is gone, and `self` holds it.
+        // Fails only if the sender is dropped, and `self` holds it.
         let _ = self.state.subscribe().wait_for(condition).await;
     }
 }

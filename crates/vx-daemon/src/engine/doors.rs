@@ -1,5 +1,5 @@
-//! The engine's doors to the world: what runs actions, and what keeps their results. The engine knows nothing else of
-//! either; `crate::local` has the implementations that reach the services of this machine.
+//! The engine's doors to the world: what runs actions, and what keeps their results. `crate::local` implements them
+//! with the services of this machine.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use vx_proto::{
     Dispatch, ExecuteEvent, ExecuteRequest, IngestRequest, Ingested, MaterializeRequest, RecordKey, WireError,
 };
 
-/// What happens to an action, in order. Dropping the stream cancels the action.
+/// The events of an action, in order. Dropping the stream cancels the action.
 pub type ExecuteEvents = BoxStream<'static, Result<ExecuteEvent, WireError>>;
 
 /// Runs actions.
 #[async_trait]
 pub trait Executor: Debug + Send + Sync {
-    /// Starts one. It answers as soon as the request is on its way.
+    /// Starts an action. Returns as soon as the request is sent.
     async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Result<ExecuteEvents, WireError>;
 }
 
@@ -26,30 +26,30 @@ pub trait Executor: Debug + Send + Sync {
 pub trait ActionCache: Debug + Send + Sync {
     /// The input sets recorded under a weak key, most recently used first.
     async fn input_sets(&self, weak: Key) -> Result<Vec<InputSet>, WireError>;
-    /// The result under a strong key; none where it is not known, or names a missing blob.
+    /// The result under a strong key; `None` if there is none, or if a blob is missing.
     async fn get_result(&self, strong: Key) -> Result<Option<ActionResult>, WireError>;
     /// Records an input set under the weak key and the result under the strong key, in one step.
     async fn put_result(&self, weak: Key, set: InputSet, strong: Key, result: ActionResult) -> Result<(), WireError>;
 }
 
-/// Keeps blobs, takes files in and lays them down.
+/// Keeps blobs, ingests files and materializes them.
 #[async_trait]
 pub trait BlobStore: Debug + Send + Sync {
-    /// A small blob; none where it is missing.
+    /// A small blob; `None` if it is missing.
     async fn get_blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, WireError>;
     /// Stores a small blob.
     async fn put_blob(&self, content: Vec<u8>) -> Result<Digest, WireError>;
-    /// How often each of `texts` occurs in a blob; none where it is missing.
+    /// How often each of `texts` occurs in a blob; `None` if it is missing.
     async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError>;
-    /// How often each of `texts` occurs in the files and links of a tree; none where something of it is missing.
+    /// How often each of `texts` occurs in the files and links of a tree; `None` if a part of it is missing.
     async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError>;
-    /// Takes files and directories in, each answered in order.
+    /// Ingests files and directories; results are in the order of the requests.
     async fn ingest(&self, requests: Vec<IngestRequest>) -> Result<Vec<Ingested>, WireError>;
-    /// Lays files and directories down; answers what is missing.
+    /// Materializes files and directories; returns missing blobs.
     async fn materialize(&self, requests: Vec<MaterializeRequest>) -> Result<Vec<Digest>, WireError>;
 }
 
-/// Keeps what the engine notes for itself.
+/// Keeps the engine's own records.
 #[async_trait]
 pub trait RecordStore: Debug + Send + Sync {
     /// Reads a record.
@@ -63,10 +63,10 @@ pub trait RecordStore: Debug + Send + Sync {
 pub struct Doors {
     /// Runs actions.
     pub executor: Arc<dyn Executor>,
-    /// Keeps their results.
+    /// Keeps results of actions.
     pub cache: Arc<dyn ActionCache>,
-    /// Keeps what results name.
+    /// Keeps the blobs that results name.
     pub blobs: Arc<dyn BlobStore>,
-    /// Keeps the engine's notes.
+    /// Keeps the engine's records.
     pub records: Arc<dyn RecordStore>,
 }

@@ -1,10 +1,10 @@
-//! The engine: plans a build, looks results up, runs what is missing, and tells what happens.
+//! The engine: plans a build, looks up results, runs what is missing, and reports progress.
 //!
-//! It knows no sockets and no processes: what runs actions and what keeps results are reached through [`Doors`].
+//! It does not use sockets or processes: actions are run and results are kept through [`Doors`].
 //!
-//! - `build` is one build from request to summary; `units` are the sorts of things that it makes, each as an action.
-//! - `actions` looks an action up, runs it and publishes its result; `inputs` knows what a result depended on.
-//! - `records` are the engine's own notes; `report` is what people and programs are told.
+//! - `build` is one build from request to summary; `units` are the kinds of units, each with its action.
+//! - `actions` looks up an action, runs it and publishes its result; `inputs` finds out what a result depended on.
+//! - `records` are the engine's own records; `report` has the output for people and programs.
 
 mod actions;
 mod build;
@@ -37,14 +37,14 @@ use self::records::{LastBuild, Records, UnitParts, unit_key};
 use self::report::messages;
 use self::units::OutDirs;
 
-/// What the engine needs to know of its surroundings.
+/// The engine's configuration.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Where vx keeps things.
+    /// The home of vx.
     pub home: VxHome,
     /// Downloads by SHA-256.
     pub downloads: Utf8PathBuf,
-    /// Jobs of the machine.
+    /// The number of jobs of the machine.
     pub jobs: u32,
 }
 
@@ -63,7 +63,7 @@ pub struct Engine {
     snapshots: Snapshots,
     warned_unobserved: AtomicBool,
     under_way: Mutex<HashMap<u64, UnderWay>>,
-    /// Held for reading while records of an ended build are being written.
+    /// Held for reading while records of a finished build are written.
     remembering: Arc<RwLock<()>>,
     builds: AtomicU64,
 }
@@ -91,7 +91,7 @@ impl Engine {
         })
     }
 
-    /// Builds, telling `events` what happens; `Finished` or `Failed` is the last event.
+    /// Builds, and sends progress to `events`; `Finished` or `Failed` is the last event.
     pub async fn build(
         self: &Arc<Self>,
         request: BuildRequest,
@@ -107,10 +107,10 @@ impl Engine {
             () = cancel.cancelled() => Err(WireError::new(ErrorKind::Cancelled, "the build was cancelled")),
             built = Build::to_end(self.clone(), number, request, events.clone(), tasks.clone()) => built,
         };
-        // Tasks of a cancelled build end a moment after it, and must not tell anything after the last event.
+        // Tasks of a cancelled build end shortly after it, and must not send anything after the last event.
         tasks.close();
         tasks.wait().await;
-        // The client may be gone; then nobody is left to tell.
+        // The client may have disconnected; then nobody is listening.
         if json {
             let _ = events.send(BuildEvent::Json(messages::build_finished(built.is_ok())));
         }
@@ -120,18 +120,18 @@ impl Engine {
         });
     }
 
-    /// Waits until everything about builds that have ended is kept.
+    /// Waits until all records of finished builds are written.
     pub async fn settle(&self) {
         drop(self.remembering.write().await);
     }
 
-    /// What the last build in the workspace that holds `directory` did, and why.
+    /// What the last build of the workspace that holds `directory` did, and why.
     pub async fn explain(&self, directory: &str) -> Result<Vec<Explanation>, WireError> {
         let (_, LastBuild(units)) = self.last_build(directory).await?;
         Ok(units.into_iter().map(|unit| unit.explanation()).collect())
     }
 
-    /// What the units of that build were keyed by whose package or target is called `name`.
+    /// The keys of the units of that build whose package or target is named `name`.
     pub async fn unit_keys(&self, directory: &str, name: &str) -> Result<Vec<UnitKey>, WireError> {
         let (workspace, LastBuild(units)) = self.last_build(directory).await?;
         let mut keys = Vec::new();
@@ -152,7 +152,7 @@ impl Engine {
         }
     }
 
-    /// Builds under way.
+    /// Running builds.
     pub fn builds(&self) -> Vec<BuildStatus> {
         let under_way = self.under_way.lock();
         let mut builds: Vec<(&u64, &UnderWay)> = under_way.iter().collect();
@@ -168,11 +168,11 @@ impl Engine {
                 return Ok((workspace.to_string(), build));
             }
         }
-        let message = format!("vx has not built anything in {directory} or above it");
+        let message = format!("vx has not built anything in `{directory}` or any parent directory");
         Err(WireError::new(ErrorKind::Usage, message).with_help("run `vx build` first"))
     }
 
-    /// Says once that results are not kept because processes cannot be observed here.
+    /// Warns once that results are not stored because processes cannot be observed here.
     fn warn_unobserved(&self, reason: &str, events: &UnboundedSender<BuildEvent>) {
         if !self.warned_unobserved.swap(true, Ordering::Relaxed) {
             let text = format!(

@@ -1,7 +1,7 @@
-//! What the engine notes for itself beside results: typed records in the store's table of records. All of it can be lost.
+//! The engine's own records besides results: typed values in the store's table of records. All of them can be lost.
 //!
-//! Every record tells its format and when it was written, so that one of another version is not read, and an old one can
-//! be told from a new one.
+//! Every record has its format and the time of writing, so that one of another version is not read, and old ones can be
+//! recognized.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -15,9 +15,9 @@ use vx_proto::{ErrorKind, Explanation, Outcome, RecordKey, UnitLabel, WireError}
 
 use super::doors::{Doors, RecordStore};
 
-/// A sort of record.
+/// A kind of record.
 pub(crate) trait Record: Serialize + DeserializeOwned {
-    /// The table of such records.
+    /// The table of these records.
     const TABLE: &'static str;
 }
 
@@ -25,7 +25,7 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LastBuild(pub(crate) Vec<UnitOfBuild>);
 
-/// What a unit was keyed by when it was last built or found; by [`unit_key`].
+/// The parts of a unit's key when it was last built or found; by [`unit_key`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UnitParts(pub(crate) Vec<(String, String)>);
 
@@ -33,12 +33,12 @@ pub(crate) struct UnitParts(pub(crate) Vec<(String, String)>);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Durations(pub(crate) HashMap<String, u64>);
 
-/// The strong key of the documentation that lies in a workspace, hexadecimal; by the path of its first page.
+/// The strong key of the documentation in a workspace, hexadecimal; by the path of its first page.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Documented(pub(crate) String);
 
-/// The strong key of the script's run that last wrote into a package, hexadecimal; none where a later run wrote nothing
-/// that is known, or did not end. By the paths of workspace and package.
+/// The strong key of the script run that last wrote into a package, hexadecimal; `None` if it is unknown what a later
+/// run wrote. By the paths of workspace and package.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastScript(pub(crate) Option<String>);
 
@@ -76,12 +76,12 @@ pub(crate) fn unit_key(workspace: &str, unit: &str) -> String {
 }
 
 impl UnitParts {
-    /// To be kept.
+    /// For the records.
     pub(crate) fn of(parts: Vec<KeyPart>) -> Self {
         Self(parts.into_iter().map(|part| (part.label, part.value)).collect())
     }
 
-    /// As they were.
+    /// The original parts.
     pub(crate) fn into_parts(self) -> Vec<KeyPart> {
         let part = |(label, value)| KeyPart { label, value };
         self.0.into_iter().map(part).collect()
@@ -101,7 +101,7 @@ pub(crate) struct UnitOfBuild {
     reasons: Vec<String>,
 }
 
-/// [`Outcome`] as it is kept.
+/// [`Outcome`] as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 enum UnitOutcome {
     Ran,
@@ -110,7 +110,7 @@ enum UnitOutcome {
 }
 
 impl UnitOfBuild {
-    /// To be kept.
+    /// For the records.
     pub(crate) fn new(unit: &str, label: &UnitLabel, outcome: Outcome, reasons: &[String]) -> Self {
         Self {
             unit: unit.to_owned(),
@@ -127,13 +127,13 @@ impl UnitOfBuild {
         }
     }
 
-    /// Whether its package or its target is called `name`.
+    /// Whether its package or its target is named `name`.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         let target = self.target.split('(').next().unwrap_or_default();
         [self.package.as_str(), target].contains(&name)
     }
 
-    /// As it is told.
+    /// For clients.
     pub(crate) fn explanation(self) -> Explanation {
         Explanation {
             label: UnitLabel {
@@ -152,7 +152,7 @@ impl UnitOfBuild {
     }
 }
 
-/// A record as it is kept.
+/// A record as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Envelope<T> {
     format: u32,
@@ -161,7 +161,7 @@ struct Envelope<T> {
     record: T,
 }
 
-/// Only what tells whether the rest can be read.
+/// The part that decides whether the rest can be read.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
@@ -174,14 +174,14 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Records behind `doors`.
+    /// Records stored behind `doors`.
     pub(crate) fn new(doors: &Doors) -> Self {
         Self {
             store: doors.records.clone(),
         }
     }
 
-    /// A record; none where there is none that can be read.
+    /// A record; `None` if there is none that can be read.
     pub(crate) async fn get<R: Record>(&self, key: &str) -> Result<Option<R>, WireError> {
         let found = self.store.get_record(record_key::<R>(key)).await?;
         Ok(found.and_then(|bytes| open(&bytes)))

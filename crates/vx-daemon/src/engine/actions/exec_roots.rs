@@ -1,4 +1,4 @@
-//! Where exec roots lie. The executor makes and removes them; here is only who has which path.
+//! The paths of exec roots. The executor creates and removes them; this only assigns paths.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct ExecRoots {
     kept: Mutex<HashSet<Utf8PathBuf>>,
 }
 
-/// A path that is one action's alone, until this is dropped.
+/// A path that belongs to one action until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ExecRootPath {
     path: Utf8PathBuf,
@@ -33,7 +33,7 @@ impl ExecRoots {
         })
     }
 
-    /// A path that nobody had before.
+    /// A path that was never used before.
     pub(crate) fn fresh(self: &Arc<Self>) -> ExecRootPath {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         ExecRootPath {
@@ -42,8 +42,8 @@ impl ExecRoots {
         }
     }
 
-    /// The path that `unit` of `workspace` always has: incremental compilation starts over when the paths of a command
-    /// change. Where it is taken, by another build or by what was not removed yet, a fresh one.
+    /// The usual path of `unit` in `workspace`, because incremental compilation starts over when the paths of a command
+    /// change. A fresh one if another build uses it, or if it was not removed yet.
     pub(crate) fn usual(self: &Arc<Self>, workspace: &str, unit: &str) -> ExecRootPath {
         let name = Digest::of(format!("{workspace}\0{unit}").as_bytes()).hex();
         let path = self.directory.join(format!("unit-{}", &name[..16]));
@@ -63,7 +63,7 @@ impl ExecRoots {
 }
 
 impl ExecRootPath {
-    /// Absolute; nothing is there.
+    /// Absolute; nothing exists there.
     pub(crate) fn path(&self) -> &Utf8Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! One at a time per key: identical actions of several builds run once, the others find the result in the store.
+//! One at a time per key: equal actions of several builds run once, and the others find the result in the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use vx_model::Key;
 
-/// Locks by key, forgotten when nobody holds or awaits them.
+/// Locks by key, removed when nobody holds or awaits them.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     locks: Mutex<HashMap<Key, Weak<AsyncMutex<()>>>>,
 }
 
 impl Flights {
-    /// Waits until nobody else works on `key`. Dropping the guard, also by cancellation, lets the next one go on.
+    /// Waits until nobody else works on `key`. Dropping the guard, by cancellation too, lets the next one continue.
     pub(crate) async fn enter(&self, key: Key) -> OwnedMutexGuard<()> {
         self.lock(key).lock_owned().await
     }

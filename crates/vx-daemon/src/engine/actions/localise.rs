@@ -1,5 +1,5 @@
 //! From an action to the request that runs it here. Nothing else makes such requests, and nothing that could change a
-//! result joins them later: see `vx_proto::Dispatch` for what a run has beside its request.
+//! result is added later: see `vx_proto::Dispatch` for what a run has besides its request.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use vx_proto::{EnvVar, ExecuteRequest, InputFile, TreePath};
 
 use super::Surroundings;
 
-/// The request. `roots` are those of `surroundings`, and the directories that were made for this run.
+/// The request. `roots` are those of `surroundings`, and the directories that were created for this run.
 pub(super) fn localise(action: &Action, surroundings: &Surroundings, roots: &Roots) -> ExecuteRequest {
     let command = &action.command;
     let mut environment = BTreeMap::new();
@@ -66,7 +66,7 @@ pub(super) fn localise(action: &Action, surroundings: &Surroundings, roots: &Roo
     }
 }
 
-/// Relative to the exec root. The executor refuses what lies elsewhere.
+/// Relative to the exec root. The executor refuses paths elsewhere.
 fn below_exec_root(path: &RootedPath, roots: &Roots) -> String {
     match path.root {
         Root::Exec => path.path.clone(),

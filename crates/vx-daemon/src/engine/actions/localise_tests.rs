@@ -1,4 +1,5 @@
-//! What runs comes from its action: two requests that differ, made in the same surroundings, have actions of other digests.
+//! Requests depend on their actions alone: two different requests, made in the same surroundings, have actions with
+//! different digests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,7 +129,7 @@ fn mixed(base: &Action, other: &Action, field: usize) -> Action {
     mixed
 }
 
-/// How many fields [`mixed`] knows.
+/// The number of fields that [`mixed`] can replace.
 const FIELDS: usize = 11;
 
 proptest! {

@@ -1,5 +1,5 @@
-//! Actions as such, whatever they make: what they find around them, the request that is made of them, looking their
-//! results up, running what is missing, publishing. What kinds of actions there are is told in `units`.
+//! Actions of any kind: their surroundings, their requests, looking up results, running, publishing. The kinds of
+//! actions are in `units`.
 
 mod exec_roots;
 mod flights;

@@ -1,6 +1,6 @@
 //! From an action to its result: looked up, or run and published.
 //!
-//! What only one kind of action knows (what a result stands for, what a run depended on) is told by a [`Step`].
+//! What depends on the kind of action (what a result stands for, what a run depended on) is in a [`Step`].
 
 use std::sync::Arc;
 
@@ -14,45 +14,45 @@ use super::{Flights, Stop, Surroundings};
 use crate::engine::doors::{ActionCache, Doors, Executor};
 use crate::engine::inputs::{FileDigests, World, changed_since};
 
-/// Actions that may wait for the executor at once; each may hold a connection.
+/// How many actions may wait for the executor at once; each may hold a connection.
 const WAITING: usize = 64;
 
-/// What a kind of action knows of its actions. Its methods are called in the order in which they stand here.
+/// What depends on the kind of an action. Methods are called in the order of declaration.
 pub(crate) trait Step: Send {
-    /// Whether a stored result can stand for a run here. Lays down what it stands for.
+    /// Whether a stored result can replace a run here. If so, restores the effects of the run.
     fn restore(&mut self, strong: Key, result: &ActionResult) -> impl Future<Output = Result<bool, Stop>> + Send;
 
-    /// Waits until a process may be started, and answers where it finds all roots. What is held for the run is let go in
+    /// Waits until a process may be started, and returns the roots for it. Resources of the run are released in
     /// [`Step::conclude`], or when the step is dropped.
     fn start(&mut self) -> impl Future<Output = Result<Roots, Stop>> + Send;
 
-    /// The process runs.
+    /// The process is running.
     fn started(&mut self, request: &ExecuteRequest);
 
-    /// What it prints, and its early outputs.
+    /// The process printed something, or produced an early output.
     fn on_event(&mut self, event: ExecuteEvent);
 
-    /// It has ended, well or not: what it depended on, and what of it is to be kept.
+    /// The process has ended, successfully or not. Returns what it depended on, and what to keep.
     fn conclude(&mut self, ran: Ran) -> impl Future<Output = Result<Conclusion, Stop>> + Send;
 }
 
 /// A process that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// How.
+    /// How it ended.
     pub(crate) result: ExecuteResult,
-    /// The file system's time just before it started, in nanoseconds since the Unix epoch.
+    /// The file system's time shortly before the start, in nanoseconds since the Unix epoch.
     pub(crate) started_ns: i128,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Conclusion {
-    /// What it depended on beside its action.
+    /// What it depended on besides its action.
     pub(crate) inputs: InputSet,
-    /// What it left.
+    /// Its outputs.
     pub(crate) result: ActionResult,
-    /// False for a result that must not be found again, the reason having been told.
+    /// False for a result that must not be published; the reason was reported.
     pub(crate) may_keep: bool,
 }
 
@@ -61,9 +61,9 @@ pub(crate) struct Conclusion {
 pub(crate) struct Made {
     /// Whether it ran.
     pub(crate) outcome: Outcome,
-    /// What the result depended on beside the action.
+    /// What the result depended on besides the action.
     pub(crate) inputs: InputSet,
-    /// The answers to these here and now.
+    /// The current answers to these.
     pub(crate) answers: Vec<String>,
     /// The key of the action.
     pub(crate) weak: Key,
@@ -71,13 +71,13 @@ pub(crate) struct Made {
     pub(crate) strong: Key,
     /// The result.
     pub(crate) result: ActionResult,
-    /// Whether it is found under that key.
+    /// Whether it is stored under that key.
     pub(crate) is_kept: bool,
-    /// Whether something that it was made from was changed meanwhile.
+    /// Whether one of its inputs changed meanwhile.
     pub(crate) is_unsettled: bool,
 }
 
-/// Performs actions for all builds. Equal ones in flight run once.
+/// Performs actions for all builds. Equal actions in flight run once.
 #[derive(Debug)]
 pub(crate) struct Actions {
     executor: Arc<dyn Executor>,
@@ -88,7 +88,7 @@ pub(crate) struct Actions {
 }
 
 impl Actions {
-    /// Looks up and runs through `doors`.
+    /// Uses `doors` for lookups and runs.
     pub(crate) fn new(doors: &Doors, files: Arc<FileDigests>) -> Self {
         Self {
             executor: doors.executor.clone(),
@@ -99,7 +99,7 @@ impl Actions {
         }
     }
 
-    /// Finds the result of `action`, or makes and publishes it. Dropping the future cancels what runs.
+    /// Looks up the result of `action`, or runs it and publishes the result. Dropping the future cancels the run.
     pub(crate) async fn perform(
         &self,
         action: &Action,
@@ -157,8 +157,8 @@ impl Actions {
         Err(Stop::Failed(WireError::new(ErrorKind::Unavailable, message)))
     }
 
-    /// Publishes a result under what it really depended on, with the `answers` of here and now, unless something of that
-    /// was changed since the process started.
+    /// Publishes a result under what it really depended on, with the current `answers`, unless an input changed since
+    /// the process started.
     async fn publish(
         &self,
         weak: Key,
@@ -175,7 +175,10 @@ impl Actions {
         let strong = Key::strong(weak, &inputs, &answers);
         let changed = tokio::task::block_in_place(|| changed_since(&inputs, roots, started_ns));
         if let Some(path) = &changed {
-            tracing::info!(path, "changed while it was being read: the result is used but not kept");
+            tracing::info!(
+                path,
+                "changed while it was being read: the result is used but not stored"
+            );
         }
         let is_kept = may_keep && changed.is_none();
         if is_kept {
@@ -201,7 +204,7 @@ impl Actions {
             files: &self.files,
             variable: &|name| surroundings.variable(action, name).cloned(),
         };
-        // Asking reads files; the other tasks of this thread go on elsewhere meanwhile.
+        // Answering reads files; the other tasks of this thread continue elsewhere meanwhile.
         tokio::task::block_in_place(|| world.answers(inputs))
     }
 }

@@ -1,13 +1,13 @@
-//! Why something was not made.
+//! Why there is no result.
 
 use vx_proto::WireError;
 
-/// Why a unit or an action came to no result.
+/// Why a unit or an action has no result.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {
-    /// Something that it needs was not made, or the build is ending.
+    /// A dependency has no result, or the build is ending.
     Skipped,
-    /// A blob vanished from the store between its lookup and its use: the build looks again from the start.
+    /// A blob vanished from the store between lookup and use: the build starts again.
     MissingBlob,
     /// It failed.
     Failed(WireError),

@@ -1,5 +1,5 @@
-//! What all units of a running build share: the plan, its setting, how far each unit is, what was learned, and whom to
-//! tell. It decides nothing about single units.
+//! What all units of a running build share: the plan, its setting, the progress of units, what was learned, and the
+//! receiver of events. It makes no decisions about single units.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,24 +23,24 @@ use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, de
 use crate::engine::records::{UnitParts, unit_key};
 use crate::engine::report::{Audience, MessageFrame, STRONG_KEY, Shown, WEAK_KEY, differences, messages};
 
-/// What a run needs to know of its build.
+/// What a run needs to know about its build.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// Where the roots are.
+    /// The directories of the roots.
     pub(crate) roots: Roots,
-    /// What rustc and the scripts come from.
+    /// The toolchain for rustc and scripts.
     pub(crate) toolchain: Toolchain,
-    /// The user's environment, as far as processes get it.
+    /// The part of the user's environment that processes get.
     pub(crate) environment: Environment,
-    /// At most so many processes of this build at once.
+    /// The maximum number of processes of this build at once.
     pub(crate) jobs: Option<u32>,
-    /// Whether units that do not depend on a failed one go on.
+    /// Whether units that do not depend on a failed one continue.
     pub(crate) keep_going: bool,
-    /// Whether Cargo's JSON messages are wanted.
+    /// Whether Cargo's JSON messages are requested.
     pub(crate) message_format: MessageFormat,
-    /// When the request came.
+    /// When the request arrived.
     pub(crate) requested: Instant,
-    /// Where events go.
+    /// The receiver of events.
     pub(crate) events: UnboundedSender<BuildEvent>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) setting: Setting,
-    /// How far each unit is.
+    /// The progress of each unit.
     pub(crate) board: Board,
     /// Names of paths that processes use.
     pub(crate) locator: Locator,
@@ -64,7 +64,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Of a build of `plan`; `durations` are milliseconds by unit identity, from earlier builds.
+    /// For a build of `plan`; `durations` are milliseconds by unit identity, from earlier builds.
     pub(crate) fn new(engine: Arc<Engine>, plan: Arc<Plan>, setting: Setting, durations: HashMap<String, u64>) -> Self {
         let path_packages = plan.packages.iter().filter(|package| package.source.is_path());
         Self {
@@ -95,7 +95,7 @@ impl Context {
         &self.plan.packages[self.plan.units[unit].package]
     }
 
-    /// What every action finds around it: the roots, and the user's variables.
+    /// The surroundings of every action: the roots, and the user's variables.
     pub(crate) fn surroundings(&self) -> Surroundings {
         Surroundings {
             roots: self.setting.roots.clone(),
@@ -113,7 +113,7 @@ impl Context {
         self.setting.toolchain.identity
     }
 
-    /// Performs the action of a unit and notes what it stands on.
+    /// Performs the action of a unit and records what it depends on.
     pub(crate) async fn perform(
         &self,
         unit: UnitIndex,
@@ -135,7 +135,7 @@ impl Context {
         Ok(made)
     }
 
-    /// Waits until a process of this build may be started. What it answers is held as long as the process runs.
+    /// Waits until a process of this build may be started. The permit is held as long as the process runs.
     pub(crate) async fn admit(&self) -> Result<Option<SemaphorePermit<'_>>, Stop> {
         let job = match &self.jobs {
             Some(jobs) => jobs.acquire().await.ok(),
@@ -144,18 +144,18 @@ impl Context {
         if self.is_ending() {
             return Err(Stop::Skipped);
         }
-        // An edit made before the request can then be told from one made after the start of a process.
+        // An edit made before the request can then be distinguished from one made after the start of a process.
         tokio::time::sleep_until(self.setting.requested + CLOCK_TICK + Duration::from_millis(2)).await;
         Ok(job)
     }
 
-    /// Notes that a unit failed.
+    /// Records that a unit failed.
     pub(crate) fn fail(&self, error: WireError) {
         self.failing.store(true, Ordering::Relaxed);
         self.ledger().failures.push(error);
     }
 
-    /// Notes that the build has to look again.
+    /// Records that a blob is missing, so the build has to start again.
     pub(crate) fn miss_blob(&self) {
         self.failing.store(true, Ordering::Relaxed);
         self.ledger().missing_blob = true;
@@ -166,19 +166,19 @@ impl Context {
         self.failing.load(Ordering::Relaxed) && (!self.setting.keep_going || self.ledger().missing_blob)
     }
 
-    /// Tells whoever asked for the build.
+    /// Sends an event to the client.
     pub(crate) fn tell(&self, event: BuildEvent) {
-        // Nobody listens any more when the build was cancelled: its task is about to be dropped.
+        // Nobody listens anymore if the build was cancelled: its task is about to be dropped.
         let _ = self.setting.events.send(event);
     }
 
-    /// Tells an event that is to be told again when nothing has changed.
+    /// Sends an event that is sent again if nothing has changed.
     pub(crate) fn tell_lasting(&self, event: BuildEvent) {
         self.ledger().replay.push(event.clone());
         self.tell(event);
     }
 
-    /// Tells that the process of a unit has started.
+    /// Reports that the process of a unit has started.
     pub(crate) fn tell_start(&self, unit: UnitIndex, request: &ExecuteRequest) {
         let verb = match self.plan.units[unit].compile_mode() {
             Some(CompileMode::Document) => "Documenting",
@@ -197,7 +197,7 @@ impl Context {
         });
     }
 
-    /// Tells that a unit is done.
+    /// Reports that a unit is done.
     pub(crate) fn finished(&self, unit: UnitIndex, outcome: Outcome) {
         self.ledger().outcomes.insert(unit, outcome);
         let label = self.plan.label(unit, &self.setting.roots);
@@ -208,13 +208,13 @@ impl Context {
         });
     }
 
-    /// Notes how long the process of a unit took.
+    /// Records how long the process of a unit took.
     pub(crate) fn note_duration(&self, unit: UnitIndex, milliseconds: u64) {
         let identity = self.plan.units[unit].identity.clone();
         self.ledger().durations.insert(identity, milliseconds);
     }
 
-    /// Whom the diagnostics of a unit are for.
+    /// The audience of a unit's diagnostics.
     pub(crate) fn audience(&self, unit: UnitIndex) -> Audience<'_> {
         if self.shows_diagnostics() {
             return Audience::People {
@@ -236,7 +236,7 @@ impl Context {
         )
     }
 
-    /// What an observation means; none where the process could not be observed, which is told.
+    /// Interprets an observation; `None`, with a warning, if the process could not be observed.
     pub(crate) fn observed(&self, action: &Action, observation: &Observation) -> Option<Seen> {
         match observation {
             Observation::NotAsked => Some(Seen::default()),
@@ -248,7 +248,7 @@ impl Context {
         }
     }
 
-    /// Notes what an action stands on, and why it ran, if it did.
+    /// Records what an action depends on, and why it ran, if it did.
     async fn note(&self, unit: UnitIndex, action: &Action, made: &Made) {
         let name = self.unit_name(unit);
         let answered = made.inputs.inputs().iter().zip(&made.answers);
@@ -294,7 +294,7 @@ impl Context {
         }
     }
 
-    /// The unit's name for explanations, equal when its features or its profile change.
+    /// The unit's name for explanations, which does not depend on its features or profile.
     fn unit_name(&self, unit: UnitIndex) -> String {
         let planned = &self.plan.units[unit];
         let package = self.package(unit);
@@ -310,11 +310,11 @@ impl Context {
 
 /// The length of the longest chain of units that begins with each unit, in milliseconds.
 fn priorities(plan: &Plan, durations: &HashMap<String, u64>) -> Vec<u64> {
-    /// Taken for a unit that has never run: about what a small crate takes.
+    /// Assumed for a unit that has never run: about the time for a small crate.
     const UNKNOWN_MS: u64 = 500;
     let own = |unit: UnitIndex| durations.get(&plan.units[unit].identity).copied().unwrap_or(UNKNOWN_MS);
     let mut lengths: Vec<u64> = (0..plan.units.len()).map(own).collect();
-    // Dependencies come before dependants, so going backwards every dependant is final before it is used.
+    // Dependencies come before dependents, so in reverse order every dependent is final before it is used.
     for unit in (0..plan.units.len()).rev() {
         for dependency in &plan.units[unit].dependencies {
             lengths[dependency.unit] = lengths[dependency.unit].max(own(dependency.unit) + lengths[unit]);

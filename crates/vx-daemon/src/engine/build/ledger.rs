@@ -12,19 +12,19 @@ use crate::engine::records::UnitOfBuild;
 /// Notes of one build, behind one lock.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Every input that the build stands on, in absolute terms.
+    /// Every input that the build depends on, with absolute paths.
     pub(crate) answers: Answers,
-    /// Whether the world changed while the build looked, or something could not be seen: its answers prove nothing.
+    /// Whether an input changed during the build, or something could not be observed: then the answers prove nothing.
     pub(crate) unsettled: bool,
-    /// How each unit came to be, as far as they are done.
+    /// The outcome of each unit that is done.
     pub(crate) outcomes: HashMap<UnitIndex, Outcome>,
-    /// Diagnostics to show again when nothing has changed.
+    /// Diagnostics to show again if nothing has changed.
     pub(crate) replay: Vec<vx_proto::BuildEvent>,
-    /// The first failures, in order.
+    /// The failures, in order.
     pub(crate) failures: Vec<WireError>,
     /// Whether a blob vanished.
     pub(crate) missing_blob: bool,
-    /// Milliseconds that units took, by identity.
+    /// Durations of units in milliseconds, by identity.
     pub(crate) durations: HashMap<String, u64>,
     /// What happened to each unit that is done, in order.
     pub(crate) units: Vec<UnitNote>,
@@ -37,23 +37,23 @@ pub(crate) struct UnitNote {
     pub(crate) name: String,
     /// For people.
     pub(crate) label: UnitLabel,
-    /// How it came to be.
+    /// Its outcome.
     pub(crate) outcome: Outcome,
     /// Why it ran, if it did.
     pub(crate) reasons: Vec<String>,
-    /// What it was keyed by.
+    /// The parts of its key.
     pub(crate) parts: Vec<KeyPart>,
 }
 
 impl UnitNote {
-    /// To be kept.
+    /// For the records.
     pub(crate) fn record(&self) -> UnitOfBuild {
         UnitOfBuild::new(&self.name, &self.label, self.outcome, &self.reasons)
     }
 }
 
 impl Ledger {
-    /// Notes an answer. Two answers to one input mean that the world changed meanwhile.
+    /// Records an answer. Two answers to one input mean that it changed meanwhile.
     pub(crate) fn note(&mut self, input: Input, answer: String) {
         if let Some(earlier) = self.answers.insert(input, answer.clone())
             && earlier != answer
@@ -62,7 +62,7 @@ impl Ledger {
         }
     }
 
-    /// How many units came to be in this way.
+    /// The number of units with this outcome.
     pub(crate) fn count(&self, outcome: Outcome) -> u32 {
         self.outcomes.values().filter(|other| **other == outcome).count() as u32
     }

@@ -1,8 +1,8 @@
 //! A build from its request to its summary.
 //!
-//! `request` leads through it; `plans` finds the plan, `snapshot` is the short cut where nothing has changed; `run` makes
-//! all units over a shared `context`, in which `progress` tells who may go on and `ledger` what was learned; `outputs` lays
-//! down what the user asked for.
+//! `request` is the whole of it; `plans` finds the plan, `snapshot` is the short cut if nothing has changed. `run`
+//! performs all units over a shared `context`, in which `progress` says which may continue and `ledger` collects what
+//! was learned. `outputs` writes the final artifacts.
 
 mod context;
 mod ledger;

@@ -1,5 +1,4 @@
-//! What a build leaves where the user looks: final artifacts, Cargo's messages about them, and the
-//! processes that test them.
+//! What a build produces for the user: final artifacts, Cargo's messages about them, and the processes that test them.
 
 use vx_cargo::UnitIndex;
 use vx_model::{Digest, Input, OutputFile, Root, RootedPath, Template};
@@ -18,30 +17,30 @@ pub(super) struct Outputs<'a> {
     pub(super) context: &'a Context,
     /// The user's.
     pub(super) environment: &'a Environment,
-    /// Whether programs are told what there is.
+    /// Whether Cargo's JSON messages are requested.
     pub(super) json: bool,
 }
 
-/// A final artifact where the user looks for it.
+/// A final artifact at its path for the user.
 pub(super) struct LaidDown {
     unit: UnitIndex,
     pub(super) artifact: Artifact,
 }
 
-/// A file that must lie at a path of the user's.
+/// A file that must be at a path for the user.
 struct File {
     path: String,
     digest: Digest,
     is_executable: bool,
 }
 
-/// The machine's failure at `message`.
+/// A failure of the machine.
 fn failed(message: String, error: &dyn std::fmt::Display) -> WireError {
     WireError::new(ErrorKind::Machine, message).with_cause(error.to_string())
 }
 
 impl Outputs<'_> {
-    /// Lays the final artifacts down where the user looks for them, and what tests need to run.
+    /// Writes the final artifacts to their paths for the user, and everything that tests need.
     pub(super) async fn lay_all_down(&self) -> Result<Vec<LaidDown>, WireError> {
         let mut laid_down = Vec::new();
         let mut files = Vec::new();
@@ -75,7 +74,7 @@ impl Outputs<'_> {
         Ok(laid_down)
     }
 
-    /// Cargo's message for every compiled unit. Only final artifacts and macros lie at a path of the user's.
+    /// Cargo's message for every compiled unit. Only final artifacts and macros have a path for the user.
     pub(super) fn tell(&self, laid_down: &[LaidDown], tell: impl Fn(BuildEvent)) {
         for unit in (0..self.context.plan.units.len()).filter(|unit| self.context.board.compiled(*unit).is_some()) {
             let own = || {
@@ -160,7 +159,7 @@ impl Outputs<'_> {
         }
     }
 
-    /// Integration tests are told of a directory for their files, which they may expect to be there.
+    /// Integration tests get a directory for their files, and may expect that it exists.
     fn make_test_directory(&self, unit: UnitIndex) -> Result<(), WireError> {
         let unit = &self.context.plan.units[unit];
         let is_integration_test = unit.target.kind.iter().any(|kind| kind == "test" || kind == "bench");
@@ -168,7 +167,8 @@ impl Outputs<'_> {
             return Ok(());
         }
         let path = self.absolute(&self.context.plan.test_directory(unit));
-        std::fs::create_dir_all(&path).map_err(|error| failed(format!("cannot make the directory {path}"), &error))?;
+        std::fs::create_dir_all(&path)
+            .map_err(|error| failed(format!("could not create the directory `{path}`"), &error))?;
         let input = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
         let world = World {
             roots: &self.context.setting.roots,
@@ -180,7 +180,7 @@ impl Outputs<'_> {
         Ok(())
     }
 
-    /// The first page of what was documented. It lies where rustdoc has put it.
+    /// The first page of the documentation, where rustdoc has written it.
     fn documentation(&self, unit: UnitIndex) -> Option<LaidDown> {
         let page = self.context.plan.documentation(unit)?;
         let path = self.absolute(&page);
@@ -205,7 +205,7 @@ impl Outputs<'_> {
         Some(LaidDown { unit, artifact })
     }
 
-    /// A proc macro where programs that understand Rust find it: they load what the messages name.
+    /// A proc macro, for programs such as rust-analyzer, which load what the messages name.
     fn macros(&self, unit: UnitIndex) -> Vec<File> {
         let is_macro = self.context.plan.units[unit]
             .target
@@ -219,7 +219,7 @@ impl Outputs<'_> {
         files.collect()
     }
 
-    /// What flags of the user's made rustc write for a target that was asked for, where Cargo has it too.
+    /// What rustc wrote for a requested target because of the user's flags, at Cargo's paths.
     fn asked_for_by_flags(&self, unit: UnitIndex) -> Vec<File> {
         let compiled = self
             .context
@@ -231,8 +231,8 @@ impl Outputs<'_> {
         unusual.map(|file| self.among_dependencies(unit, file)).collect()
     }
 
-    /// Files that a build script has put beside its `OUT_DIR`. Links are left out: they are no files of the store's, and
-    /// where they lead to is not known.
+    /// Files that a build script has written beside its `OUT_DIR`. Links are left out: they are not files of the store,
+    /// and their targets are unknown.
     fn left_by_script(&self, unit: UnitIndex) -> Result<Vec<File>, WireError> {
         let output = self.context.board.script(unit);
         let Some(left) = output.and_then(|output| self.context.plan.left_by_script(unit, &output)) else {
@@ -240,7 +240,10 @@ impl Outputs<'_> {
         };
         let unreadable = |error: &dyn std::fmt::Display| {
             let label = self.context.plan.description(unit);
-            failed(format!("cannot read what the build script of {label} wrote"), error)
+            failed(
+                format!("failed to read the output of the build script of {label}"),
+                error,
+            )
         };
         let from = self.absolute(&left.from);
         let is_for_user = |entry: &DirEntry| entry.depth() != 1 || entry.file_name() != left.except;
@@ -280,7 +283,7 @@ impl Outputs<'_> {
         files
     }
 
-    /// A file of `unit` in the directory for what only other programs look at.
+    /// A file of `unit` in the directory that only other programs use.
     fn among_dependencies(&self, unit: UnitIndex, file: &OutputFile) -> File {
         File {
             path: self.absolute(&self.context.plan.dependency_directory(unit).join(file.path.file_name())),
@@ -313,7 +316,7 @@ impl Outputs<'_> {
         match self.context.engine.blobs.materialize(requests).await?.first() {
             None => Ok(()),
             Some(digest) => {
-                let message = format!("the store has just lost an artifact of this build ({digest})");
+                let message = format!("an artifact of this build is missing from the store ({digest})");
                 Err(WireError::new(ErrorKind::Machine, message).with_help("run the command again"))
             }
         }
@@ -336,7 +339,7 @@ impl Outputs<'_> {
             .collect()
     }
 
-    /// What is added to the user's environment, sorted.
+    /// Additions to the user's environment, sorted.
     fn variables(&self, added: Vec<(String, Template)>, directories: &[Template]) -> Vec<EnvVar> {
         let mut variables: Environment = added
             .into_iter()

@@ -1,5 +1,5 @@
-//! Plans by content: made without a process, but looked up as results of actions are, so a second checkout of the same
-//! commit plans nothing.
+//! Plans by content: not made by an action, but looked up like results of actions, so another checkout of the same
+//! commit does not plan again.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::engine::actions::Flights;
 use crate::engine::doors::{ActionCache, BlobStore, Doors};
 use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, FileDigests, World, absolute, now_ns, touched_since};
 
-/// A plan and what it stands on.
+/// A plan and what it depends on.
 pub(crate) struct Planned {
     /// The plan.
     pub(crate) plan: Arc<Plan>,
@@ -31,7 +31,7 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
-    /// Plans behind `doors`.
+    /// Plans stored behind `doors`.
     pub(crate) fn new(doors: &Doors, files: Arc<FileDigests>) -> Self {
         Self {
             cache: doors.cache.clone(),
@@ -41,7 +41,7 @@ impl Plans {
         }
     }
 
-    /// The plan for `context`, from the store or from cargo. `status` hears what changes on the way.
+    /// The plan for `context`, from the store or from cargo. `status` receives progress.
     pub(crate) async fn plan(
         &self,
         context: &PlanContext,
@@ -59,7 +59,8 @@ impl Plans {
                 return Ok(planned(plan, &set, answers, roots));
             }
         }
-        // Stamps are as coarse as the clock's ticks: what was touched in the tick before now may be touched in it again.
+        // Stamps are as coarse as the clock's ticks: a file that was touched in the current tick may be touched in it
+        // again.
         tokio::time::sleep(CLOCK_TICK).await;
         let started_ns = now_ns() - CLOCK_TICK.as_nanos() as i128;
         let plan = Plan::make(context, source, status).await?;
@@ -124,7 +125,7 @@ fn planned(plan: Plan, set: &InputSet, answers: Vec<String>, roots: &Roots) -> P
     }
 }
 
-/// Everything that decides a plan beside its recorded inputs.
+/// Everything that decides a plan besides its recorded inputs.
 fn plan_key(context: &PlanContext, roots: &Roots, environment: &Environment) -> KeyBuilder {
     let named = |path: &str| roots.locate(path).to_string();
     let Selection { manifest_path, .. } = &context.selection;

@@ -1,4 +1,4 @@
-//! How far each unit of a build is, and waiting for it.
+//! The progress of each unit of a build, and waiting for it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use vx_model::OutputFile;
 
 use crate::engine::actions::Stop;
 
-/// What a compile unit left.
+/// The outputs of a compile unit.
 #[derive(Debug, Clone)]
 pub(crate) struct Compiled {
     /// Output files, in `out` of the exec root.
@@ -16,16 +16,16 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// The output of this file name.
+    /// The output with this file name.
     pub(crate) fn file(&self, name: &str) -> Option<&OutputFile> {
         self.files.iter().find(|file| file.path.file_name() == name)
     }
 }
 
-/// How far a unit is.
+/// The progress of a unit.
 #[derive(Debug, Clone)]
 pub(crate) enum Progress {
-    /// Not yet anything of use.
+    /// Nothing is available yet.
     Waiting,
     /// Its metadata is in the store; its code is being generated.
     Metadata(OutputFile),
@@ -33,7 +33,7 @@ pub(crate) enum Progress {
     Compiled(Arc<Compiled>),
     /// A build script has run.
     Ran(Arc<ScriptOutput>),
-    /// It will not be made.
+    /// It failed, or will not run.
     Failed,
 }
 
@@ -61,22 +61,22 @@ impl Board {
         }
     }
 
-    /// Tells how far `unit` is.
+    /// Sets the progress of `unit`.
     pub(crate) fn set(&self, unit: UnitIndex, progress: Progress) {
         self.units[unit].send_replace(progress);
     }
 
-    /// Waits until of `unit` there is what is needed.
+    /// Waits until the needed outputs of `unit` are available.
     pub(crate) async fn wait(&self, unit: UnitIndex, needs: Needs) -> Result<Progress, Stop> {
         let mut receiver = self.units[unit].subscribe();
-        // The sender lives as long as the board, so waiting ends only with what was waited for.
+        // The sender lives as long as the board, so waiting does not end early.
         match receiver.wait_for(|progress| progress.satisfies(needs)).await.as_deref() {
             Ok(Progress::Failed) | Err(_) => Err(Stop::Skipped),
             Ok(progress) => Ok(progress.clone()),
         }
     }
 
-    /// What the build script of `unit` said; none where it has not run.
+    /// The output of the build script of `unit`; `None` if it has not run.
     pub(crate) fn script(&self, unit: UnitIndex) -> Option<Arc<ScriptOutput>> {
         match &*self.units[unit].borrow() {
             Progress::Ran(output) => Some(output.clone()),
@@ -84,7 +84,7 @@ impl Board {
         }
     }
 
-    /// What `unit` compiled to; none where it has not.
+    /// The outputs of `unit`; `None` if it was not compiled.
     pub(crate) fn compiled(&self, unit: UnitIndex) -> Option<Arc<Compiled>> {
         match &*self.units[unit].borrow() {
             Progress::Compiled(compiled) => Some(compiled.clone()),

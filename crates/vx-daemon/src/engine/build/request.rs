@@ -24,10 +24,10 @@ use crate::engine::Engine;
 use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed};
 use crate::engine::records::{Durations, LastBuild, Record, UnitOfBuild, UnitParts, unit_key};
 
-/// How often a build begins again because blobs vanished under it.
+/// How often a build starts again because blobs vanished meanwhile.
 const TRIES: u32 = 3;
 
-/// A build that others may ask about.
+/// A build that is listed for clients.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     workspace: String,
@@ -36,7 +36,7 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
-    /// How far it is.
+    /// Its progress.
     pub(crate) fn status(&self) -> BuildStatus {
         let done = |context: &Context| context.ledger().outcomes.len() as u32;
         BuildStatus {
@@ -48,14 +48,14 @@ impl UnderWay {
     }
 }
 
-/// Keeps a build listed for as long as it is under way.
+/// Keeps a build listed as long as it is running.
 pub(crate) struct Registered {
     engine: Arc<Engine>,
     number: u64,
 }
 
 impl Registered {
-    /// Lists the build of this number.
+    /// Lists the build with this number.
     pub(crate) fn new(engine: Arc<Engine>, number: u64, request: &BuildRequest) -> Self {
         let build = UnderWay {
             workspace: request.directory.clone(),
@@ -73,11 +73,11 @@ impl Drop for Registered {
     }
 }
 
-/// Tells the user of what takes time, as a verb and a text.
+/// Reports what takes time to the user, as a verb and a text.
 fn status(events: &UnboundedSender<BuildEvent>) -> impl Fn(&str, String) + Send + Sync + use<> {
     let events = events.clone();
     move |verb: &str, text: String| {
-        // A client that is gone has cancelled the build; nobody is left to tell.
+        // A client that disconnected has cancelled the build; nobody is listening.
         let _ = events.send(BuildEvent::Status {
             verb: verb.to_owned(),
             text,
@@ -85,7 +85,7 @@ fn status(events: &UnboundedSender<BuildEvent>) -> impl Fn(&str, String) + Send 
     }
 }
 
-/// A build whose surroundings are known.
+/// A build whose environment and toolchain are known.
 pub(crate) struct Build {
     engine: Arc<Engine>,
     number: u64,
@@ -98,7 +98,7 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// From a request to its summary. What runs for it is among `tasks`; dropping the future ends them, a moment later.
+    /// From a request to its summary. Its tasks are in `tasks`; they end shortly after the future is dropped.
     pub(crate) async fn to_end(
         engine: Arc<Engine>,
         number: u64,
@@ -143,7 +143,7 @@ impl Build {
         self.request.message_format.is_json()
     }
 
-    /// What is planned: for a fetch, the build that it is for, so that this one finds its plan.
+    /// What is planned: for a fetch, the build that follows, so that it finds its plan.
     fn selection(&self) -> Selection {
         let selection = self.request.selection.clone();
         let goal = match selection.goal {
@@ -154,7 +154,7 @@ impl Build {
     }
 
     fn tell(&self, event: BuildEvent) {
-        // A client that is gone has cancelled the build; nobody is left to tell.
+        // A client that disconnected has cancelled the build; nobody is listening.
         let _ = self.events.send(event);
     }
 
@@ -162,7 +162,7 @@ impl Build {
         self.requested.elapsed().as_millis() as u64
     }
 
-    /// The short cut: nothing that the same build stood on last time has changed.
+    /// The short cut: nothing that the last build of this request depended on has changed.
     fn unchanged(&self) -> Option<(BuildSummary, Arc<Snapshot>)> {
         let key = SnapshotKey::of(&self.request);
         let snapshot = self.engine.snapshots.lock().get(&key).cloned()?;
@@ -192,7 +192,7 @@ impl Build {
         Some((summary, snapshot))
     }
 
-    /// Everything that comes before the first process of a build: packages, and a lock file that fits the manifests.
+    /// Everything before the first process of a build: packages, and a lock file that matches the manifests.
     async fn fetch(&self) -> Result<BuildSummary, WireError> {
         let (planned, _) = self.prepare().await?;
         Ok(BuildSummary {
@@ -206,7 +206,7 @@ impl Build {
         })
     }
 
-    /// Packages where the plan wants them, the plan, and where the roots of its paths are.
+    /// Gets the packages, the plan, and the roots of its paths.
     async fn prepare(&self) -> Result<(Planned, Roots), WireError> {
         let context = PlanContext {
             directory: Utf8PathBuf::from(&self.request.directory),
@@ -229,21 +229,21 @@ impl Build {
 
     async fn anew(&self) -> Result<BuildSummary, WireError> {
         let (planned, roots) = self.prepare().await?;
-        // Before anything runs: a script that lists the workspace sees the same in every build.
+        // Before anything runs, so that a script that lists the workspace sees the same in every build.
         keep_out_of_version_control(roots.dir(Root::Workspace))?;
         for _ in 0..TRIES {
             let context = self.run(&planned, &roots).await;
             if context.ledger().missing_blob {
-                tracing::info!("blobs vanished from the store; looking again");
+                tracing::info!("blobs vanished from the store; starting again");
                 continue;
             }
             return self.conclude(planned, &context).await;
         }
-        let message = format!("the store lost what it had just answered, {TRIES} times in a row");
-        Err(WireError::new(ErrorKind::Machine, message).with_help("check the disk that holds $VX_HOME"))
+        let message = format!("blobs of this build vanished from the store {TRIES} times in a row");
+        Err(WireError::new(ErrorKind::Machine, message).with_help("check the disk that holds `VX_HOME`"))
     }
 
-    /// What Cargo's configuration says. What is not a number, Cargo has refused when it planned.
+    /// The value in Cargo's configuration. Cargo has refused any other than a number while planning.
     fn configured_jobs(&self, plan: &Plan) -> Option<u32> {
         let jobs: Jobs = plan.jobs.as_deref()?.parse().ok()?;
         Some(jobs.number(self.engine.config.jobs))
@@ -285,7 +285,7 @@ impl Build {
             environment: &self.environment,
             json: self.json(),
         };
-        // What could be made is the user's, also where something else failed.
+        // The user gets whatever was built, even if something else failed.
         let laid = outputs.lay_all_down().await;
         if let (Ok(laid), true) = (&laid, self.json()) {
             outputs.tell(laid, |message| self.tell(message));
@@ -309,7 +309,7 @@ impl Build {
             }
         };
         self.take_snapshot(planned, context, &summary);
-        // Nobody waits for what only later builds and explanations need.
+        // Only later builds and explanations need this, so nobody waits for it.
         let writing = self.engine.remembering.clone().read_owned().await;
         let outputs: Vec<String> = summary.artifacts.iter().map(|artifact| artifact.path.clone()).collect();
         let context = context.clone();
@@ -346,7 +346,7 @@ impl Build {
         self.engine.snapshots.lock().insert(key, Arc::new(snapshot));
     }
 
-    /// Notes that the last build of a workspace did nothing.
+    /// Records that the last build of a workspace did nothing.
     async fn remember_unchanged(&self, snapshot: &Snapshot) {
         let units = snapshot.units.iter();
         let units = units.map(|(name, label)| UnitOfBuild::new(name, label, Outcome::Fresh, &[]));
@@ -355,7 +355,7 @@ impl Build {
     }
 }
 
-/// The toolchain that the user asks for, acquired where it is not installed.
+/// The requested toolchain, installed if necessary.
 async fn toolchain(
     engine: &Engine,
     request: &BuildRequest,
@@ -363,7 +363,7 @@ async fn toolchain(
     events: &UnboundedSender<BuildEvent>,
 ) -> Result<Toolchain, WireError> {
     let store = ToolchainStore::new(downloads(engine, request, user, events), DistServer::of(user));
-    // Beside the downloads, because homes that share these share what is known of toolchains.
+    // Beside the downloads, because homes that share these share what is known about toolchains.
     let memory = engine.config.downloads.join("known");
     let caller = Caller {
         directory: request.directory.as_str().into(),
@@ -384,7 +384,7 @@ async fn toolchain(
     })
 }
 
-/// The download cache as the user wants it used, whose transfers are told of.
+/// The download cache with the user's settings, which reports its transfers.
 fn downloads(
     engine: &Engine,
     request: &BuildRequest,
@@ -394,7 +394,7 @@ fn downloads(
     let offline = request.selection.offline || request.selection.frozen;
     let events = events.clone();
     let progress = move |transferred: Transferred<'_>| {
-        // A client that is gone has cancelled the build; nobody is left to tell.
+        // A client that disconnected has cancelled the build; nobody is listening.
         let _ = events.send(BuildEvent::Transferred {
             file: transferred.file(),
             done: transferred.done,
@@ -406,7 +406,7 @@ fn downloads(
         .with_progress(Arc::new(progress))
 }
 
-/// Keeps what explanations and schedules of later builds need.
+/// Records what explanations and schedules of later builds need.
 async fn remember(context: &Context) {
     let (durations, units) = {
         let mut ledger = context.ledger();
@@ -430,24 +430,24 @@ async fn remember(context: &Context) {
     }
 }
 
-/// Writes a record. What cannot be kept is only missed in explanations.
+/// Writes a record. If that fails, only explanations are incomplete.
 async fn keep<R: Record>(engine: &Engine, key: &str, record: &R) {
     if let Err(error) = engine.records.put(key, record).await {
-        tracing::warn!(table = R::TABLE, %error, "cannot keep a record");
+        tracing::warn!(table = R::TABLE, %error, "failed to write a record");
     }
 }
 
-/// Reads files that were written just now, so that the next build need not.
+/// Reads files that were just written, so that the next build does not have to.
 async fn learn(engine: &Engine, paths: Vec<String>) {
-    // Before, their stamps mean nothing.
+    // Before that, their stamps mean nothing.
     tokio::time::sleep(2 * CLOCK_TICK).await;
     for path in paths {
-        // Whatever is wrong with it is for the build that asks.
+        // Errors are left to the build that needs the file.
         let _ = tokio::task::block_in_place(|| engine.files.digest(&path));
     }
 }
 
-/// Makes `.vx` with a `.gitignore` in it.
+/// Creates `.vx` with a `.gitignore` in it.
 fn keep_out_of_version_control(workspace: &str) -> Result<(), WireError> {
     let layout = WorkspaceLayout::new(workspace);
     let ignore = layout.gitignore();
@@ -459,8 +459,8 @@ fn keep_out_of_version_control(workspace: &str) -> Result<(), WireError> {
         std::fs::write(&ignore, WorkspaceLayout::GITIGNORE_TEXT)
     };
     write().map_err(|error| {
-        WireError::new(ErrorKind::Machine, format!("cannot write {ignore}"))
+        WireError::new(ErrorKind::Machine, format!("failed to write `{ignore}`"))
             .caused_by(&error)
-            .with_help("vx puts what it builds into the directory .vx of the workspace")
+            .with_help("make the workspace writable: vx writes its output to `.vx` there")
     })
 }

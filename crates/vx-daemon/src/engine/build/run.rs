@@ -1,4 +1,4 @@
-//! Makes all units of a plan: each is a task that waits for what it needs.
+//! Performs all units of a plan: each is a task that waits for its dependencies.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::progress::Progress;
 use crate::engine::actions::Stop;
 use crate::engine::units;
 
-/// Makes all units. Dropping the future stops everything that runs for it.
+/// Performs all units. Dropping the future stops all their processes.
 pub(super) async fn make_all(context: &Arc<Context>, tracker: &TaskTracker) {
     let mut tasks = JoinSet::new();
     for unit in 0..context.plan.units.len() {
@@ -27,7 +27,7 @@ pub(super) async fn make_all(context: &Arc<Context>, tracker: &TaskTracker) {
     }
 }
 
-/// Passes on what Cargo warned of while it planned.
+/// Passes on Cargo's warnings from planning.
 pub(super) fn tell_warnings(context: &Context) {
     for warning in &context.plan.warnings {
         context.tell_lasting(BuildEvent::Warning(warning.render(&context.setting.roots)));
@@ -39,7 +39,7 @@ async fn make(context: &Context, unit: UnitIndex) {
         UnitKind::Compile(CompileMode::Document) => units::document(context, unit).await,
         UnitKind::Compile(_) => units::compile(context, unit).await,
         UnitKind::RunBuildScript => units::run_script(context, unit).await,
-        // It is the client's to do when everything is built.
+        // The client runs these after the build.
         UnitKind::TestDocumentation => return,
     };
     if let Err(stop) = made {

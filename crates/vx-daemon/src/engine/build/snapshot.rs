@@ -1,4 +1,4 @@
-//! What a finished build stood on, so that the next one can be answered by looking whether it still stands.
+//! What a finished build depended on, so that the next one is done at once if nothing has changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use vx_proto::{BuildEvent, BuildRequest, BuildSummary, MessageFormat, UnitLabel}
 
 use crate::engine::inputs::{Answers, Environment, FileDigests, World};
 
-/// Which builds are the same but for the state of the world.
+/// Identifies builds that are equal except for the answers to inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SnapshotKey {
     directory: String,
@@ -35,22 +35,22 @@ impl SnapshotKey {
 pub(crate) struct Snapshot {
     /// The identity of its toolchain.
     pub(crate) toolchain: Digest,
-    /// The environment that its processes got.
+    /// The environment of its processes.
     pub(crate) environment: Environment,
-    /// Where its roots were. Answers name paths by them.
+    /// The directories of its roots. Answers name paths by them.
     pub(crate) roots: Roots,
-    /// Everything that it asked, and its own final outputs.
+    /// All its inputs, and its final outputs.
     pub(crate) answers: Answers,
     /// Diagnostics to show again.
     pub(crate) replay: Vec<BuildEvent>,
-    /// What it ended with.
+    /// Its summary.
     pub(crate) summary: BuildSummary,
-    /// Its units, by name, with what people call them.
+    /// Its units, by name, with their labels for people.
     pub(crate) units: Vec<(String, UnitLabel)>,
 }
 
 impl Snapshot {
-    /// Whether every answer is still the same.
+    /// Whether all answers are still the same.
     pub(crate) fn holds(&self, files: &FileDigests) -> bool {
         let world = World {
             roots: &self.roots,
