@@ -1,8 +1,9 @@
 //! The daemon: builds for all clients of one home, and the life of the services that it needs for them.
 //!
-//! [`Engine`] knows builds and no processes, and reaches the world through [`Doors`]; [`Services`] knows processes and no
-//! builds; [`serve`] puts an RPC face on both and decides when the daemon ends. How a service process starts, claims its
-//! home and dies is in `vx-service`. Nothing here reads the environment: `vx` resolves it and hands it down.
+//! [`Engine`] builds and does not know about processes: it reaches the world through [`Doors`]. [`Services`] manages
+//! processes and does not know about builds. [`serve`] offers both by RPC and decides when the daemon ends. How a
+//! service process starts, claims its home and ends is in `vx-service`. Nothing here reads the environment: `vx`
+//! resolves it and passes it on.
 
 mod activity;
 mod engine;

@@ -1,4 +1,5 @@
-//! The daemon's RPC face and its end: answers clients, forwards the events of their builds, and shuts down in order.
+//! The daemon's RPC service and its shutdown: answers clients, forwards the events of their builds, and shuts down in
+//! order.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use crate::engine::{Engine, EngineConfig};
 use crate::local;
 use crate::services::{Services, ServicesConfig, shutting_down};
 
-/// How long cancelled builds may take to tell their clients so.
+/// How long cancelled builds may take to notify their clients.
 const BUILDS_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long a service may take to end before it is killed. Twice this and [`BUILDS_LIMIT`] are less than the two
@@ -34,31 +35,31 @@ const STATUS_LIMIT: Duration = Duration::from_secs(5);
 /// Events on their way to a client; rapace holds a few more.
 const EVENTS_AHEAD: usize = 256;
 
-/// Events that may wait for a client that does not read, before its build is cancelled.
+/// How many events may wait for a client that does not read, before its build is cancelled.
 const EVENTS_WAITING: usize = 1 << 16;
 
-/// How often that is looked at.
+/// How often this is checked.
 const WAITING_CHECK: Duration = Duration::from_secs(1);
 
-/// What a daemon is started with.
+/// The configuration of a daemon.
 #[derive(Debug, Clone)]
 pub struct DaemonConfig {
-    /// Its services, and whose they are.
+    /// Its services and their home.
     pub services: ServicesConfig,
     /// Downloads by SHA-256.
     pub downloads: Utf8PathBuf,
-    /// Jobs of the machine.
+    /// The number of jobs of the machine.
     pub jobs: u32,
-    /// How long it stays without connections and builds.
+    /// How long it keeps running without connections and builds.
     pub idle_timeout: Duration,
-    /// Notified, the daemon shuts down unless a build is under way.
+    /// When notified, the daemon shuts down unless a build is running.
     pub end_if_idle: Arc<Notify>,
 }
 
 /// The daemon could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The kernel refuses to make it the parent of orphans.
+    /// The kernel did not make it the parent of orphans.
     #[error("cannot adopt orphaned processes")]
     Subreaper(#[source] std::io::Error),
     /// casd or execd cannot be started.
@@ -75,8 +76,9 @@ impl From<DaemonError> for WireError {
     }
 }
 
-/// Runs a daemon: starts its services, answers on `listener` until `shutdown` is cancelled, a client asks for the end or
-/// nothing happens for long, then ends all builds and services. No process of this daemon is left when it returns.
+/// Runs a daemon: starts its services and answers on `listener`. When `shutdown` is cancelled, a client asks for
+/// shutdown or the daemon was idle for long, it ends all builds and services. No process of this daemon is left when it
+/// returns.
 pub async fn serve(
     config: DaemonConfig,
     listener: Listener,
@@ -116,9 +118,9 @@ pub async fn serve(
     wait_for_end(&shared.activity, &config.end_if_idle, config.idle_timeout, &shutdown).await;
 
     shared.activity.stop();
-    // Clients that come from now on start a new daemon, which waits for this one's lock.
+    // Clients that connect from now on start a new daemon, which waits for this one's lock.
     if let Err(error) = RunFile::remove(&config.services.home, Service::Daemon) {
-        tracing::warn!(%error, "cannot remove the run file of the daemon");
+        tracing::warn!(%error, "failed to remove the run file of the daemon");
     }
     shared.builds.cancel();
     let ended = async {
@@ -126,7 +128,7 @@ pub async fn serve(
         shared.engine.settle().await;
     };
     if timeout(BUILDS_LIMIT, ended).await.is_err() {
-        tracing::warn!("builds did not end in time after they were cancelled");
+        tracing::warn!("builds did not end in time after cancellation");
     }
     services.stop(SERVICES_LIMIT).await;
     connections.cancel();
@@ -136,26 +138,26 @@ pub async fn serve(
     Ok(())
 }
 
-/// Returns when the daemon is to end, for whatever reason.
+/// Returns when the daemon should end, for any reason.
 async fn wait_for_end(activity: &Activity, end_if_idle: &Notify, idle_timeout: Duration, shutdown: &CancellationToken) {
     let asked_if_idle = async {
         loop {
             end_if_idle.notified().await;
             match activity.stop_if_idle() {
                 Ok(()) => return,
-                Err(Busy { builds }) => tracing::info!(builds, "asked to end when idle, but busy"),
+                Err(Busy { builds }) => tracing::info!(builds, "asked to shut down if idle, but busy"),
             }
         }
     };
     tokio::select! {
-        () = shutdown.cancelled() => tracing::info!("ending: asked to by a signal"),
-        () = activity.stopping() => tracing::info!("ending: asked to by a client"),
-        () = asked_if_idle => tracing::info!("ending: asked to if idle"),
-        () = activity.stop_after_idling(idle_timeout) => tracing::info!("ending: nothing to do for {idle_timeout:?}"),
+        () = shutdown.cancelled() => tracing::info!("shutting down: requested by a signal"),
+        () = activity.stopping() => tracing::info!("shutting down: requested by a client"),
+        () = asked_if_idle => tracing::info!("shutting down: requested if idle"),
+        () = activity.stop_after_idling(idle_timeout) => tracing::info!("shutting down: idle for {idle_timeout:?}"),
     }
 }
 
-/// What all connections share.
+/// State that all connections share.
 struct Shared {
     engine: Arc<Engine>,
     services: Services,
@@ -167,7 +169,7 @@ struct Shared {
     started: Instant,
 }
 
-/// The daemon as one connection sees it.
+/// The daemon's service for one connection.
 #[derive(Clone)]
 struct Face {
     shared: Arc<Shared>,
@@ -175,7 +177,7 @@ struct Face {
 }
 
 impl Face {
-    /// Counts the connection for as long as its peer is there.
+    /// Counts the connection as long as its peer is connected.
     fn new(shared: &Arc<Shared>, connection: Connection) -> Self {
         let counted = shared.activity.connection();
         let closed = connection.closed();
@@ -224,7 +226,7 @@ impl Daemon for Face {
             tokio::select! {
                 () = &mut build => {}
                 () = closed.cancelled() => {
-                    tracing::info!("a client is gone, its build is cancelled");
+                    tracing::info!("a client disconnected, its build is cancelled");
                     cancel.cancel();
                     build.await;
                 }
@@ -262,7 +264,7 @@ impl Daemon for Face {
     }
 }
 
-/// Hands events on, one final event last, whatever the engine does; cancels the build of a client that does not read.
+/// Forwards events, always with one final event at the end; cancels the build of a client that does not read.
 async fn forward(
     mut events: mpsc::UnboundedReceiver<BuildEvent>,
     client: mpsc::Sender<BuildEvent>,

@@ -1,7 +1,7 @@
-//! The daemon's own services: starts casd and execd, notices their deaths, starts them again when they are next needed.
+//! The daemon's own services: starts casd and execd, notices when they end, and restarts them when needed.
 //!
 //! execd is started with casd's endpoint, so a new casd means a new execd. Nothing is restarted in the background: a
-//! service that cannot start would otherwise be tried for ever with nobody to tell.
+//! service that cannot start would otherwise be tried forever without anybody noticing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,21 +17,21 @@ use vx_proto::{ErrorKind, ServiceStatus, WireError};
 use vx_service::{CasSession, Launch, RunFile, Service, launch};
 use vx_transport::{Credentials, Endpoint, Limits, Session};
 
-/// How long a service whose connection has broken may take to end before it counts as alive and unreachable.
+/// How long a service may take to end after its connection broke, before it counts as alive and unreachable.
 const DEATH_LIMIT: Duration = Duration::from_secs(2);
 
-/// What services are started with.
+/// The configuration of services.
 #[derive(Debug, Clone)]
 pub struct ServicesConfig {
-    /// Whose services they are.
+    /// The home of the services.
     pub home: VxHome,
-    /// What they and the daemon prove to one another.
+    /// The secret that they and the daemon prove to each other.
     pub credentials: Credentials,
-    /// casd's endpoint; none for a free port.
+    /// casd's endpoint; `None` for a free port.
     pub cas: Option<Endpoint>,
-    /// execd's endpoint; none for a free port.
+    /// execd's endpoint; `None` for a free port.
     pub exec: Option<Endpoint>,
-    /// Where logs go in place of the home's log files.
+    /// The destination of logs instead of the home's log files.
     pub log_file: Option<Utf8PathBuf>,
 }
 
@@ -44,11 +44,11 @@ pub struct Services {
 #[derive(Debug)]
 struct Shared {
     config: ServicesConfig,
-    /// Held while services are started or ended, so each is started once whoever asks.
+    /// Held while services are started or stopped, so that each is started only once.
     pair: Mutex<Option<Pair>>,
     /// The one session with casd.
     cas_session: Mutex<Option<Arc<Session>>>,
-    /// Set for good when the daemon ends: nothing is started from then on.
+    /// Set when the daemon ends: nothing is started from then on.
     stopped: CancellationToken,
 }
 
@@ -58,16 +58,16 @@ struct Pair {
     exec: Running,
 }
 
-/// A service process that was ready; it may have ended since.
+/// A service process that became ready; it may have ended since.
 #[derive(Debug)]
 struct Running {
     published: RunFile,
     endpoint: Endpoint,
-    /// Closed, it asks the service to end.
+    /// Closing it asks the service to end.
     lifeline: Option<ChildStdin>,
     /// Asks the watcher to kill it.
     kill: CancellationToken,
-    /// Fired by the watcher once it has ended and what it left behind is gone.
+    /// Cancelled by the watcher once the service has ended and its leftovers are removed.
     ended: CancellationToken,
 }
 
@@ -86,12 +86,12 @@ impl Services {
         Ok(services)
     }
 
-    /// A connection with execd of its own: one for each action, whose end is the action's cancellation.
+    /// A new connection to execd: each action has its own, whose end cancels the action.
     pub async fn exec(&self) -> Result<Session, WireError> {
         self.connect(Service::Exec).await
     }
 
-    /// Who runs, for people; starts nothing.
+    /// The running services, for people; does not start any.
     pub async fn status(&self) -> Vec<ServiceStatus> {
         let pair = self.shared.pair.lock().await;
         let Some(pair) = &*pair else { return Vec::new() };
@@ -106,14 +106,14 @@ impl Services {
             .collect()
     }
 
-    /// Ends both for good: in good order within `grace`, by force after it.
+    /// Stops both: gracefully within `grace`, by force after it.
     pub async fn stop(&self, grace: Duration) {
         self.shared.stopped.cancel();
         let mut pair = self.shared.pair.lock().await;
         let Some(Pair { mut cas, mut exec }) = pair.take() else {
             return;
         };
-        // Both are asked at once; execd's processes are gone before anybody says so.
+        // Both are asked at once; execd's processes end before this returns.
         cas.ask_to_end();
         exec.end(grace).await;
         cas.end(grace).await;
@@ -125,7 +125,7 @@ impl Services {
             Ok(session) => return Ok(session),
             Err(error) => error,
         };
-        // It may be dying just now: its sockets close before the kernel tells its parent.
+        // It may be ending just now: its sockets close before the kernel notifies its parent.
         if timeout(DEATH_LIMIT, ended.cancelled()).await.is_err() {
             let failed = service.unreachable(&error);
             return Err(failed.with_help("stop the daemon and its services with `vx kill`, then run the command again"));
@@ -139,13 +139,13 @@ impl Services {
         Session::connect(endpoint, &self.shared.config.credentials, &Limits::default()).await
     }
 
-    /// The endpoint of a living service and the token that tells its end; starts what does not live.
+    /// The endpoint of a running service, and the token that is cancelled at its end; starts it if needed.
     async fn ensure(&self, service: Service) -> Result<(Endpoint, CancellationToken), WireError> {
         let mut pair = self.shared.pair.lock().await;
         if self.shared.stopped.is_cancelled() {
             return Err(shutting_down());
         }
-        // A start may take long; it is given up when the daemon ends, and the services with it.
+        // A start may take long; it is abandoned when the daemon ends, and the services with it.
         let living = tokio::select! {
             living = self.revive(pair.take()) => living?,
             () = self.shared.stopped.cancelled() => return Err(shutting_down()),
@@ -184,7 +184,7 @@ impl Services {
         self.launch(Service::Exec, exec, &[cas]).await
     }
 
-    /// Starts one service; `others` run already and are not its leftovers.
+    /// Starts one service; `others` are already running and are not its leftovers.
     async fn launch(
         &self,
         service: Service,
@@ -255,7 +255,7 @@ impl Running {
     }
 }
 
-/// What is answered once nothing is begun any more.
+/// The error for requests during shutdown.
 pub(crate) fn shutting_down() -> WireError {
     WireError::new(ErrorKind::Ending, "the vx daemon is shutting down")
 }
@@ -271,7 +271,7 @@ struct Watched {
     ended: CancellationToken,
 }
 
-/// Waits for the end of a service and clears up behind it.
+/// Waits for the end of a service and cleans up after it.
 async fn watch(mut watched: Watched) {
     let service = watched.service;
     let status = tokio::select! {
@@ -283,14 +283,14 @@ async fn watch(mut watched: Watched) {
     };
     match status {
         Ok(status) => tracing::info!(%service, %status, "ended"),
-        Err(error) => tracing::error!(%service, %error, "cannot wait for a service"),
+        Err(error) => tracing::error!(%service, %error, "failed to wait for a service"),
     }
     if service == Service::Exec {
         end_orphans(watched.spared).await;
     }
-    // A service that was killed could not do this itself.
+    // A killed service could not do this itself.
     if let Err(error) = RunFile::remove(&watched.home, service) {
-        tracing::warn!(%service, %error, "cannot remove the run file of a service");
+        tracing::warn!(%service, %error, "failed to remove the run file of a service");
     }
     watched.ended.cancel();
 }
@@ -299,7 +299,7 @@ async fn end_orphans(spared: Vec<u32>) {
     let ended = task::spawn_blocking(move || vx_service::end_orphans(&spared)).await;
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "cannot end what execd left behind"),
-        Err(error) => tracing::error!(%error, "cannot end what execd left behind"),
+        Ok(Err(error)) => tracing::error!(%error, "failed to end what execd left behind"),
+        Err(error) => tracing::error!(%error, "failed to end what execd left behind"),
     }
 }

@@ -1,4 +1,4 @@
-//! Results, blobs and records kept by casd, through the client that its clients share.
+//! Results, blobs and records in casd, through its shared client.
 
 use async_trait::async_trait;
 use vx_model::{ActionResult, Digest, InputSet, Key};
@@ -8,7 +8,7 @@ use vx_service::Store;
 use crate::engine::{ActionCache, BlobStore, RecordStore};
 use crate::services::Services;
 
-/// What casd answers.
+/// A response of casd.
 type Answer<T> = Result<T, WireError>;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Actions run by execd: each on a connection of its own, whose end is the action's cancellation.
+//! Runs actions by execd: each has its own connection, and the end of the connection cancels the action.
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -8,7 +8,7 @@ use vx_service::Service;
 use crate::engine::{ExecuteEvents, Executor};
 use crate::services::Services;
 
-/// Reaches execd through the daemon's services, which respawn it where needed.
+/// Reaches execd through the daemon's services, which start it again if needed.
 #[derive(Debug)]
 pub(super) struct Execd {
     services: Services,

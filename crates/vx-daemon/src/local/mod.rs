@@ -1,4 +1,4 @@
-//! The engine's doors to the services of this machine: casd keeps, execd runs. No decision is made here.
+//! The engine's doors to the services of this machine: casd stores, execd runs. No decisions are made here.
 
 mod cas;
 mod exec;
@@ -11,7 +11,7 @@ use self::exec::Execd;
 use crate::engine::Doors;
 use crate::services::Services;
 
-/// Doors to casd and execd, which `services` starts and starts again.
+/// Doors to casd and execd, which `services` starts and restarts.
 pub(crate) fn doors(services: &Services) -> Doors {
     let casd = Arc::new(Store::new(services.clone()));
     Doors {

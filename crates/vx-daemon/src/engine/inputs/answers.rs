@@ -1,8 +1,8 @@
-//! Answers the inputs of a set here and now.
+//! Finds the current answers to the inputs of a set.
 //!
-//! An answer is a short text; equal answers mean that an action would see the same. Where a value names a path below a
-//! root, the answer names it by role, so that it is the same in another checkout and for another user; only
-//! [`Input::Location`] is answered in absolute terms, to bind a result to a directory on purpose.
+//! An answer is a short text; equal answers mean that an action would see the same. If a value names a path below a
+//! root, the answer names it by role, so that it is equal in another checkout and for another user. Only
+//! [`Input::Location`] is answered with an absolute path, to bind a result to a directory on purpose.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,12 +13,12 @@ use vx_model::{DigestHasher, Input, InputSet, Root, RootedPath, Roots, Template}
 
 use super::files::{FileDigests, is_absent, touched_since};
 
-/// Directory names that hold build outputs or version control, never inputs that were asked for by directory.
+/// Names of directories with build outputs or version control, which are never inputs as part of a directory.
 const IGNORED: &[&str] = &[WorkspaceLayout::DIRECTORY, ".git"];
 
 /// The world as one action sees it.
 pub(crate) struct World<'a> {
-    /// Where the roots are.
+    /// The directories of the roots.
     pub(crate) roots: &'a Roots,
     /// Known digests.
     pub(crate) files: &'a FileDigests,
@@ -26,7 +26,7 @@ pub(crate) struct World<'a> {
     pub(crate) variable: &'a dyn Fn(&str) -> Option<Template>,
 }
 
-/// Inputs with their answers; paths are absolute, so that answers of several actions can be put together.
+/// Inputs with their answers; paths are absolute, so that answers of several actions can be combined.
 pub(crate) type Answers = BTreeMap<Input, String>;
 
 impl World<'_> {
@@ -48,7 +48,7 @@ impl World<'_> {
         }
     }
 
-    /// The answer to an input about a path. A user without a home has nothing there.
+    /// The answer to an input about a path. Paths below an unknown root do not exist.
     fn at(&self, path: &RootedPath, answer: impl Fn(&str) -> String) -> String {
         match self.roots.knows(path.root) {
             true => answer(&self.roots.absolute(path)),
@@ -92,7 +92,7 @@ impl World<'_> {
         hasher.finish().to_string()
     }
 
-    /// What is at `path`: `absent`, `file`, `directory`, `other`, or a link with its target and what that is.
+    /// What is at `path`: `absent`, `file`, `directory`, `other`, or a link with its target and the kind of that.
     fn kind(&self, path: &str) -> String {
         let of = |metadata: std::fs::Metadata| match metadata.file_type() {
             kind if kind.is_dir() => "directory",
@@ -133,7 +133,7 @@ impl World<'_> {
         vx_model::Digest::of(lines.concat().as_bytes()).to_string()
     }
 
-    /// The directories strictly above the workspace that have an entry `name`.
+    /// The parent directories of the workspace that have an entry `name`.
     fn ancestors(&self, name: &str) -> String {
         let found: Vec<String> = Path::new(self.roots.dir(Root::Workspace))
             .ancestors()
@@ -149,8 +149,8 @@ impl World<'_> {
     }
 }
 
-/// The same input with an absolute path, to be asked together with those of other actions; none for inputs about the
-/// environment, which is compared as a whole, and about roots that are not known here, which is part of it.
+/// The same input with an absolute path, to be combined with those of other actions. `None` for inputs about the
+/// environment, which is compared as a whole, and about unknown roots, which depend on it.
 pub(crate) fn absolute(input: &Input, roots: &Roots) -> Option<Input> {
     let host = |path: &RootedPath| {
         let absolute = roots.knows(path.root).then(|| roots.absolute(path))?;
@@ -166,7 +166,7 @@ pub(crate) fn absolute(input: &Input, roots: &Roots) -> Option<Input> {
     }
 }
 
-/// What of `set` was touched at or after `since_ns`, as far as stamps tell.
+/// A path of `set` that was touched at or after `since_ns`, according to its stamp.
 pub(crate) fn changed_since(set: &InputSet, roots: &Roots, since_ns: i128) -> Option<String> {
     set.inputs().iter().find_map(|input| {
         let absolute = |path: &RootedPath| roots.knows(path.root).then(|| roots.absolute(path));
@@ -180,7 +180,7 @@ pub(crate) fn changed_since(set: &InputSet, roots: &Roots, since_ns: i128) -> Op
     })
 }
 
-/// A file or directory that an input about a tree is about and that was touched at or after `since_ns`.
+/// A file or directory of an [`Input::Tree`] that was touched at or after `since_ns`.
 fn touched_below(path: &str, since_ns: i128) -> Option<String> {
     let mut touched = walk(path)
         .flatten()
@@ -188,7 +188,7 @@ fn touched_below(path: &str, since_ns: i128) -> Option<String> {
     touched.next().map(|entry| entry.path().to_string_lossy().into_owned())
 }
 
-/// Everything below a directory, sorted, ignored names left out.
+/// Everything below a directory, sorted, without ignored names.
 fn walk(path: &str) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> {
     walkdir::WalkDir::new(path)
         .sort_by_file_name()
@@ -248,7 +248,7 @@ mod tests {
         RootedPath::new(Root::Workspace, path)
     }
 
-    /// Each step changes what the input is about, and must change its answer.
+    /// Each step changes the input, and must change its answer.
     fn every_step_changes_the_answer(input: &Input, steps: &[&dyn Fn(&Path)]) {
         let dir = tempfile::tempdir().unwrap();
         let mut last = ask(dir.path(), input);

@@ -1,8 +1,8 @@
 //! Which environment variables reach a process, and which of them are in its key.
 //!
-//! rustc gets the user's environment and reports what `env!` read. Build scripts and proc macros report nothing, so a
-//! variable counts for them exactly when their binary holds its name, or when it belongs to a family whose names are
-//! composed at run time or read by the tools that they start.
+//! rustc gets the user's environment and reports what `env!` read. Build scripts and proc macros do not report reads. A
+//! variable counts for them only if their binary holds its name, or if it belongs to a family whose names are composed
+//! at run time or read by the tools that they start.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use vx_model::{Roots, Template};
 /// An environment by name.
 pub(crate) type Environment = BTreeMap<String, String>;
 
-/// Set by shells for themselves, different in every one; they reach no process.
+/// Set by each shell for itself; they do not reach any process.
 pub(crate) const NEVER_PASSED: &[&str] = &["_", "SHLVL", "OLDPWD", "PWD"];
 
-/// Variables that rustc or the linkers it starts read by themselves, without saying so. `*` ends a family.
+/// Variables that rustc or the linkers it starts read without reporting it. `*` ends a family.
 const READ_BY_RUSTC: &[&str] = &[
     "RUSTC_*",
     "RUST_TARGET_PATH",
@@ -85,7 +85,7 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Whether rustc or a linker reads `name` by itself.
+/// Whether rustc or a linker reads `name` without reporting it.
 pub(crate) fn is_read_by_rustc(name: &str) -> bool {
     matches_any(name, READ_BY_RUSTC)
 }
@@ -95,7 +95,7 @@ pub(crate) fn reaches_every_script(name: &str) -> bool {
     matches_any(name, READ_BY_TOOLS_OF_SCRIPTS)
 }
 
-/// The user's environment without what no process gets.
+/// The user's environment without variables that are never passed.
 pub(crate) fn passed(user: &Environment) -> Environment {
     user.iter()
         .filter(|(name, _)| !NEVER_PASSED.contains(&name.as_str()) && !is_private(name))
@@ -103,7 +103,7 @@ pub(crate) fn passed(user: &Environment) -> Environment {
         .collect()
 }
 
-/// Variables of vx itself, and the jobserver of whoever started vx: ours takes its place.
+/// Variables of vx itself, and the jobserver of its parent, which is replaced.
 fn is_private(name: &str) -> bool {
     vx_home::env::ALL.contains(&name) || matches!(name, "MAKEFLAGS" | "MFLAGS" | "CARGO_MAKEFLAGS")
 }
@@ -114,8 +114,7 @@ pub(crate) fn templates(environment: &Environment, roots: &Roots) -> BTreeMap<St
     environment.iter().map(template).collect()
 }
 
-/// The value of the variable of the library search path: `directories`, then what the user has there. None where there
-/// are no directories.
+/// The library search path: `directories`, then the user's. `None` without directories.
 pub(crate) fn library_path(directories: &[Template], user: Option<&Template>) -> Option<Template> {
     let user = user.filter(|user| !user.parts.is_empty());
     let mut whole = directories.first()?.clone();

@@ -1,7 +1,7 @@
 //! Digests of files on disk, remembered by stamp, so that an unchanged file is never read twice.
 //!
-//! A digest is remembered only when the file was last touched well before it was read: within one tick of the file
-//! system's clock a second write would leave no trace in the stamp. Nothing here knows keys or units.
+//! A digest is remembered only if the file was last touched well before it was read: within one tick of the file
+//! system's clock, a second write would not change the stamp. This does not know about keys or units.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::RwLock;
 use vx_model::{Digest, DigestHasher};
 
-/// No file system in use has a coarser clock for stamps (Linux: one jiffy, at most 10 ms).
+/// An upper bound for the ticks of file system clocks (Linux: one jiffy, at most 10 ms).
 pub(crate) const CLOCK_TICK: Duration = Duration::from_millis(10);
 
-/// What `stat` says of a file; equal stamps mean equal content, but for writes within one [`CLOCK_TICK`].
+/// What `stat` reports about a file. Equal stamps mean equal content, except for writes within one [`CLOCK_TICK`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     size: u64,
@@ -51,7 +51,7 @@ impl Stamp {
     }
 }
 
-/// Whether its owner may run the file.
+/// Whether the owner may execute the file.
 pub(crate) fn is_executable(metadata: &std::fs::Metadata) -> bool {
     cfg_if::cfg_if! {
         if #[cfg(unix)] {
@@ -70,7 +70,7 @@ pub(crate) struct FileDigests {
 }
 
 impl FileDigests {
-    /// The digest of the file at `path`, links followed; none where there is nothing, or no regular file.
+    /// The digest of the file at `path`, following links; `None` if it does not exist or is not a regular file.
     pub(crate) fn digest(&self, path: &str) -> io::Result<Option<Digest>> {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => metadata,
@@ -87,7 +87,7 @@ impl FileDigests {
         self.hash(path)
     }
 
-    /// Whether the file at `path` is `digest`; not where it cannot be read.
+    /// Whether the file at `path` has the content of `digest`; false if it cannot be read.
     pub(crate) fn holds(&self, path: &str, digest: Digest) -> bool {
         let has_size = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == digest.size_bytes);
         has_size && self.digest(path).is_ok_and(|found| found == Some(digest))
@@ -120,12 +120,12 @@ impl FileDigests {
     }
 }
 
-/// Whether the file at `path` was touched at or after `since_ns`, as far as its stamp tells.
+/// Whether the file at `path` was touched at or after `since_ns`, according to its stamp.
 pub(crate) fn touched_since(path: &Path, since_ns: i128) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata).touched_ns() >= since_ns)
 }
 
-/// Whether `error` says that there is nothing at the path.
+/// Whether `error` means that nothing exists at the path.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -1,4 +1,4 @@
-//! Where the programs of a link are found: a linker delegates by `PATH`, so that decides what runs.
+//! The paths of programs for linking: a linker finds others by `PATH`, so that decides what runs.
 
 use vx_model::{Roots, Template};
 
@@ -7,7 +7,7 @@ const PROGRAMS: &[&str] = &[
     "cc", "gcc", "clang", "ld", "ld.bfd", "ld.gold", "ld.lld", "ld.mold", "as", "ar",
 ];
 
-/// By program, as facts of the host; programs that are not found are left out.
+/// Their paths by program, as facts of the host; programs that are not found are left out.
 pub(crate) fn link_programs(path: &str, roots: &Roots) -> impl Iterator<Item = (String, Template)> {
     let find = move |program: &&str| {
         let mut candidates = std::env::split_paths(path).map(|directory| directory.join(program));

@@ -1,13 +1,13 @@
-//! Names of the paths that a process used: by root, and below path packages that lie beside the workspace by the way
-//! from the workspace to them, so that another checkout asks about its own.
+//! Names the paths that a process used by root. Paths below path packages beside the workspace are named relative to
+//! the workspace, so that another checkout uses its own.
 
 use vx_model::{Root, RootedPath, Roots};
 
-/// Where the roots and the packages beside the workspace are.
+/// The directories of the roots, and of packages beside the workspace.
 #[derive(Debug, Clone)]
 pub(crate) struct Locator {
     roots: Roots,
-    /// Absolute, with what it is called.
+    /// Absolute paths with their names.
     beside: Vec<(String, RootedPath)>,
 }
 
@@ -22,12 +22,12 @@ impl Locator {
         }
     }
 
-    /// Where the roots are.
+    /// The directories of the roots.
     pub(crate) fn roots(&self) -> &Roots {
         &self.roots
     }
 
-    /// Names an absolute, normal path.
+    /// Names an absolute, normalized path.
     pub(crate) fn locate(&self, absolute: &str) -> RootedPath {
         let named = self.roots.locate(absolute);
         if !matches!(named.root, Root::Host | Root::UserHome) {

@@ -1,22 +1,22 @@
-//! From what a process was seen to use to the inputs that decide its result.
+//! Converts what a process was seen to use to the inputs that decide its result.
 
 use vx_model::{Access, Input, Root, RootedPath};
 use vx_proto::AccessKind;
 
 use super::Locator;
 
-/// What an observation means.
+/// An observation, interpreted.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// What it has used.
+    /// What the process has used.
     pub(crate) inputs: Vec<Input>,
-    /// Writable paths that it has written anew, whatever was there before.
+    /// Writable paths that it has created or replaced.
     pub(crate) written: Vec<RootedPath>,
-    /// Other paths outside of the action's own directories that it changed: such an action cannot be replayed from the store.
+    /// Other paths outside of the action's own directories that it changed, so it cannot be replayed from the store.
     pub(crate) changed: Vec<String>,
 }
 
-/// Sorts out an observation of an action that may do what `access` says.
+/// Interprets an observation of an action with the permissions of `access`.
 pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator: &Locator) -> Seen {
     let roots = locator.roots();
     let workspace = roots.dir(Root::Workspace);
@@ -39,7 +39,7 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
             continue;
         }
         if is_below(workspace, path) && *kind == AccessKind::Probe {
-            // A directory that the workspace lies in: it is there, as long as the workspace is.
+            // A parent directory of the workspace: it exists as long as the workspace does.
             continue;
         }
         // A path package beside the workspace is named, not searched for.
@@ -49,8 +49,7 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
             seen.inputs.push(Input::Ancestors(name));
         }
         if *kind == AccessKind::Probe && named.root == Root::Workspace {
-            // Who asks what is there is also told how long it is and when it changed: `git` looks no further, to find out
-            // whether a checkout is as it was committed.
+            // `stat` also reports length and times: `git` uses nothing else to find out whether a checkout has changes.
             seen.inputs.push(Input::File(named.clone()));
         }
         seen.inputs.push(match kind {
@@ -68,10 +67,10 @@ pub(crate) fn is_below(path: &str, dir: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Where `path` lies beside one of the directories that lead to `workspace`: the name of the entry there. A tool that
-/// searches upwards for `.git` has looked at such entries, and would look at others in another checkout.
+/// If `path` is an entry of a parent directory of `workspace`: the name of that entry. A tool that searches upwards for
+/// `.git` has looked at such entries, and would look at others in another checkout.
 ///
-/// The root directory does not count: `/usr` and `/etc` are not searched for upwards, and are the same everywhere.
+/// The root directory does not count: tools do not search upwards for `/usr` and `/etc`, which are the same everywhere.
 fn entry_above(workspace: &str, path: &str) -> Option<String> {
     let mut dir = workspace;
     while let Some((parent, _)) = dir.rsplit_once('/') {
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_changes_is_not_asked_for() {
+    fn immutable_files_are_not_recorded() {
         let seen = see(&[
             ("/home/u/.vx/packages/a-1.0.0-00/src/lib.rs", AccessKind::Read),
             ("/opt/rust/lib/librustc_driver.so", AccessKind::Read),
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_upwards_is_asked_as_a_search() {
+    fn a_search_upwards_is_recorded_as_a_search() {
         for path in ["/home/u/.git", "/home/.git", "/.git"] {
             let seen = see(&[(path, AccessKind::Probe)]);
             assert_eq!(seen.inputs[0], Input::Ancestors(".git".to_owned()), "{path}");
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_home_is_named_relative_to_it_and_a_package_beside_the_workspace_by_the_way_there() {
+    fn files_of_the_home_are_named_by_it_and_packages_beside_the_workspace_by_the_workspace() {
         let seen = see(&[
             ("/home/u/.gitconfig", AccessKind::Read),
             ("/home/u/lib/src/x", AccessKind::Read),
@@ -178,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_system_are_asked_by_their_absolute_path_alone() {
+    fn files_of_the_system_are_recorded_by_their_absolute_path_alone() {
         let seen = see(&[("/usr/bin/git", AccessKind::Read)]);
         assert_eq!(seen.inputs, [Input::File(RootedPath::new(Root::Host, "usr/bin/git"))]);
     }
 
     #[test]
-    fn a_change_elsewhere_is_told() {
+    fn a_change_elsewhere_is_reported() {
         let seen = see(&[
             ("/home/u/other", AccessKind::Write),
             ("/home/u/work/log", AccessKind::Read),

@@ -1,10 +1,11 @@
-//! What the processor of this machine can do: part of the key of what is compiled for `native`.
+//! The capabilities of this machine's processor: part of the key of units that are compiled for `native`.
 
 use std::sync::OnceLock;
 
 use vx_model::Digest;
 
-/// Fields of a processor in `/proc/cpuinfo`, see proc_cpuinfo(5), that tell its kind and its instructions; others change while it runs.
+/// Fields of `/proc/cpuinfo`, see proc_cpuinfo(5), that give the kind and the instructions of a processor. Others
+/// change while it runs.
 const FIELDS: &[&str] = &[
     "vendor_id",
     "cpu family",
@@ -24,7 +25,7 @@ pub(crate) fn identity() -> &'static str {
     })
 }
 
-/// The lines that count of the first processor; all of them are taken to be alike.
+/// The relevant lines of the first processor; all processors are assumed to be alike.
 fn kind(text: &str) -> String {
     let first = text.split("\n\n").next().unwrap_or_default();
     let lines = first

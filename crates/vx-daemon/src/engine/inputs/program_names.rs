@@ -1,4 +1,4 @@
-//! Which environment variables an opaque program could ask for: those whose names it holds.
+//! Which environment variables an opaque program could read: those whose names it holds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::engine::actions::Stop;
 use crate::engine::doors::{BlobStore, Doors};
 use crate::engine::records::{NamesInProgram, Records};
 
-/// By program: whether it holds a name.
+/// Whether a program holds a name, by program.
 #[derive(Debug)]
 pub(crate) struct ProgramNames {
     blobs: Arc<dyn BlobStore>,
@@ -19,7 +19,7 @@ pub(crate) struct ProgramNames {
 }
 
 impl ProgramNames {
-    /// Nothing known yet but what is recorded.
+    /// Knows only what is recorded.
     pub(crate) fn new(doors: &Doors, records: Records) -> Self {
         Self {
             blobs: doors.blobs.clone(),

@@ -1,4 +1,4 @@
-//! From what rustc says that it used (its dep-info) to the inputs that decide its result.
+//! Converts what rustc reported (its dep-info) to the inputs that decide its result.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,18 @@ use vx_model::{Input, Part, Root, RootedPath, Template};
 
 use super::Locator;
 
-/// What a dep-info means.
+/// A dep-info, interpreted.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
     /// What was read.
     pub(crate) inputs: Vec<Input>,
-    /// Roots whose directories the output may tell, for it was only used to find files: [`super::PathLeaks`] decides.
-    pub(crate) may_tell: BTreeSet<Root>,
+    /// Roots whose directories were only used to find files, but may be in the output: [`super::PathLeaks`] decides.
+    pub(crate) may_leak: BTreeSet<Root>,
 }
 
 impl Reported {
-    /// Of a run of rustc in `directory`, absolute, whose variables are answered by `variable`. `is_path`: whether the crate
-    /// is the user's, whose modules may be moved.
+    /// For a run of rustc in `directory`, an absolute path; `variable` returns its variables. `is_path`: whether the
+    /// crate is a path package, in which modules may move.
     pub(crate) fn of(
         dep_info: &DepInfo,
         directory: &str,
@@ -46,21 +46,21 @@ impl Reported {
             reported.inputs.push(Input::Env(name.clone()));
             for part in variable(name).into_iter().flat_map(|value| value.parts) {
                 if let Part::Path(path) = part {
-                    reported.tells(&path, &files, locator);
+                    reported.add_path(&path, &files, locator);
                 }
             }
         }
         reported
     }
 
-    /// `env!` gave the crate this path: as a value that is in the output, or to find files by, as
-    /// `include!(concat!(env!("OUT_DIR"), "/x.rs"))` does. What is immutable below `$VX_HOME` has the same content for
-    /// everybody, so there the second may be shared.
-    fn tells(&mut self, path: &RootedPath, files: &[String], locator: &Locator) {
+    /// Handles a path that `env!` gave to the crate. It may be a value in the output, or only be used to find files, as
+    /// in `include!(concat!(env!("OUT_DIR"), "/x.rs"))`. Files below `$VX_HOME` are immutable and the same for
+    /// everybody, so in the second case the result may be shared.
+    fn add_path(&mut self, path: &RootedPath, files: &[String], locator: &Locator) {
         let below = format!("{}/", locator.roots().absolute(path));
         let finds_files = path.root == Root::VxHome && files.iter().any(|file| file.starts_with(&below));
         match finds_files {
-            true => _ = self.may_tell.insert(path.root),
+            true => _ = self.may_leak.insert(path.root),
             false => self.inputs.push(Input::Location(RootedPath::new(path.root, ""))),
         }
     }
@@ -71,7 +71,7 @@ pub(crate) fn absolute_path(directory: &str, path: &str) -> String {
     vx_cargo::normalise(directory.into(), path.into()).into_string()
 }
 
-/// The other file in which rustc would look for the same module: were it there, the module would be ambiguous.
+/// The other file for the same module. If it existed, the module would be ambiguous.
 fn other_spelling(path: &RootedPath) -> Option<RootedPath> {
     if matches!(path.root, Root::Host | Root::UserHome) {
         return None;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_beside_the_workspace_is_named_by_the_way_there() {
+    fn a_package_beside_the_workspace_is_named_relative_to_it() {
         let inputs = reported(&["/lib/src/lib.rs", "src/main.rs", "/vx/packages/a/src/lib.rs"], &[]).inputs;
         let files: Vec<String> = inputs
             .iter()
@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_env_gives_binds_but_where_it_finds_what_never_changes() {
+    fn a_path_from_env_binds_unless_it_is_used_to_find_immutable_files() {
         let location = |root| Input::Location(RootedPath::new(root, ""));
         let out_dir = || Template::from(RootedPath::new(Root::VxHome, "out/0"));
         let included = reported(&["/vx/out/0/x.rs"], &[("OUT_DIR", out_dir())]);
         assert_eq!(included.inputs, [Input::Env("OUT_DIR".to_owned())]);
-        assert_eq!(included.may_tell, BTreeSet::from([Root::VxHome]));
+        assert_eq!(included.may_leak, BTreeSet::from([Root::VxHome]));
 
         let value = reported(&["src/main.rs"], &[("OUT_DIR", out_dir())]);
         assert!(value.inputs.contains(&location(Root::VxHome)));

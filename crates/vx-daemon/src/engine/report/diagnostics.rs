@@ -1,4 +1,4 @@
-//! rustc's diagnostics: from its JSON lines to what a person or a program is shown, as Cargo does it.
+//! rustc's diagnostics: from its JSON lines to the output for a person or a program, as in Cargo.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use vx_cargo::UnitIndex;
 use vx_proto::BuildEvent;
 
-/// What of rustc's message decides how it is shown.
+/// The parts of rustc's message that decide how it is shown.
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(rename = "$message_type")]
@@ -25,27 +25,27 @@ struct Message<'a> {
 pub(crate) struct Counts {
     /// Warnings of rustc.
     pub(crate) warnings: u32,
-    /// Those of them that another unit has shown.
+    /// Warnings that another unit has already shown.
     pub(crate) duplicates: u32,
     /// Errors of rustc.
     pub(crate) errors: u32,
 }
 
-/// Whom the diagnostics of a unit are for.
+/// The audience of a unit's diagnostics.
 #[derive(Debug)]
 pub(crate) enum Audience<'a> {
     /// Programs: all of them, as Cargo's JSON messages.
     Programs(MessageFrame),
     /// People, who see the same diagnostic of several units once.
     People {
-        /// The unit that it is of.
+        /// The unit of the diagnostics.
         unit: UnitIndex,
-        /// What was shown before.
+        /// The diagnostics that were already shown.
         shown: &'a Shown,
     },
 }
 
-/// What a run has shown to people, and of which unit: a library and its tests, for instance, have much in common.
+/// What a run has shown to people, and for which unit: for example, a library and its tests share many diagnostics.
 #[derive(Debug, Default)]
 pub(crate) struct Shown(Mutex<HashMap<String, UnitIndex>>);
 
@@ -65,12 +65,12 @@ pub(crate) struct MessageFrame {
     pub(crate) manifest_path: String,
     /// Cargo's description of the target.
     pub(crate) target: serde_json::Value,
-    /// Whether what rustc rendered for people keeps its colours.
+    /// Whether rustc's rendered text keeps its colors.
     pub(crate) keeps_colors: bool,
 }
 
 impl Counts {
-    /// Turns one line of rustc's standard error into an event; none for lines that Cargo leaves out.
+    /// Turns one line of rustc's standard error into an event; `None` for lines that Cargo leaves out.
     pub(crate) fn show(&mut self, line: &[u8], audience: &Audience<'_>) -> Option<BuildEvent> {
         let text = String::from_utf8_lossy(line);
         let Ok(message) = serde_json::from_str::<Message<'_>>(&text) else {
@@ -102,7 +102,7 @@ impl Counts {
         }
     }
 
-    /// The line that Cargo writes after a unit with warnings; none without.
+    /// The line that Cargo writes after a unit with warnings; `None` without warnings.
     pub(crate) fn warning_summary(&self, unit: &str) -> Option<String> {
         let count = plural(self.warnings, "warning");
         let duplicates = match self.duplicates {
@@ -112,7 +112,7 @@ impl Counts {
         (self.warnings > 0).then(|| format!("warning: {unit} generated {count}{duplicates}"))
     }
 
-    /// What Cargo says of a unit that failed.
+    /// Cargo's message about a failed unit.
     pub(crate) fn failure_summary(&self, unit: &str) -> String {
         let mut text = format!("could not compile {unit}");
         if self.errors > 0 {
@@ -142,7 +142,7 @@ impl MessageFrame {
     }
 }
 
-/// A message of rustc's whose rendered form is plain text.
+/// A message of rustc with plain text as its rendered form.
 fn without_colors(message: &str) -> Option<Box<RawValue>> {
     let mut message: serde_json::Map<String, serde_json::Value> = serde_json::from_str(message).ok()?;
     if let Some(serde_json::Value::String(rendered)) = message.get_mut("rendered") {
@@ -151,7 +151,7 @@ fn without_colors(message: &str) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&message).ok()
 }
 
-/// rustc's own count at the end, which Cargo replaces by its own.
+/// rustc's own count at the end, which Cargo replaces with its own.
 fn is_summary(message: &str) -> bool {
     message.starts_with("aborting due to ")
         || message.ends_with("warning emitted")
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_as_cargo_tells_them() {
+    fn failures_are_summarized_as_by_cargo() {
         let counts = Counts {
             warnings: 1,
             errors: 2,

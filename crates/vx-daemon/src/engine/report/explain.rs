@@ -1,4 +1,4 @@
-//! Why a unit ran: the parts of its key beside those of its last run, in the user's words.
+//! Why a unit ran: compares the parts of its key with those of its last run, in the user's words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ pub(crate) const WEAK_KEY: &str = "weak key";
 /// Label of the digest of all parts.
 pub(crate) const STRONG_KEY: &str = "strong key";
 
-/// The longest value that is shown as it is.
+/// The longest value that is shown in full.
 const SHOWN: usize = 80;
 
-/// What differs, one line each, in the order of `now`. Empty where nothing does.
+/// The differences, one line each, in the order of `now`. Empty if there are none.
 pub(crate) fn differences(before: &[KeyPart], now: &[KeyPart]) -> Vec<String> {
     let old = by_label(before);
     let new = by_label(now);
     let mut labels: Vec<&str> = now.iter().chain(before).map(|part| part.label.as_str()).collect();
-    let mut told = BTreeSet::new();
-    labels.retain(|label| ![WEAK_KEY, STRONG_KEY].contains(label) && told.insert(*label));
+    let mut seen = BTreeSet::new();
+    labels.retain(|label| ![WEAK_KEY, STRONG_KEY].contains(label) && seen.insert(*label));
     labels
         .iter()
         .filter_map(|label| difference(label, old.get(label), new.get(label)))
@@ -54,7 +54,7 @@ fn difference(label: &str, old: Option<&Values<'_>>, new: Option<&Values<'_>>) -
     }
 }
 
-/// The only value, where there is one and it says something to a person.
+/// The only value, if there is one that is meaningful to a person.
 fn single<'a>(mut values: impl Iterator<Item = &'a &'a str>) -> Option<&'a str> {
     let value = values.next()?;
     (values.next().is_none() && value.len() <= SHOWN && value.parse::<vx_model::Digest>().is_err()).then_some(value)
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_told_in_words() {
+    fn differences_are_explained_in_words() {
         let (one, two) = (Digest::of(b"1").to_string(), Digest::of(b"2").to_string());
         let before = parts(&[
             ("argument", "-g"),

@@ -32,7 +32,7 @@ fn target(plan: &Plan, unit: UnitIndex, roots: &Roots) -> Value {
     })
 }
 
-/// `compiler-artifact`: what a unit left, by its final path where it has one.
+/// `compiler-artifact`: the outputs of a unit, by final path if they have one.
 pub(crate) fn artifact(
     plan: &Plan,
     unit: UnitIndex,
@@ -57,7 +57,7 @@ pub(crate) fn artifact(
     .to_string()
 }
 
-/// `build-script-executed`: what a build script said.
+/// `build-script-executed`: the output of a build script.
 pub(crate) fn script_executed(plan: &Plan, unit: UnitIndex, output: &ScriptOutput, roots: &Roots) -> String {
     let package = &plan.packages[plan.units[unit].package];
     let said = output.for_message(roots);

@@ -1,4 +1,4 @@
-//! What people and programs are told of a build: rustc's diagnostics, Cargo's JSON messages, reasons.
+//! The output of a build for people and programs: rustc's diagnostics, Cargo's JSON messages, reasons.
 
 mod diagnostics;
 mod explain;

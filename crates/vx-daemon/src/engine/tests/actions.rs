@@ -44,7 +44,7 @@ impl World {
         }
     }
 
-    /// Writes a file of the workspace whose stamp can be told from that of a process that starts now.
+    /// Writes a file of the workspace. Its stamp is older than any process that starts afterwards.
     async fn write(&self, name: &str, text: &str) {
         std::fs::write(self.workspace.join(name), text).unwrap();
         // As a build does: file systems keep time in ticks.
@@ -57,7 +57,7 @@ impl World {
             .await
     }
 
-    /// Puts a result under the answers that hold here and now.
+    /// Stores a result under `answers`.
     async fn publish(&self, inputs: &[Input], annotation: &[u8], answers: &[&str]) {
         let set = InputSet::new(inputs.to_vec());
         let answers: Vec<String> = answers.iter().map(ToString::to_string).collect();
@@ -104,7 +104,7 @@ fn file(name: &str) -> Input {
 struct TestStep {
     roots: Roots,
     inputs: Vec<Input>,
-    /// Annotations of results that it does not take.
+    /// Annotations of results that it rejects.
     refuses: Vec<&'static [u8]>,
     restored: Vec<Vec<u8>>,
     may_keep: bool,
@@ -152,7 +152,7 @@ impl Step for TestStep {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn input_sets_are_asked_in_order_and_the_first_result_that_holds_is_taken() {
+async fn input_sets_are_tried_in_order_and_the_first_result_that_holds_is_used() {
     let world = World::new(|_: &ExecuteRequest, _: &Memory| unreachable!());
     let colour = Input::Env("COLOUR".to_owned());
     world.publish(std::slice::from_ref(&colour), b"oldest", &["=red"]).await;
@@ -167,13 +167,13 @@ async fn input_sets_are_asked_in_order_and_the_first_result_that_holds_is_taken(
         (made.outcome, made.result.annotation.as_slice()),
         (Outcome::Cached, &b"second"[..])
     );
-    // One look-up of the sets; a key without a result; the result. The third set is not asked.
+    // One lookup of the sets; a key without a result; the result. The third set is not used.
     assert_eq!(world.memory.take_asked(), ["input sets", "result", "result"]);
     assert_eq!(step.restored, [b"second"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_cannot_stand_for_a_run_here_is_passed_over() {
+async fn a_result_that_cannot_replace_a_run_here_is_skipped() {
     let world = World::new(|_: &ExecuteRequest, _: &Memory| unreachable!());
     world
         .publish(&[Input::Env("COLOUR".to_owned())], b"oldest", &["=red"])
@@ -240,7 +240,7 @@ async fn a_source_that_changes_while_it_is_used_is_not_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_must_not_be_found_again_is_used_and_not_published() {
+async fn a_result_that_must_not_be_kept_is_used_and_not_published() {
     let world = World::new(|_: &ExecuteRequest, _: &Memory| success());
     let mut step = TestStep::new(&world, &[]);
     step.may_keep = false;
@@ -276,7 +276,7 @@ async fn equal_actions_in_flight_run_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_gives_up_cancels_the_process_and_lets_the_next_one_run_it() {
+async fn giving_up_cancels_the_process_and_lets_the_next_one_run_it() {
     let world = Arc::new(World::new(|_: &ExecuteRequest, _: &Memory| success()));
     world.executor.close_gate();
     let perform = || {
@@ -299,7 +299,7 @@ async fn who_gives_up_cancels_the_process_and_lets_the_next_one_run_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_variable_that_was_read_is_asked_for_and_its_value_names_paths_by_role() {
+async fn a_variable_that_was_read_is_an_input_and_its_value_names_paths_by_role() {
     let world = World::new(|_: &ExecuteRequest, _: &Memory| success());
     let mut surroundings = world.surroundings();
     let below = RootedPath::new(Root::Workspace, "assets");

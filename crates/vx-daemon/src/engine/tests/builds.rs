@@ -1,5 +1,5 @@
-//! Whole builds: planned by the real cargo, compiled by a function that makes of sources and dependencies what rustc would
-//! make of them as far as keys can tell. Metadata holds what dependants can see, a program holds everything.
+//! Whole builds: planned by the real cargo, compiled by a function whose outputs depend on sources and dependencies as
+//! those of rustc do. Metadata holds what dependents can see, a program holds everything.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::executor::{FakeExecutor, success};
 use super::memory::Memory;
 use crate::engine::{Engine, EngineConfig};
 
-/// Variables without which no toolchain is found.
+/// Variables that are needed to find a toolchain.
 const INHERITED: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
 
 /// A workspace: `app`, a program, uses `greet`, which uses `words`.
@@ -41,7 +41,7 @@ const FILES: &[(&str, &str)] = &[
     ("words/src/lib.rs", "pub fn word() {}\nfn private() {}\n"),
 ];
 
-/// rustc, as far as keys can tell.
+/// Stands for rustc.
 fn compile(request: &ExecuteRequest, memory: &Memory) -> ExecuteResult {
     let value = |flag: &str| {
         let of_flag = request.arguments.iter().skip_while(|argument| *argument != flag);
@@ -113,7 +113,7 @@ struct World {
     engine: Arc<Engine>,
 }
 
-/// What a build came to.
+/// The outcome of a build.
 #[derive(Debug)]
 struct Built {
     summary: Result<BuildSummary, WireError>,
@@ -143,7 +143,7 @@ impl World {
         world
     }
 
-    /// Writes the workspace to a directory of this name.
+    /// Writes the workspace to a directory with this name.
     fn check_out(&self, name: &str) {
         for (path, text) in FILES {
             self.write(&format!("{name}/{path}"), text);
@@ -200,14 +200,14 @@ impl World {
         built.compiled
     }
 
-    /// The program that was laid down.
+    /// The content of the final program.
     fn program(&self, name: &str) -> String {
         std::fs::read_to_string(self.root.join(name).join(".vx/build/debug/app")).unwrap()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_compiled_once_and_then_nobody_is_asked() {
+async fn everything_is_compiled_once_and_then_the_store_is_not_asked() {
     let world = World::new();
     assert_eq!(world.build_well("project").await, ["app", "greet", "words"]);
     world.memory.take_asked();
@@ -230,7 +230,7 @@ async fn a_second_checkout_runs_nothing_and_its_program_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_dependants_cannot_see_does_not_make_them_run() {
+async fn what_dependents_cannot_see_does_not_make_them_run() {
     let world = World::new();
     world.build_well("project").await;
     world.write(
@@ -246,7 +246,7 @@ async fn what_dependants_cannot_see_does_not_make_them_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_blob_is_made_again() {
+async fn a_missing_blob_is_built_again() {
     let world = World::new();
     world.build_well("project").await;
     assert_eq!(world.memory.lose(|blob| blob.starts_with(b"rlib words")), 1);
@@ -255,7 +255,7 @@ async fn a_missing_blob_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_told_and_never_published() {
+async fn a_failure_is_reported_and_never_published() {
     let world = World::new();
     world.write("project/greet/src/lib.rs", "compile_error!(\"no\")\n");
     for _ in 0..2 {
@@ -271,7 +271,7 @@ async fn a_failure_is_told_and_never_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_build_ends_its_processes_and_no_other_build() {
     let world = Arc::new(World::new());
-    // Planned before, so that both builds come to `words` at once.
+    // Planned before, so that both builds reach `words` at once.
     world.build_well("project").await;
     world.write("project/words/src/lib.rs", "pub fn other() {}\n");
     world.check_out("elsewhere");

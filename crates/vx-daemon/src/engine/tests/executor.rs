@@ -1,4 +1,4 @@
-//! An executor that starts nothing: what a process would do is a function of its request. Runs can be held at a gate.
+//! An executor that does not start processes: their effect is a function of the request. Runs can be held at a gate.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) trait Behaviour: Fn(&ExecuteRequest, &Memory) -> ExecuteResult + Send
 
 impl<F: Fn(&ExecuteRequest, &Memory) -> ExecuteResult + Send + Sync + 'static> Behaviour for F {}
 
-/// Runs nothing.
+/// An executor without processes.
 pub(super) struct FakeExecutor {
     memory: Arc<Memory>,
     behaviour: Box<dyn Behaviour>,
@@ -51,17 +51,17 @@ impl FakeExecutor {
         }
     }
 
-    /// Lets no process end from now on.
+    /// Prevents processes from ending.
     pub(super) fn close_gate(&self) {
         self.gate.forget_permits(OPEN);
     }
 
-    /// Lets all of them end.
+    /// Lets all processes end.
     pub(super) fn open_gate(&self) {
         self.gate.add_permits(OPEN);
     }
 
-    /// Waits until so many processes were started in all.
+    /// Waits until this many processes were started in total.
     pub(super) async fn started(&self, number: usize) {
         let mut running = self.running.subscribe();
         running.wait_for(|started| *started >= number).await.unwrap();
@@ -78,7 +78,7 @@ impl FakeExecutor {
     }
 }
 
-/// Counts a run that is dropped before it has ended.
+/// Counts a run that is dropped before its end.
 struct Process {
     has_ended: bool,
     dropped: Arc<AtomicUsize>,
@@ -127,7 +127,7 @@ impl Executor for FakeExecutor {
     }
 }
 
-/// A process that has succeeded and left nothing.
+/// A process that has succeeded without outputs.
 pub(super) fn success() -> ExecuteResult {
     ExecuteResult {
         exit_code: Some(0),

@@ -1,4 +1,4 @@
-//! A store in memory, which notes what it is asked.
+//! A store in memory, which records queries.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// What the action cache was asked since the last call.
+    /// The queries to the action cache since the last call.
     pub(super) fn take_asked(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.asked.lock())
     }
@@ -35,7 +35,7 @@ impl Memory {
         self.blobs.lock().get(&digest).cloned()
     }
 
-    /// Forgets blobs of which `is_lost` says so, and answers how many.
+    /// Forgets blobs for which `is_lost` returns true, and returns how many.
     pub(super) fn lose(&self, is_lost: impl Fn(&[u8]) -> bool) -> usize {
         let mut blobs = self.blobs.lock();
         let before = blobs.len();
@@ -48,7 +48,7 @@ impl Memory {
         self.results.lock().values().cloned().collect()
     }
 
-    /// How many results there are.
+    /// The number of stored results.
     pub(super) fn result_count(&self) -> usize {
         self.results.lock().len()
     }

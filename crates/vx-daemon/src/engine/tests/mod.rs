@@ -1,7 +1,7 @@
-//! Tests of the engine with doors in memory: planning is real, but no process is started, and no socket opened.
+//! Tests of the engine with doors in memory: planning is real, but no actions are run and no sockets are opened.
 //!
-//! `actions` performs single actions, `builds` whole builds of a small workspace; `memory` is what they are kept in, and
-//! `executor` what runs them.
+//! `actions` performs single actions, `builds` whole builds of a small workspace; `memory` stores results, and
+//! `executor` stands for processes.
 
 mod actions;
 mod builds;

@@ -1,4 +1,4 @@
-//! A crate, made by rustc or checked by Clippy.
+//! A crate, compiled by rustc or checked by Clippy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::engine::inputs::{
     LIBRARY_PATH, Reported, is_read_by_rustc, library_path, link_programs, processor_identity,
 };
 
-/// Where rustc writes in the exec root.
+/// The output directory of rustc in the exec root.
 const OUT: &str = "out";
 
-/// Makes a compile unit, from the store or by running rustc.
+/// Performs a compile unit, from the store or by running rustc.
 pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
     Crates::wait(context, unit).await?;
     let compile = context.plan.compile(unit, &|script| context.board.script(script));
@@ -40,7 +40,7 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
         compile: &compile,
         action: &action,
         surroundings: &surroundings,
-        may_tell: of_macros.values().flat_map(Template::roots).collect(),
+        may_leak: of_macros.values().flat_map(Template::roots).collect(),
         diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
         held: None,
     };
@@ -91,7 +91,7 @@ fn action(
         platform: platform(),
         host_facts,
         access: Access {
-            // rustc reports what `env!` asked for; whatever else may read them is keyed.
+            // rustc reports what `env!` read; variables that anything else may read are keyed.
             environment: true,
             writable: Vec::new(),
             private: vec![private_directory()],
@@ -107,7 +107,7 @@ fn action(
     }
 }
 
-/// The variables that count whether rustc reports them or not.
+/// The variables that are keyed, whether rustc reports them or not.
 fn environment(
     compile: &Compile,
     of_macros: &BTreeMap<String, Template>,
@@ -117,7 +117,7 @@ fn environment(
     let read_by_clippy = Compile::READ_BY_CLIPPY.iter().filter(|_| compile.clippy.is_some());
     let is_read = |name: &str| is_read_by_rustc(name) || read_by_clippy.clone().any(|read| *read == name);
     for (name, value) in surroundings.environment.iter().filter(|(name, _)| is_read(name)) {
-        // A linker may write them into what it makes, so they are keyed as they are.
+        // A linker may write them into its output, so they are keyed unchanged.
         environment.insert(name.clone(), value.render(&surroundings.roots).into());
     }
     environment.extend(compile.environment.iter().cloned());
@@ -129,7 +129,7 @@ fn environment(
     environment
 }
 
-/// The variables that a macro may ask for without saying so: those whose names it holds.
+/// The variables that a macro may read without reporting it: those whose names it holds.
 async fn asked_for_by_macros(
     context: &Context,
     macros: &[Digest],
@@ -157,10 +157,10 @@ struct CompileStep<'a> {
     compile: &'a Compile,
     action: &'a Action,
     surroundings: &'a Surroundings,
-    /// Roots whose directories a macro may have asked for.
-    may_tell: BTreeSet<Root>,
+    /// Roots whose directories a macro may have read.
+    may_leak: BTreeSet<Root>,
     diagnostics: Diagnostics<'a>,
-    /// For as long as the process runs.
+    /// Held as long as the process runs.
     held: Option<(Option<SemaphorePermit<'a>>, ExecRootPath)>,
 }
 
@@ -234,7 +234,7 @@ impl CompileStep<'_> {
             let label = self.context.plan.description(self.unit);
             tracing::info!(
                 label,
-                "not observed, or writes outside of its output directory: the result is not kept"
+                "not observed, or wrote outside of its output directory: the result is not stored"
             );
             inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
         }
@@ -244,8 +244,8 @@ impl CompileStep<'_> {
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        let may_tell = self.may_tell.union(&reported.may_tell).copied().collect();
-        inputs.extend(leaks::bind(self.told(may_tell, &result).await?));
+        let may_leak = self.may_leak.union(&reported.may_leak).copied().collect();
+        inputs.extend(leaks::bind(self.leaked(may_leak, &result).await?));
         Ok(Conclusion {
             inputs: InputSet::new(inputs),
             result,
@@ -260,7 +260,7 @@ impl CompileStep<'_> {
         let is_it = |path: &str| path.rsplit('/').next() == Some(name.as_str());
         let Some(file) = ran.inline.iter().find(|file| is_it(&file.path)) else {
             let message = format!(
-                "rustc wrote no dep-info for {}",
+                "rustc did not write dep-info for {}",
                 self.context.plan.description(self.unit)
             );
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
@@ -275,12 +275,12 @@ impl CompileStep<'_> {
         ))
     }
 
-    async fn told(&self, may_tell: BTreeSet<Root>, result: &ActionResult) -> Result<BTreeSet<Root>, Stop> {
-        // Bitcode packs its texts.
+    async fn leaked(&self, may_leak: BTreeSet<Root>, result: &ActionResult) -> Result<BTreeSet<Root>, Stop> {
+        // Texts in bitcode are packed, so they cannot be found.
         let is_bitcode = |argument: &Template| *argument == Template::from("linker-plugin-lto");
         match self.compile.arguments.iter().any(is_bitcode) {
-            true => Ok(may_tell),
-            false => leaks::told(self.context, &may_tell, result).await,
+            true => Ok(may_leak),
+            false => leaks::leaked(self.context, &may_leak, result).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What actions of all sorts declare: the toolchain, the package, and files of other units.
+//! What actions of all kinds declare: the toolchain, the package, and files of other units.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use vx_model::{DeclaredInput, Digest, OutputFile, Root, RootedPath};
 use crate::engine::actions::Stop;
 use crate::engine::build::{Context, Progress};
 
-/// Where dependencies lie in the exec root.
+/// The directory of dependencies in the exec root.
 const DEPENDENCIES: &str = "deps";
 
 /// Inputs by path.
 pub(super) type Inputs = BTreeMap<RootedPath, DeclaredInput>;
 
-/// The toolchain, and the package of `unit` where its files never change.
+/// The toolchain, and the package of `unit` if it is immutable.
 pub(super) fn immutable(context: &Context, unit: UnitIndex) -> Inputs {
     let identity = context.toolchain().to_string();
     let toolchain = (
@@ -31,7 +31,7 @@ pub(super) fn immutable(context: &Context, unit: UnitIndex) -> Inputs {
     [toolchain].into_iter().chain(immutable).collect()
 }
 
-/// What a machine must be to run the actions of this one.
+/// What the actions of this machine require of a machine.
 pub(super) fn platform() -> BTreeMap<String, String> {
     let properties = [("OSFamily", std::env::consts::OS), ("ISA", std::env::consts::ARCH)];
     properties
@@ -39,12 +39,12 @@ pub(super) fn platform() -> BTreeMap<String, String> {
         .into()
 }
 
-/// What vx keeps in a workspace: nothing there is an input, and compilers write there.
+/// vx's directory in a workspace: nothing there is an input, and compilers write there.
 pub(super) fn private_directory() -> RootedPath {
     RootedPath::new(Root::Workspace, WorkspaceLayout::DIRECTORY)
 }
 
-/// The crates that one is compiled against.
+/// The crates that a unit is compiled against.
 #[derive(Debug, Default)]
 pub(super) struct Crates {
     /// Their files, in the exec root.
@@ -54,7 +54,7 @@ pub(super) struct Crates {
 }
 
 impl Crates {
-    /// Waits for whatever decides the command of `unit`.
+    /// Waits for everything that decides the command of `unit`.
     pub(super) async fn wait(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
         for dependency in &context.plan.units[unit].dependencies {
             let needs = match context.plan.units[dependency.unit].kind {
@@ -92,7 +92,7 @@ impl Crates {
     }
 }
 
-/// Of a dependency's outputs, those that the dependant needs.
+/// The outputs of a dependency that the dependent needs.
 pub(super) fn needed(files: &[OutputFile], needs: Needs) -> Vec<OutputFile> {
     let is_metadata = |file: &&OutputFile| file.path.path.ends_with(".rmeta");
     let metadata: Vec<OutputFile> = files.iter().filter(is_metadata).cloned().collect();

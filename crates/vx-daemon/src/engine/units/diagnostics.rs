@@ -1,4 +1,4 @@
-//! The diagnostics of one compiler: shown as they come, counted, kept for builds in which nothing changes, replayed.
+//! The diagnostics of one compiler: shown at once, counted, kept for builds in which nothing changes, replayed.
 
 use vx_cargo::UnitIndex;
 use vx_model::Digest;
@@ -8,12 +8,12 @@ use crate::engine::actions::Stop;
 use crate::engine::build::Context;
 use crate::engine::report::Counts;
 
-/// Of one unit.
+/// The diagnostics of one unit.
 pub(super) struct Diagnostics<'a> {
     context: &'a Context,
     unit: UnitIndex,
     counts: Counts,
-    /// Whether the user wants to see that there were warnings.
+    /// Whether the number of warnings is shown.
     shows_warnings: bool,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// Shows again what a compiler has printed when it ran.
+    /// Shows again what a compiler printed during its run.
     pub(super) async fn replay(&mut self, printed: Option<Digest>) -> Result<(), Stop> {
         for line in self.lines(printed).await? {
             if let Some(event) = self.event(&line) {
@@ -45,7 +45,7 @@ impl<'a> Diagnostics<'a> {
         Ok(())
     }
 
-    /// Notes what was shown for the builds in which nothing changes, and sums up.
+    /// Keeps what was shown for builds in which nothing changes, and sums up.
     pub(super) async fn keep(&mut self, printed: Option<Digest>) -> Result<(), Stop> {
         let audience = self.context.audience(self.unit);
         let mut counts = Counts::default();
@@ -56,7 +56,7 @@ impl<'a> Diagnostics<'a> {
         Ok(())
     }
 
-    /// Says how many warnings there were.
+    /// Reports the number of warnings.
     pub(super) fn sum_up(&self) {
         let summary = self.counts.warning_summary(&self.context.plan.description(self.unit));
         if let Some(summary) = summary.filter(|_| self.shows_warnings && self.context.shows_diagnostics()) {
@@ -64,13 +64,14 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// `message`, and how the compiler ended where it printed no error. The end of that message counts the errors.
+    /// `message`, or else the number of errors. The cause is how the compiler ended, if a signal ended it or it did not
+    /// print an error.
     pub(super) fn failure(&self, message: Option<String>, result: &ExecuteResult) -> WireError {
         let counted = || self.counts.failure_summary(&self.context.plan.description(self.unit));
         let error = WireError::new(ErrorKind::BuildFailed, message.unwrap_or_else(counted));
         match (result.signal, self.counts.errors) {
-            (Some(signal), _) => error.with_cause(format!("rustc was ended by signal {signal}")),
-            (None, 0) => error.with_cause(format!("rustc ended with exit code {}", result.exit_code.unwrap_or(-1))),
+            (Some(signal), _) => error.with_cause(format!("rustc was terminated by signal {signal}")),
+            (None, 0) => error.with_cause(format!("rustc exited with code {}", result.exit_code.unwrap_or(-1))),
             _ => error,
         }
     }

@@ -1,4 +1,4 @@
-//! Which roots the outputs of an action tell: the rule of `inputs::path_leaks`, asked of what is in the store.
+//! Which roots the outputs of an action leak: the rule of `inputs::path_leaks`, applied to stored outputs.
 
 use std::collections::BTreeSet;
 
@@ -8,32 +8,32 @@ use crate::engine::actions::Stop;
 use crate::engine::build::Context;
 use crate::engine::inputs::PathLeaks;
 
-/// Those of `may_tell` whose directories a file, a tree or a message of `result` tells.
-pub(super) async fn told(
+/// The roots of `may_leak` whose directories a file, a tree or a message of `result` leaks.
+pub(super) async fn leaked(
     context: &Context,
-    may_tell: &BTreeSet<Root>,
+    may_leak: &BTreeSet<Root>,
     result: &ActionResult,
 ) -> Result<BTreeSet<Root>, Stop> {
-    let mut told = BTreeSet::new();
-    let leaks = PathLeaks::of(may_tell, &context.setting.roots);
+    let mut leaked = BTreeSet::new();
+    let leaks = PathLeaks::of(may_leak, &context.setting.roots);
     if leaks.texts().is_empty() {
-        return Ok(told);
+        return Ok(leaked);
     }
     let blobs = &context.engine.blobs;
     let texts = || leaks.texts().to_vec();
     let files = result.files.iter().map(|file| file.digest);
     for blob in files.chain(result.stdout).chain(result.stderr) {
         let counts = blobs.texts_in(blob, texts()).await?.ok_or(Stop::MissingBlob)?;
-        told.extend(leaks.in_counts(&counts));
+        leaked.extend(leaks.in_counts(&counts));
     }
     for tree in &result.trees {
         let counts = blobs
             .texts_in_tree(tree.root, texts())
             .await?
             .ok_or(Stop::MissingBlob)?;
-        told.extend(leaks.in_counts(&counts));
+        leaked.extend(leaks.in_counts(&counts));
     }
-    Ok(told)
+    Ok(leaked)
 }
 
 /// The inputs that bind a result to the directories of `roots`.

@@ -1,6 +1,5 @@
-//! What there is to make: crates, documentation, runs of build scripts. Each sort knows the action that makes it, what a
-//! stored result of it stands for, and what a run of it depended on; how actions are looked up and run is told in
-//! `actions`.
+//! The kinds of units: crates, documentation, runs of build scripts. Each has its action, what a stored result stands
+//! for, and what a run depended on. `actions` looks up and runs actions.
 
 mod compile;
 mod dependencies;

@@ -1,7 +1,8 @@
-//! What build scripts write, `OUT_DIR` and beside it: made in a directory with a name of its own, then named by content.
+//! The outputs of build scripts in and beside `OUT_DIR`: written to a directory with a fresh name, then named by
+//! content.
 //!
-//! A script may write the path of its output directory into the files there. Such a directory keeps the name that it was
-//! made under, for ever; any other is named by its content, so that equal outputs have equal paths.
+//! A script may write the path of its output directory into the files there. Such a directory keeps its first name. Any
+//! other is named by its content, so that equal outputs have equal paths.
 
 use std::collections::HashSet;
 use std::io;
@@ -22,11 +23,11 @@ pub(crate) struct OutDirs {
     home: VxHome,
     blobs: Arc<dyn BlobStore>,
     flights: Flights,
-    /// Names of directories that were seen to be whole.
+    /// Names of directories that were found complete.
     known: Mutex<HashSet<String>>,
 }
 
-/// The directory of a script that runs.
+/// The directory of a running script.
 #[derive(Debug, Clone)]
 pub(super) struct RunningOutDir {
     /// Absolute.
@@ -35,7 +36,7 @@ pub(super) struct RunningOutDir {
 }
 
 impl OutDirs {
-    /// Those of `home`.
+    /// The output directories of `home`.
     pub(crate) fn new(home: VxHome, doors: &Doors) -> Self {
         Self {
             home,
@@ -45,7 +46,7 @@ impl OutDirs {
         }
     }
 
-    /// A path that nothing else has or will have.
+    /// A path that nothing else has or will ever have.
     pub(super) fn fresh(&self) -> RunningOutDir {
         let name = format!("run-{}", hex::encode(rand::random::<[u8; 16]>()));
         RunningOutDir {
@@ -54,7 +55,7 @@ impl OutDirs {
         }
     }
 
-    /// Gives the directory of a script that has ended, and has left `tree`, its lasting name, and answers it.
+    /// Gives its final name to the directory of a script that has ended and has written `tree`, and returns that name.
     pub(super) async fn name(&self, running: &RunningOutDir, tree: Digest) -> Result<String, Stop> {
         let counts = self.blobs.texts_in_tree(tree, vec![running.name.clone()]).await?;
         let holds_own_path = counts.ok_or(Stop::MissingBlob)?.iter().any(|count| *count > 0);
@@ -66,7 +67,7 @@ impl OutDirs {
         Ok(name)
     }
 
-    /// Makes sure that the output directory of this name is there and holds `tree`.
+    /// Makes sure that the output directory with this name exists and holds `tree`.
     pub(super) async fn ensure(&self, name: &str, tree: Digest) -> Result<(), Stop> {
         let flight = Digest::of(name.as_bytes()).hash;
         let _flight = self.flights.enter(Key { hash: flight }).await;
@@ -90,13 +91,16 @@ impl OutDirs {
     fn rename(&self, running: &RunningOutDir, tree: Digest) -> Result<String, WireError> {
         let name = tree.hex();
         let to = self.home.out().join(&name);
-        // Where the name is taken, the same content lies there already.
+        // If the name is taken, the same content is there already.
         if to.exists() {
             remove(running.path.as_str());
         } else if let Err(error) = std::fs::rename(&running.path, &to)
             && !to.exists()
         {
-            let message = format!("cannot rename the output directory of a build script, {}", running.path);
+            let message = format!(
+                "failed to rename the output directory of a build script, `{}`",
+                running.path
+            );
             return Err(WireError::new(ErrorKind::Machine, message).caused_by(&error));
         }
         Ok(name)
@@ -112,11 +116,11 @@ impl OutDirs {
     }
 }
 
-/// Removes a directory that nothing names any more; what cannot be removed does no harm.
+/// Removes a directory that is no longer named anywhere. Failures do no harm.
 fn remove(path: &str) {
     if let Err(error) = std::fs::remove_dir_all(path)
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(path, %error, "cannot remove an output directory");
+        tracing::warn!(path, %error, "failed to remove an output directory");
     }
 }

@@ -20,19 +20,19 @@ use crate::engine::build::{Context, Progress};
 use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, absolute_path, library_path, reaches_every_script};
 use crate::engine::report::messages;
 
-/// Where the script lies in its exec root.
+/// The path of the script in its exec root.
 const SCRIPT: &str = "build-script";
 
-/// What is kept with a script's result.
+/// What is stored with a script's result.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Annotation {
-    /// What it said, paths that it wrote to named by where these came to lie.
+    /// Its output, with the final names of the paths that it wrote to.
     output: ScriptOutput,
-    /// The name of what it wrote below `$VX_HOME/out`.
+    /// The name of its output directory below `$VX_HOME/out`.
     out_dir: String,
 }
 
-/// Makes a build-script run, from the store or by running it.
+/// Performs a run of a build script, from the store or by running it.
 pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
     for dependency in &context.plan.units[unit].dependencies {
         context.board.wait(dependency.unit, Needs::Everything).await?;
@@ -41,14 +41,14 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
     let executable = executable(context, unit, &run)?;
     let libraries = libraries(context, &run).await?;
     let reaching = reaching(context, &run, executable.digest).await?;
-    let may_tell = may_tell(context, unit, &reaching);
+    let may_leak = may_leak(context, unit, &reaching);
     let action = action(context, unit, &run, &executable, libraries, reaching);
     let surroundings = context.surroundings();
     let mut step = ScriptStep {
         context,
         unit,
         action: &action,
-        may_tell,
+        may_leak,
         workspace_files: WorkspaceFiles::new(context, unit),
         printed: Printed::default(),
         output: None,
@@ -100,9 +100,8 @@ async fn reaching(context: &Context, run: &RunScript, executable: Digest) -> Res
     Ok(candidates)
 }
 
-/// Roots that the script can know the directories of: its own, those of its variables, and the workspace's where the
-/// package is the user's.
-fn may_tell(context: &Context, unit: UnitIndex, reaching: &BTreeMap<String, Template>) -> BTreeSet<Root> {
+/// Roots whose directories the script can know: its own, those in its variables, and the workspace for path packages.
+fn may_leak(context: &Context, unit: UnitIndex, reaching: &BTreeMap<String, Template>) -> BTreeSet<Root> {
     let of_variables = reaching.values().flat_map(Template::roots);
     let workspace = context.package(unit).source.is_path().then_some(Root::Workspace);
     let own = [Root::VxHome, Root::UserHome, Root::Toolchain]
@@ -170,7 +169,7 @@ struct Printed {
     stderr: Vec<u8>,
 }
 
-/// What is held while a script runs.
+/// Held while a script runs.
 struct Held<'a> {
     out_dir: RunningOutDir,
     roots: Roots,
@@ -183,11 +182,11 @@ struct ScriptStep<'a> {
     context: &'a Context,
     unit: UnitIndex,
     action: &'a Action,
-    /// Roots that the script can know the directories of.
-    may_tell: BTreeSet<Root>,
+    /// Roots whose directories the script can know.
+    may_leak: BTreeSet<Root>,
     workspace_files: WorkspaceFiles<'a>,
     printed: Printed,
-    /// What it said, once that is known.
+    /// Its output, once it is known.
     output: Option<ScriptOutput>,
     held: Option<Held<'a>>,
 }
@@ -242,7 +241,7 @@ impl Step for ScriptStep<'_> {
 
     async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
         let Some(Held { out_dir, roots, .. }) = self.held.take() else {
-            let message = "a build script ended that was not started";
+            let message = "a build script ended without a start";
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
         let said = self.said(&ran.result, &roots)?;
@@ -252,7 +251,7 @@ impl Step for ScriptStep<'_> {
 }
 
 impl ScriptStep<'_> {
-    /// What a script said that has succeeded.
+    /// The output of a script that has succeeded.
     fn said(&self, result: &ExecuteResult, roots: &Roots) -> Result<ScriptOutput, Stop> {
         let failed = |error: &ScriptError| WireError::from_error(ErrorKind::BuildFailed, error);
         let failure = match result.exit_code {
@@ -263,7 +262,7 @@ impl ScriptStep<'_> {
             },
             _ => self.failure(result),
         };
-        // They may tell why it failed, so those of packages from elsewhere are told too.
+        // They may explain the failure, so those of packages from elsewhere are shown too.
         tell_warnings(self.context, self.unit, script_warnings(&self.printed.stdout));
         Err(Stop::Failed(failure))
     }
@@ -275,9 +274,9 @@ impl ScriptStep<'_> {
             package.name, package.version
         );
         let mut cause = match (result.exit_code, result.signal) {
-            (Some(code), _) => format!("the build script ended with exit code {code}"),
-            (None, Some(signal)) => format!("the build script was ended by signal {signal}"),
-            (None, None) => "the build script was ended".to_owned(),
+            (Some(code), _) => format!("the build script exited with code {code}"),
+            (None, Some(signal)) => format!("the build script was terminated by signal {signal}"),
+            (None, None) => "the build script was terminated".to_owned(),
         };
         for (name, text) in [("stdout", &self.printed.stdout), ("stderr", &self.printed.stderr)] {
             if !text.is_empty() {
@@ -287,7 +286,7 @@ impl ScriptStep<'_> {
         WireError::new(ErrorKind::BuildFailed, message).with_cause(cause)
     }
 
-    /// Names the output directory for good; what the script declared, and what it was seen to use.
+    /// Gives the output directory its final name; returns what the script declared and was seen to use.
     async fn depended_on(
         &mut self,
         ran: ExecuteResult,
@@ -296,7 +295,7 @@ impl ScriptStep<'_> {
     ) -> Result<Conclusion, Stop> {
         let Some(tree) = ran.trees.first().cloned() else {
             let message = format!(
-                "the output directory of {} is gone",
+                "the output directory of {} is missing",
                 self.context.plan.description(self.unit)
             );
             return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
@@ -319,9 +318,9 @@ impl ScriptStep<'_> {
         };
         let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
         inputs.extend(self.declared(&output, may_keep));
-        let mut told = leaks::told(self.context, &self.may_tell, &result).await?;
-        told.extend(self.told_by_directives());
-        inputs.extend(leaks::bind(told));
+        let mut leaked = leaks::leaked(self.context, &self.may_leak, &result).await?;
+        leaked.extend(self.leaked_by_directives());
+        inputs.extend(leaks::bind(leaked));
         self.output = Some(output);
         Ok(Conclusion {
             inputs: InputSet::new(inputs),
@@ -330,22 +329,23 @@ impl ScriptStep<'_> {
         })
     }
 
-    /// Files that it has written into the workspace; none where it cannot be replayed from the store.
+    /// Files that it has written into the workspace; `None` if it cannot be replayed from the store.
     async fn written(&self, seen: Option<&Seen>) -> Result<Option<Vec<OutputFile>>, Stop> {
         match seen {
             Some(seen) if seen.changed.is_empty() => self.workspace_files.take_in(&seen.written).await,
             Some(seen) => {
                 let label = self.context.plan.description(self.unit);
-                tracing::info!(label, path = ?seen.changed.first(), "changed by a build script: its result is not kept");
+                let path = seen.changed.first();
+                tracing::info!(label, ?path, "changed by a build script: its result is not stored");
                 Ok(None)
             }
             None => Ok(None),
         }
     }
 
-    /// Whether the output of the script leaks the path of the workspace. Paths below all other roots are kept by role
-    /// there, and so is what is to be watched below the workspace.
-    fn told_by_directives(&self) -> BTreeSet<Root> {
+    /// Whether the output of the script leaks the path of the workspace. Paths below all other roots are stored by
+    /// role, and so are watched paths below the workspace.
+    fn leaked_by_directives(&self) -> BTreeSet<Root> {
         let workspace = self.context.setting.roots.dir(Root::Workspace).as_bytes();
         let is_watched = |line: &&[u8]| {
             let path = [&b"cargo:rerun-if-changed="[..], b"cargo::rerun-if-changed="]
@@ -353,12 +353,12 @@ impl ScriptStep<'_> {
                 .find_map(|directive| line.strip_prefix(*directive)?.strip_prefix(workspace));
             path.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
         };
-        let wanted = self
-            .may_tell
+        let requested = self
+            .may_leak
             .intersection(&BTreeSet::from([Root::Workspace]))
             .copied()
             .collect();
-        let leaks = PathLeaks::of(&wanted, &self.context.setting.roots);
+        let leaks = PathLeaks::of(&requested, &self.context.setting.roots);
         let lines = self.printed.stdout.split(|byte| *byte == b'\n');
         lines
             .filter(|line| !is_watched(line))
@@ -366,8 +366,8 @@ impl ScriptStep<'_> {
             .collect()
     }
 
-    /// The inputs that follow from what the script declared. Where it could not be observed and declared nothing, its
-    /// whole package counts, as for Cargo.
+    /// The inputs that the script declared. If it was not observed and did not declare any, its whole package counts,
+    /// as in Cargo.
     fn declared(&self, output: &ScriptOutput, observed: bool) -> Vec<Input> {
         let package = self.context.package(self.unit);
         let mut inputs: Vec<Input> = output
@@ -391,7 +391,7 @@ impl ScriptStep<'_> {
     }
 }
 
-/// Tells that a script has run, and what it said.
+/// Publishes the output of a script to the build.
 fn done(context: &Context, unit: UnitIndex, output: ScriptOutput, outcome: Outcome) {
     if context.package(unit).source.is_path() {
         tell_warnings(context, unit, output.warnings());

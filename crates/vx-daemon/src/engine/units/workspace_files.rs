@@ -1,9 +1,9 @@
 //! Files that build scripts write into the workspace. They belong to the script's result, and are written again when it
 //! comes from the store.
 //!
-//! Not so where the same run was the last one there: Cargo would not run the script again, so what the user has changed
-//! since is the user's. Scripts are told apart by the directory of their package alone: a run for another version, platform
-//! or profile writes over the same files.
+//! They are not written if the same run was the last one there. Cargo would not run the script again, so later changes
+//! are the user's. Scripts are identified by the directory of their package alone: a run for another version, platform
+//! or profile overwrites the same files.
 
 use camino::Utf8Path;
 use vx_cargo::UnitIndex;
@@ -14,7 +14,7 @@ use crate::engine::actions::Stop;
 use crate::engine::build::Context;
 use crate::engine::records::LastScript;
 
-/// What the script of one unit writes into the workspace.
+/// The files that the script of one unit writes into the workspace.
 pub(super) struct WorkspaceFiles<'a> {
     context: &'a Context,
     unit: UnitIndex,
@@ -25,10 +25,10 @@ impl<'a> WorkspaceFiles<'a> {
         Self { context, unit }
     }
 
-    /// Leaves the workspace as the run with the key `strong` left it, which wrote `files` there; false where it could not
-    /// have written them here.
+    /// Leaves the workspace as the run with the key `strong` did, which wrote `files` there; false if it could not have
+    /// written them here.
     pub(super) async fn put_in_place(&self, strong: Key, files: &[OutputFile]) -> Result<bool, Stop> {
-        // The usual case: a package from elsewhere, whose script leaves the workspace alone.
+        // The usual case: a package from elsewhere, whose script does not write into the workspace.
         if files.is_empty() && !self.context.package(self.unit).source.is_path() {
             return Ok(true);
         }
@@ -43,7 +43,7 @@ impl<'a> WorkspaceFiles<'a> {
         Ok(is_in_place)
     }
 
-    /// To be called before a script, or vx in its stead, writes into the workspace: the end of it may never come.
+    /// Must be called before a script, or vx in its place, writes into the workspace, because that may be interrupted.
     pub(super) async fn forget_last(&self) -> Result<(), Stop> {
         if matches!(self.last().await?, Some(LastScript(Some(_)))) {
             self.put_last(LastScript(None)).await?;
@@ -51,12 +51,12 @@ impl<'a> WorkspaceFiles<'a> {
         Ok(())
     }
 
-    /// To be called when all that a run wrote is in place.
+    /// Must be called when everything that a run wrote is in place.
     pub(super) async fn note_last(&self, strong: Key) -> Result<(), Stop> {
         self.put_last(LastScript(Some(strong.hex()))).await
     }
 
-    /// Takes files that a script has written into the store; none where they are not such as can be written again.
+    /// Ingests files that a script has written; `None` if they cannot be written again.
     pub(super) async fn take_in(&self, paths: &[RootedPath]) -> Result<Option<Vec<OutputFile>>, Stop> {
         let absolute = |path| self.context.setting.roots.absolute(path);
         let is_file = |path: &String| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
@@ -79,7 +79,7 @@ impl<'a> WorkspaceFiles<'a> {
         Ok(files.collect())
     }
 
-    /// `keeps_changes`: only where nothing is there any more.
+    /// `keeps_changes`: only writes files that are missing.
     async fn write_again(&self, files: &[OutputFile], keeps_changes: bool) -> Result<bool, Stop> {
         let mut missing = Vec::new();
         for file in files {
