@@ -35,7 +35,7 @@ pub struct TreePath {
     pub name: RootedPath,
 }
 
-/// A process to run. Made from an action and nothing else: the engine's `localise` is the one place that makes it.
+/// A process to run. Made from an action and nothing else: the engine's `localize` is the one place that makes it.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct ExecuteRequest {
     /// Absolute; must not exist. execd creates it and removes it after the action.

@@ -191,7 +191,7 @@ fn requests_to_the_executor_are_made_in_one_place() {
         .filter(|(path, text)| is_source(path) && !is_test(path) && makes_one(text))
         .map(|(path, _)| path.to_string())
         .collect();
-    let only = "crates/vx-daemon/src/engine/actions/localise.rs";
+    let only = "crates/vx-daemon/src/engine/actions/localize.rs";
     assert_eq!(found, BTreeSet::from([only.to_owned()]));
 }
 

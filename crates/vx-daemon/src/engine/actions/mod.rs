@@ -3,7 +3,7 @@
 
 mod exec_roots;
 mod flights;
-mod localise;
+mod localize;
 mod perform;
 mod stop;
 mod surroundings;

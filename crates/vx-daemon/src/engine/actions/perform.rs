@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use vx_model::{Action, ActionResult, InputSet, Key, Roots};
 use vx_proto::{Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
-use super::localise::localise;
+use super::localize::localize;
 use super::{Flights, Stop, Surroundings};
 use crate::engine::doors::{ActionCache, Doors, Executor};
 use crate::engine::inputs::{FileDigests, World, changed_since};
@@ -129,7 +129,7 @@ impl Actions {
             }
         }
         let roots = step.start().await?;
-        let ran = self.run(localise(action, surroundings, &roots), dispatch, step).await?;
+        let ran = self.run(localize(action, surroundings, &roots), dispatch, step).await?;
         let started_ns = ran.started_ns;
         let conclusion = step.conclude(ran).await?;
         let answers = self.ask(&conclusion.inputs, action, surroundings);

@@ -9,7 +9,7 @@ use vx_proto::{EnvVar, ExecuteRequest, InputFile, TreePath};
 use super::Surroundings;
 
 /// The request. `roots` are those of `surroundings`, and the directories that were created for this run.
-pub(super) fn localise(action: &Action, surroundings: &Surroundings, roots: &Roots) -> ExecuteRequest {
+pub(super) fn localize(action: &Action, surroundings: &Surroundings, roots: &Roots) -> ExecuteRequest {
     let command = &action.command;
     let mut environment = BTreeMap::new();
     if action.access.environment {
@@ -75,5 +75,5 @@ fn below_exec_root(path: &RootedPath, roots: &Roots) -> String {
 }
 
 #[cfg(test)]
-#[path = "localise_tests.rs"]
+#[path = "localize_tests.rs"]
 mod tests;

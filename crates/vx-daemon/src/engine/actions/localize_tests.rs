@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn requests_that_differ_have_other_digests(base in action(), other in action()) {
-        let request = |action: &Action| localise(action, &surroundings(), &roots());
+        let request = |action: &Action| localize(action, &surroundings(), &roots());
         for field in 0..FIELDS {
             let mixed = mixed(&base, &other, field);
             if request(&mixed) != request(&base) {
@@ -150,7 +150,7 @@ proptest! {
     #[test]
     fn everything_that_runs_is_of_the_action_or_a_variable_of_the_surroundings(action in action()) {
         let surroundings = surroundings();
-        let request = localise(&action, &surroundings, &roots());
+        let request = localize(&action, &surroundings, &roots());
         let expected: Vec<String> = action.command.arguments.iter().map(|argument| argument.render(&roots())).collect();
         prop_assert_eq!(&request.arguments, &expected);
         for variable in &request.environment {
@@ -182,7 +182,7 @@ fn a_text_that_looks_like_a_path_stays_a_text() {
     };
     let text = action("{workspace}".into());
     let path = action(RootedPath::new(Root::Workspace, "").into());
-    let request = |action: &Action| localise(action, &surroundings(), &roots());
+    let request = |action: &Action| localize(action, &surroundings(), &roots());
     assert_eq!(request(&text).arguments, ["{workspace}"]);
     assert_eq!(request(&path).arguments, ["/home/ann/project"]);
     assert_ne!(text.digest(), path.digest());
