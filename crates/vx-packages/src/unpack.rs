@@ -20,6 +20,7 @@ pub(crate) const RULES: Rules = Rules {
     has_links: false,
     replaces: true,
     keeps_times: false,
+    replaces_invalid_utf8: true,
 };
 
 /// Unpacks the archive of `package` into the empty directory `to`, for Cargo to read as part of a directory source.
@@ -70,6 +71,39 @@ mod tests {
         };
         let mut layout = Below("a-1.0.0".to_owned());
         Unpacker::new(to, RULES, &|| false).unpack_tar(archive, limits, &mut layout)
+    }
+
+    /// An archive with one file of this name, whose header `change` changes.
+    fn archive_of(name: &[u8], change: impl Fn(&mut tar::Header)) -> Vec<u8> {
+        let mut header = vx_download::fuzzing::header("", EntryType::Regular, 2);
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+        change(&mut header);
+        header.set_cksum();
+        let mut archive = header.as_bytes().to_vec();
+        archive.extend_from_slice(b"//");
+        archive.resize(512 * 4, 0);
+        archive
+    }
+
+    /// As in `filetime` 0.1.15, which was packed when Cargo was young.
+    #[test]
+    fn an_old_package_without_a_readable_time_is_unpacked() {
+        let archive = archive_of(b"a-1.0.0/src/lib.rs", |header| {
+            header.as_mut_bytes()[136..148].fill(b' ')
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let to = Utf8Path::from_path(dir.path()).unwrap();
+        unpack_tar(&archive, to).unwrap();
+        assert_eq!(std::fs::read(to.join("src/lib.rs")).unwrap(), b"//");
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_does_not_keep_a_package_from_being_unpacked() {
+        let archive = archive_of(b"a-1.0.0/tests/\xe9.txt", |_| ());
+        let dir = tempfile::tempdir().unwrap();
+        let to = Utf8Path::from_path(dir.path()).unwrap();
+        unpack_tar(&archive, to).unwrap();
+        assert_eq!(std::fs::read_dir(to.join("tests")).unwrap().count(), 1);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Announced {
         let name = self.name.take().unwrap_or_else(|| header.path_bytes().into_owned());
         let own_link = || header.link_name_bytes().unwrap_or_default().into_owned();
         let link = self.link.take().unwrap_or_else(own_link);
-        // Names that are not UTF-8 are refused later, because of their replacement characters.
+        // Names that are not UTF-8 may be refused later, because of their replacement characters.
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Names {
             name: text(name),

@@ -2,8 +2,8 @@
 
 use camino::{Utf8Component, Utf8Path};
 
-/// Not allowed in a path: the terminator, another system's separator, and the replacement for what is not UTF-8.
-const FORBIDDEN: [char; 3] = ['\0', '\\', char::REPLACEMENT_CHARACTER];
+/// Not allowed in a path: the terminator, and another system's separator.
+const FORBIDDEN: [char; 2] = ['\0', '\\'];
 
 /// The components of a path that only leads down.
 pub(super) fn plain_components(path: &str) -> Option<Vec<&str>> {

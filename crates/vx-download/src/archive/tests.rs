@@ -20,6 +20,7 @@ const RULES: Rules = Rules {
     has_links: true,
     replaces: false,
     keeps_times: true,
+    replaces_invalid_utf8: false,
 };
 
 /// An entry: path, kind, content; for a link, where it leads.

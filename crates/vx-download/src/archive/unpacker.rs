@@ -31,8 +31,10 @@ pub struct Rules {
     pub has_links: bool,
     /// A file replaces an earlier one at the same path, as with `tar`; otherwise it is refused.
     pub replaces: bool,
-    /// Files keep the time in the archive, which marks them as long unchanged.
+    /// Files keep the time in the archive, which marks them as long unchanged. Old packages have no time that can be read.
     pub keeps_times: bool,
+    /// In names that are not UTF-8, what cannot be read is replaced; otherwise such names are refused.
+    pub replaces_invalid_utf8: bool,
 }
 
 /// Where an entry goes.
@@ -141,7 +143,8 @@ impl<'a> Unpacker<'a> {
         layout: &mut dyn Layout,
     ) -> Result<(), ArchiveError> {
         let kind = entry.header().entry_type();
-        let destination = match plain_components(&names.name) {
+        let is_invalid = names.name.contains(char::REPLACEMENT_CHARACTER) && !self.rules.replaces_invalid_utf8;
+        let destination = match plain_components(&names.name).filter(|_| !is_invalid) {
             Some(path) => layout.destination(&path, kind.is_file(), &mut entry)?,
             None => Destination::Outside,
         };
@@ -210,7 +213,10 @@ fn create(path: &Utf8Path, replaces: bool) -> io::Result<File> {
 fn write(entry: &mut Entry<'_, impl Read>, path: &Utf8Path, rules: Rules) -> io::Result<()> {
     let header = entry.header();
     let is_executable = header.mode()? & 0o111 != 0;
-    let modified = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(header.mtime()?));
+    let modified = match rules.keeps_times {
+        true => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(header.mtime()?)),
+        false => None,
+    };
     let size = entry.size();
     let buffer = usize::try_from(size).unwrap_or(BUFFER).min(BUFFER);
     let mut file = BufWriter::with_capacity(buffer, create(path, rules.replaces)?);
@@ -219,7 +225,7 @@ fn write(entry: &mut Entry<'_, impl Read>, path: &Utf8Path, rules: Rules) -> io:
     }
     file.flush()?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    if let Some(modified) = modified.filter(|_| rules.keeps_times) {
+    if let Some(modified) = modified {
         // A time that the file system cannot represent is ignored.
         let _ = file.set_modified(modified);
     }

@@ -16,6 +16,7 @@ pub(crate) const RULES: Rules = Rules {
     has_links: true,
     replaces: false,
     keeps_times: true,
+    replaces_invalid_utf8: false,
 };
 
 /// The limits of an archive of `size` bytes. The documentation has tens of thousands of similar files.
