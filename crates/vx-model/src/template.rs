@@ -124,6 +124,8 @@ impl Template {
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.iter().try_for_each(|part| match part {
+            // The usual case, in which nothing is copied.
+            Part::Text(text) if !text.contains(['{', '}']) => f.write_str(text),
             Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
             Part::Path(path) => write!(f, "{{{path}}}"),
         })

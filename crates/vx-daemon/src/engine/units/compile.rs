@@ -136,6 +136,9 @@ async fn asked_for_by_macros(
     compile: &Compile,
     surroundings: &Surroundings,
 ) -> Result<BTreeMap<String, Template>, Stop> {
+    if macros.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let mut all = surroundings.environment.clone();
     all.extend(compile.environment.iter().cloned());
     let mut asked = BTreeMap::new();
