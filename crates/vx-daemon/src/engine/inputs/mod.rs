@@ -1,13 +1,13 @@
 //! What a result depended on. Declared inputs come from `units`; what a process reported or was seen to use becomes
 //! recorded inputs here, which are also answered here.
 //!
-//! - [`environment`] decides which variables reach a process, and [`program_names`] which of them an opaque program
-//!   could read. [`link_programs`] and [`processor`] give facts of the host. All of these are declared.
-//! - [`observed`] and [`reported`] turn what a process did into inputs.
-//! - [`answers`] finds current answers to inputs; [`files`] remembers digests, so that unchanged files are not read
+//! - `environment` decides which variables reach a process, and `program_names` which of them an opaque program
+//!   could read. `link_programs` and `processor` give facts of the host. All of these are declared.
+//! - `observed` and `reported` turn what a process did into inputs.
+//! - `answers` finds current answers to inputs; `files` remembers digests, so that unchanged files are not read
 //!   twice.
-//! - [`locator`] names the paths that a process used.
-//! - [`path_leaks`] is the only rule for whether an output leaks a path, which binds it to that directory.
+//! - `locator` names the paths that a process used.
+//! - `path_leaks` is the only rule for whether an output leaks a path, which binds it to that directory.
 
 mod answers;
 mod environment;
