@@ -165,6 +165,14 @@ pub struct UnitLabel {
     pub target: String,
 }
 
+impl UnitLabel {
+    /// Whether the package or the target has this name.
+    pub fn is_called(&self, name: &str) -> bool {
+        let target = self.target.split('(').next().unwrap_or_default();
+        [self.package.as_str(), target].contains(&name)
+    }
+}
+
 /// A program or library at its final path.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Artifact {

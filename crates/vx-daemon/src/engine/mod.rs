@@ -135,7 +135,7 @@ impl Engine {
     pub async fn unit_keys(&self, directory: &str, name: &str) -> Result<Vec<UnitKey>, WireError> {
         let (workspace, LastBuild(units)) = self.last_build(directory).await?;
         let mut keys = Vec::new();
-        for unit in units.iter().filter(|unit| unit.is_called(name)) {
+        for unit in units.iter().filter(|unit| unit.label().is_called(name)) {
             let parts: Option<UnitParts> = self.records.get(&unit_key(&workspace, &unit.unit)).await?;
             keys.extend(parts.map(|parts| UnitKey {
                 unit: unit.unit.clone(),

@@ -127,21 +127,20 @@ impl UnitOfBuild {
         }
     }
 
-    /// Whether its package or its target is named `name`.
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        let target = self.target.split('(').next().unwrap_or_default();
-        [self.package.as_str(), target].contains(&name)
+    /// As it is shown to people.
+    pub(crate) fn label(&self) -> UnitLabel {
+        UnitLabel {
+            package: self.package.clone(),
+            version: self.version.clone(),
+            directory: self.directory.clone(),
+            target: self.target.clone(),
+        }
     }
 
-    /// For clients.
+    /// As it is explained.
     pub(crate) fn explanation(self) -> Explanation {
         Explanation {
-            label: UnitLabel {
-                package: self.package,
-                version: self.version,
-                directory: self.directory,
-                target: self.target,
-            },
+            label: self.label(),
             outcome: match self.outcome {
                 UnitOutcome::Ran => Outcome::Ran,
                 UnitOutcome::Cached => Outcome::Cached,

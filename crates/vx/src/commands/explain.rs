@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vx_proto::{Explanation, WireError};
+use vx_proto::WireError;
 
 use crate::Invocation;
 use crate::cli::ExplainArguments;
@@ -22,16 +22,10 @@ pub(crate) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>)
         )?),
         unit => {
             let mut answer = client::explain(&invocation.environment, root.into_string())?;
-            answer.retain(|unit_of_build| unit.as_deref().is_none_or(|name| is_called(unit_of_build, name)));
+            answer.retain(|unit_of_build| unit.as_deref().is_none_or(|name| unit_of_build.label.is_called(name)));
             explanations(&answer, invocation.screen.verbosity())
         }
     };
     invocation.screen.answer(&text);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether the package or the target of a unit is called `name`.
-fn is_called(unit: &Explanation, name: &str) -> bool {
-    let target = unit.label.target.split('(').next().unwrap_or_default();
-    [unit.label.package.as_str(), target].contains(&name)
 }
