@@ -1,4 +1,4 @@
-//! What one unit runs: the results of `compile`, `run_script` and `uplift`. Data only.
+//! What one unit runs: the results of `compile`, `run_script`, `run_program` and `uplift`. Data only.
 
 use serde::{Deserialize, Serialize};
 use vx_model::{RootedPath, Template};
@@ -83,6 +83,17 @@ pub struct RunScript {
     pub libraries: Vec<UnitIndex>,
     /// The package root.
     pub working_directory: RootedPath,
+}
+
+/// How a program that was built is run.
+#[derive(Debug, Clone)]
+pub struct RunProgram {
+    /// The user's program that runs it, with its arguments; empty if it runs directly.
+    pub runner: Vec<Template>,
+    /// What Cargo adds to the user's environment, sorted, except the library search path.
+    pub environment: Vec<(String, Template)>,
+    /// Directories to put in front of the user's library search path.
+    pub library_path: Vec<Template>,
 }
 
 /// A process that tests what was built: a test program, or rustdoc.

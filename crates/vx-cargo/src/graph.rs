@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Needs;
-use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
+use crate::plan::{CompileMode, PlannedUnit, Unit, UnitIndex, UnitKind};
 
 impl Unit {
     /// The crate's name: the target's with `_` instead of `-`.
@@ -91,98 +91,81 @@ impl Unit {
     }
 }
 
-impl Plan {
-    /// Compile units whose outputs must be in `deps` when `unit` is compiled, sorted: rustc looks for every crate that
-    /// a crate mentions. Of a proc macro it needs only the library.
-    pub fn crate_inputs(&self, unit: UnitIndex) -> Vec<(UnitIndex, Needs)> {
+impl PlannedUnit<'_> {
+    /// Compile units whose outputs must be in `deps` when it is compiled, sorted: rustc looks for every crate that a
+    /// crate mentions. Of a proc macro it needs only the library.
+    pub(crate) fn crate_inputs(&self) -> Vec<(UnitIndex, Needs)> {
         let mut crates = ReachedCrates {
-            plan: self,
-            needs_code: self.units[unit].needs_code(),
+            needs_code: self.unit.needs_code(),
             reached: BTreeMap::new(),
         };
-        crates.follow(unit);
+        crates.follow(*self);
         crates.reached.into_iter().collect()
     }
 
-    /// Runs of build scripts of the unit's own package.
-    pub(crate) fn own_scripts(&self, unit: UnitIndex) -> Vec<UnitIndex> {
-        if self.units[unit].is("custom-build") {
+    /// Runs of build scripts of its own package.
+    pub(crate) fn own_scripts(&self) -> Vec<UnitIndex> {
+        if self.unit.is("custom-build") {
             return Vec::new();
         }
-        let dependencies = self.units[unit].dependencies.iter().map(|dependency| dependency.unit);
-        let is_own = |other: &UnitIndex| {
-            self.units[*other].kind == UnitKind::RunBuildScript
-                && self.units[*other].package == self.units[unit].package
+        let is_own = |other: &PlannedUnit<'_>| {
+            other.unit.kind == UnitKind::RunBuildScript && other.unit.package == self.unit.package
         };
-        dependencies.filter(is_own).collect()
+        self.dependencies().filter(is_own).map(|other| other.index).collect()
     }
 
-    /// Runs of build scripts that influence how `unit` is compiled.
-    pub fn scripts_of(&self, unit: UnitIndex) -> Vec<UnitIndex> {
-        let scripts = self.linked_scripts(unit);
-        let all: BTreeSet<UnitIndex> = scripts.to_link.into_iter().chain(scripts.of_macros).collect();
-        all.into_iter().collect()
-    }
-
-    /// The build scripts that decide which libraries are linked to `unit`.
-    pub(crate) fn linked_scripts(&self, unit: UnitIndex) -> LinkedScripts {
-        let mut search = ScriptSearch {
-            plan: self,
-            known: BTreeMap::new(),
-        };
-        search.scripts_of(unit)
+    /// The build scripts that decide which libraries are linked to it.
+    pub(crate) fn linked_scripts(&self) -> LinkedScripts {
+        ScriptSearch::default().scripts_of(*self)
     }
 }
 
 /// The crates that a crate mentions, directly or not.
-struct ReachedCrates<'a> {
-    plan: &'a Plan,
+struct ReachedCrates {
     /// Whether the code of all is needed, or only of those crates that are useless without it.
     needs_code: bool,
     reached: BTreeMap<UnitIndex, Needs>,
 }
 
-impl ReachedCrates<'_> {
-    fn follow(&mut self, unit: UnitIndex) {
-        let plan = self.plan;
-        for dependency in &plan.units[unit].dependencies {
-            let other = &plan.units[dependency.unit];
-            if !other.is_linkable() || self.reached.contains_key(&dependency.unit) {
+impl ReachedCrates {
+    fn follow(&mut self, planned: PlannedUnit<'_>) {
+        for other in planned.dependencies() {
+            if !other.unit.is_linkable() || self.reached.contains_key(&other.index) {
                 continue;
             }
-            let needs = if self.needs_code || other.needs_code() {
+            let needs = if self.needs_code || other.unit.needs_code() {
                 Needs::Everything
             } else {
                 Needs::Metadata
             };
-            self.reached.insert(dependency.unit, needs);
-            if !other.is("proc-macro") {
-                self.follow(dependency.unit);
+            self.reached.insert(other.index, needs);
+            if !other.unit.is("proc-macro") {
+                self.follow(other);
             }
         }
     }
 }
 
 /// The search for the build scripts that influence how units are linked. Each unit is visited once.
-struct ScriptSearch<'a> {
-    plan: &'a Plan,
+#[derive(Default)]
+struct ScriptSearch {
     known: BTreeMap<UnitIndex, LinkedScripts>,
 }
 
-impl ScriptSearch<'_> {
-    fn scripts_of(&mut self, unit: UnitIndex) -> LinkedScripts {
-        if let Some(known) = self.known.get(&unit) {
+impl ScriptSearch {
+    fn scripts_of(&mut self, planned: PlannedUnit<'_>) -> LinkedScripts {
+        if let Some(known) = self.known.get(&planned.index) {
             return known.clone();
         }
         let mut scripts = LinkedScripts {
-            to_link: self.plan.own_scripts(unit),
+            to_link: planned.own_scripts(),
             of_macros: BTreeSet::new(),
         };
-        for dependency in self.dependencies_by_package(unit) {
+        for dependency in dependencies_by_package(planned) {
             let theirs = self.scripts_of(dependency);
-            if self.plan.units[dependency].is_for_host() {
+            if dependency.unit.is_for_host() {
                 scripts.of_macros.extend(theirs.to_link);
-            } else if self.plan.units[dependency].is_linkable() {
+            } else if dependency.unit.is_linkable() {
                 for script in theirs.to_link {
                     if !scripts.to_link.contains(&script) {
                         scripts.to_link.push(script);
@@ -190,21 +173,19 @@ impl ScriptSearch<'_> {
                 }
             }
         }
-        self.known.insert(unit, scripts.clone());
+        self.known.insert(planned.index, scripts.clone());
         scripts
     }
+}
 
-    /// In Cargo's order, on which the order of libraries for the linker depends.
-    fn dependencies_by_package(&self, unit: UnitIndex) -> Vec<UnitIndex> {
-        let Plan { units, packages, .. } = self.plan;
-        let mut dependencies: Vec<UnitIndex> = units[unit].dependencies.iter().map(|other| other.unit).collect();
-        let version = |unit: &UnitIndex| {
-            let package = &packages[units[*unit].package];
-            (package.name.clone(), semver::Version::parse(&package.version).ok())
-        };
-        dependencies.sort_by_cached_key(version);
-        dependencies
-    }
+/// In Cargo's order, on which the order of libraries for the linker depends.
+fn dependencies_by_package(planned: PlannedUnit<'_>) -> Vec<PlannedUnit<'_>> {
+    let mut dependencies: Vec<_> = planned.dependencies().collect();
+    dependencies.sort_by_cached_key(|other| {
+        let version = semver::Version::parse(&other.package.version).ok();
+        (other.package.name.clone(), version)
+    });
+    dependencies
 }
 
 /// Build scripts by their relation to a unit.
@@ -214,4 +195,12 @@ pub(crate) struct LinkedScripts {
     pub(crate) to_link: Vec<UnitIndex>,
     /// Those of proc macros and of other things that run at build time: their libraries must be found when these run.
     pub(crate) of_macros: BTreeSet<UnitIndex>,
+}
+
+impl LinkedScripts {
+    /// All of them, sorted.
+    pub(crate) fn all(&self) -> Vec<UnitIndex> {
+        let all: BTreeSet<UnitIndex> = self.to_link.iter().chain(&self.of_macros).copied().collect();
+        all.into_iter().collect()
+    }
 }

@@ -16,9 +16,11 @@ pub mod fuzzing;
 mod graph;
 mod jobs;
 mod out_dir;
+mod output_names;
 mod packages;
 mod paths;
 mod plan;
+mod run_program;
 mod run_script;
 mod script_output;
 mod settings;
@@ -28,7 +30,7 @@ mod uplift;
 mod workspace;
 
 pub use cargo::source_replacement::SourceReplacement;
-pub use command::{Compile, Needs, RunScript, TestCommand, Uplift};
+pub use command::{Compile, Needs, RunProgram, RunScript, TestCommand, Uplift};
 pub use compile::Scripts;
 pub use context::PlanContext;
 pub use dep_info::DepInfo;
@@ -36,12 +38,14 @@ pub use environment::{matches_any, plan_environment};
 pub use error::PlanError;
 pub use jobs::Jobs;
 pub use out_dir::LeftByScript;
+pub use output_names::OutputNames;
 pub use packages::{Status, prepare_packages};
 pub use paths::normalise;
 pub use plan::{
-    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target, TargetName, Unit,
-    UnitIndex, UnitKind,
+    CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, PlannedUnit, Platform, Target,
+    TargetName, Unit, UnitIndex, UnitKind,
 };
+pub use run_script::ScriptRun;
 pub use script_output::{
     LibraryLocation, LibraryPath, LinkArgTarget, ScriptError, ScriptMessage, ScriptOutput, script_warnings,
 };

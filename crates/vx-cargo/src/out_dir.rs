@@ -3,7 +3,8 @@
 
 use vx_model::{Root, RootedPath};
 
-use crate::plan::{Plan, Unit, UnitIndex};
+use crate::plan::{PlannedUnit, of_platform};
+use crate::run_script::ScriptRun;
 use crate::script_output::ScriptOutput;
 use crate::uplift::EXAMPLES;
 
@@ -23,35 +24,35 @@ pub struct LeftByScript {
     pub except: &'static str,
 }
 
-impl Plan {
-    /// The directories that the build script of `unit` finds when it starts, `OUT_DIR` first.
-    pub fn script_directories(&self, unit: UnitIndex) -> Vec<RootedPath> {
-        let profile = self.profile_of_script(&self.units[unit]);
+impl ScriptRun<'_> {
+    /// The directories that the script finds when it starts, `OUT_DIR` first.
+    pub fn directories(&self) -> Vec<RootedPath> {
+        let profile = self.profile_directory();
         let others = ["deps", EXAMPLES].map(|name| profile.join(name));
-        [self.out_dir(&self.units[unit])].into_iter().chain(others).collect()
+        [self.out_dir()].into_iter().chain(others).collect()
     }
 
     /// `OUT_DIR` while the script runs.
-    pub(crate) fn out_dir(&self, unit: &Unit) -> RootedPath {
-        let package = &self.packages[unit.package].name;
-        self.profile_of_script(unit)
-            .join(&format!("{RUNS}/{package}-{}/out", unit.identity))
+    pub(crate) fn out_dir(&self) -> RootedPath {
+        let PlannedUnit { unit, package, .. } = self.planned;
+        let below = format!("{RUNS}/{}-{}/out", package.name, unit.identity);
+        self.profile_directory().join(&below)
     }
 
-    /// Where the script of `unit`, which printed `output`, may have left files for the user.
-    pub fn left_by_script(&self, unit: UnitIndex, output: &ScriptOutput) -> Option<LeftByScript> {
-        let unit = &self.units[unit];
-        let base = output.out_dir.path.strip_suffix(&self.out_dir(unit).path)?;
-        let profile = self.profile_of_script(unit).path;
+    /// Where the script, which printed `output`, may have left files for the user.
+    pub fn left_files(&self, output: &ScriptOutput) -> Option<LeftByScript> {
+        let base = output.out_dir.path.strip_suffix(&self.out_dir().path)?;
+        let profile = self.profile_directory().path;
         Some(LeftByScript {
             from: RootedPath::new(output.out_dir.root, format!("{base}{profile}")),
-            to: RootedPath::new(Root::Workspace, self.output_directory_of(unit)),
+            to: RootedPath::new(Root::Workspace, self.planned.output_directory()),
             except: RUNS,
         })
     }
 
-    fn profile_of_script(&self, unit: &Unit) -> RootedPath {
-        let below = crate::plan::of_platform(&self.profile_directory, unit.platform.as_deref());
+    fn profile_directory(&self) -> RootedPath {
+        let PlannedUnit { plan, unit, .. } = self.planned;
+        let below = of_platform(&plan.profile_directory, unit.platform.as_deref());
         RootedPath::new(Root::Script, format!("{TARGET}/{below}"))
     }
 }

@@ -1,12 +1,13 @@
-//! The run of a build script, as Cargo would start it.
+//! The run of a build script, as Cargo would start it. Its directories are in `out_dir`.
 
 use std::collections::BTreeMap;
 
-use vx_model::{Root, RootedPath, Template};
+use vx_model::{Root, RootedPath, Roots, Template};
 
 use crate::command::RunScript;
-use crate::compile::{Scripts, own_library_directories};
-use crate::plan::{Plan, Unit, UnitIndex, UnitKind};
+use crate::compile::{Scripts, own_library_directories, package_environment};
+use crate::plan::{PlannedUnit, Unit, UnitIndex, UnitKind};
+use crate::script_output::{self, ScriptError, ScriptOutput};
 
 /// The number of jobs that a build script sees. It is fixed so that the result does not depend on the machine or on
 /// `-j`; scripts that support the jobserver use that.
@@ -16,48 +17,76 @@ const NUM_JOBS: &str = "4";
 /// irrelevant.
 const HIDDEN: [&str; 3] = ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS"];
 
-impl Plan {
-    /// The build script run of `unit`. The scripts of its dependencies must have run.
-    pub fn run_script(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> RunScript {
-        let planned = &self.units[unit];
-        let script = self.compiled_script(planned);
-        let links = self.scripts_of_dependencies(planned);
+impl<'a> PlannedUnit<'a> {
+    /// The run of a build script; the unit must be a [`UnitKind::RunBuildScript`].
+    pub fn script_run(&self) -> ScriptRun<'a> {
+        ScriptRun { planned: *self }
+    }
+}
+
+/// The run of a build script: how it is started, its directories, and what it printed.
+#[derive(Debug, Clone, Copy)]
+pub struct ScriptRun<'a> {
+    pub(crate) planned: PlannedUnit<'a>,
+}
+
+impl ScriptRun<'_> {
+    /// The process. `scripts` returns the outputs of the build scripts of its dependencies, which must have run.
+    pub fn command(&self, scripts: &Scripts<'_>) -> RunScript {
+        let script = self.compiled_script();
+        let links = self.scripts_of_dependencies();
         RunScript {
-            script,
-            environment: self.script_environment(planned, &links, scripts),
+            script: script.index,
+            environment: self.environment(&links, scripts),
             hidden: HIDDEN.map(str::to_owned).to_vec(),
-            library_path: self.script_library_path(unit, scripts),
-            libraries: self.dynamic_libraries(script),
-            scripts: links,
-            working_directory: self.packages[planned.package].root.clone(),
+            library_path: self.library_path(scripts),
+            libraries: dynamic_libraries(script),
+            scripts: links.iter().map(|link| link.index).collect(),
+            working_directory: self.planned.package.root.clone(),
         }
     }
 
-    fn compiled_script(&self, unit: &Unit) -> UnitIndex {
-        let mut dependencies = unit.dependencies.iter().map(|dependency| dependency.unit);
-        let found = dependencies
-            .find(|other| self.units[*other].compile_mode().is_some() && self.units[*other].is("custom-build"));
+    /// Reads what the script printed. `roots` are those of its run, including [`Root::Script`].
+    pub fn output(&self, stdout: &[u8], roots: &Roots) -> Result<ScriptOutput, ScriptError> {
+        let toolchain = &self.planned.plan.toolchain;
+        let (is_nightly, bootstrap) = (toolchain.is_nightly, toolchain.bootstrap.as_deref());
+        script_output::read(
+            self.planned.package,
+            stdout,
+            self.out_dir(),
+            roots,
+            is_nightly,
+            bootstrap,
+        )
+    }
+
+    fn compiled_script(&self) -> PlannedUnit<'_> {
+        let is_compilation =
+            |other: &PlannedUnit<'_>| other.unit.compile_mode().is_some() && other.unit.is("custom-build");
+        let found = self.planned.dependencies().find(is_compilation);
         found.expect("a plan has no run of a build script without its compilation")
     }
 
     /// Script runs whose metadata this one sees.
-    fn scripts_of_dependencies(&self, unit: &Unit) -> Vec<UnitIndex> {
-        let dependencies = unit.dependencies.iter().map(|dependency| dependency.unit);
+    fn scripts_of_dependencies(&self) -> Vec<PlannedUnit<'_>> {
+        let dependencies = self.planned.dependencies();
         dependencies
-            .filter(|other| self.units[*other].kind == UnitKind::RunBuildScript)
+            .filter(|other| other.unit.kind == UnitKind::RunBuildScript)
             .collect()
     }
 
-    fn script_environment(&self, unit: &Unit, links: &[UnitIndex], scripts: &Scripts<'_>) -> Vec<(String, Template)> {
-        let package = &self.packages[unit.package];
-        let platform = self.platform(unit);
+    fn environment(&self, links: &[PlannedUnit<'_>], scripts: &Scripts<'_>) -> Vec<(String, Template)> {
+        let PlannedUnit {
+            plan, unit, package, ..
+        } = self.planned;
+        let platform = self.planned.platform();
         let profile = &unit.settings.profile;
-        let mut variables = self.package_environment(unit);
+        let mut variables = package_environment(self.planned);
         let mut set = |name: String, value: Template| _ = variables.insert(name, value);
         let texts = [
             ("NUM_JOBS", NUM_JOBS),
-            ("TARGET", platform.triple.as_deref().unwrap_or(&self.toolchain.host)),
-            ("HOST", &self.toolchain.host),
+            ("TARGET", self.planned.triple()),
+            ("HOST", &plan.toolchain.host),
             ("DEBUG", if profile.debuginfo.is_on() { "true" } else { "false" }),
             ("OPT_LEVEL", &profile.opt_level),
             ("PROFILE", if profile.is_release { "release" } else { "debug" }),
@@ -66,9 +95,9 @@ impl Plan {
             set(name.to_owned(), value.into());
         }
         let paths = [
-            ("OUT_DIR", self.out_dir(unit)),
-            ("RUSTC", self.toolchain.rustc.clone()),
-            ("RUSTDOC", self.toolchain.rustdoc.clone()),
+            ("OUT_DIR", self.out_dir()),
+            ("RUSTC", plan.toolchain.rustc.clone()),
+            ("RUSTDOC", plan.toolchain.rustdoc.clone()),
         ];
         for (name, path) in paths {
             set(name.to_owned(), path.into());
@@ -89,51 +118,51 @@ impl Plan {
             "CARGO_ENCODED_RUSTFLAGS".to_owned(),
             joined(&platform.rustflags, "\x1f"),
         );
-        for (name, value) in self.dependency_metadata(links, scripts) {
+        for (name, value) in dependency_metadata(links, scripts) {
             set(name, value);
         }
         variables.into_iter().collect()
     }
 
-    /// `DEP_LINKS_KEY`.
-    fn dependency_metadata(&self, links: &[UnitIndex], scripts: &Scripts<'_>) -> Vec<(String, Template)> {
-        let mut variables = Vec::new();
-        for script in links {
-            let Some(name) = &self.packages[self.units[*script].package].links else {
-                continue;
-            };
-            let output = scripts(*script);
-            let metadata = output.iter().flat_map(|output| &output.metadata);
-            variables.extend(metadata.map(|(key, value)| {
-                (
-                    format!("DEP_{}_{}", variable_name(name), variable_name(key)),
-                    value.clone(),
-                )
-            }));
-        }
-        variables
-    }
-
     /// The toolchain's libraries, and those built by the script's own dependencies.
-    fn script_library_path(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Vec<Template> {
-        let host = &self.toolchain.host;
+    fn library_path(&self, scripts: &Scripts<'_>) -> Vec<Template> {
+        let host = &self.planned.plan.toolchain.host;
         let sysroot = RootedPath::new(Root::Toolchain, format!("lib/rustlib/{host}/lib"));
         let mut path = vec![
             Template::from(RootedPath::new(Root::Exec, crate::compile::DEPENDENCIES)),
             Template::from(sysroot),
         ];
-        path.extend(own_library_directories(
-            self.linked_scripts(unit).of_macros.into_iter(),
-            scripts,
-        ));
+        let of_macros = self.planned.linked_scripts().of_macros.into_iter();
+        path.extend(own_library_directories(of_macros, scripts));
         path
     }
+}
 
-    /// The dynamic Rust libraries that the script is linked to.
-    fn dynamic_libraries(&self, script: UnitIndex) -> Vec<UnitIndex> {
-        let crates = self.crate_inputs(script).into_iter().map(|(other, _)| other);
-        crates.filter(|other| self.units[*other].makes("dylib")).collect()
+/// `DEP_LINKS_KEY`.
+fn dependency_metadata(links: &[PlannedUnit<'_>], scripts: &Scripts<'_>) -> Vec<(String, Template)> {
+    let mut variables = Vec::new();
+    for link in links {
+        let Some(name) = &link.package.links else {
+            continue;
+        };
+        let output = scripts(link.index);
+        let metadata = output.iter().flat_map(|output| &output.metadata);
+        variables.extend(metadata.map(|(key, value)| {
+            (
+                format!("DEP_{}_{}", variable_name(name), variable_name(key)),
+                value.clone(),
+            )
+        }));
     }
+    variables
+}
+
+/// The dynamic Rust libraries that the compiled script is linked to.
+fn dynamic_libraries(script: PlannedUnit<'_>) -> Vec<UnitIndex> {
+    let crates = script.crate_inputs().into_iter().map(|(other, _)| other);
+    crates
+        .filter(|other| script.plan.units[*other].makes("dylib"))
+        .collect()
 }
 
 /// `cfg` by name with all values. Without a profile, rustc always reports `debug_assertions`, so the profile decides

@@ -5,7 +5,7 @@ use vx_model::{Root, RootedPath};
 
 use crate::command::TestCommand;
 use crate::compile::{Arguments, Scripts};
-use crate::plan::{CompileMode, Plan, Unit, UnitIndex, UnitKind};
+use crate::plan::{CompileMode, Plan, PlannedUnit, UnitIndex, UnitKind};
 
 impl Plan {
     /// The units that test something, in Cargo's order: programs first.
@@ -18,29 +18,25 @@ impl Plan {
             .chain(of_kind(UnitKind::TestDocumentation))
             .collect()
     }
+}
 
-    /// One of [`Plan::tests`].
-    pub fn test(&self, unit: UnitIndex) -> Test<'_> {
-        Test {
-            plan: self,
-            index: unit,
-            unit: &self.units[unit],
-        }
+impl<'a> PlannedUnit<'a> {
+    /// The test; the unit must be one of [`Plan::tests`].
+    pub fn test(&self) -> Test<'a> {
+        Test { planned: *self }
     }
 }
 
 /// A unit that tests something: how it is run, and its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Test<'a> {
-    plan: &'a Plan,
-    index: UnitIndex,
-    unit: &'a Unit,
+    planned: PlannedUnit<'a>,
 }
 
 impl Test<'_> {
     /// The run. `scripts` returns the outputs of build scripts, which must have run.
     pub fn command(&self, scripts: &Scripts<'_>) -> TestCommand {
-        match self.unit.kind {
+        match self.planned.unit.kind {
             UnitKind::TestDocumentation => self.documentation(scripts),
             UnitKind::Compile(_) | UnitKind::RunBuildScript => self.program(scripts),
         }
@@ -48,7 +44,7 @@ impl Test<'_> {
 
     /// Cargo's option that selects the target of a test: `--lib`, `--test NAME`.
     pub fn selector(&self) -> String {
-        let unit = self.unit;
+        let unit = self.planned.unit;
         let kind = unit.target.kind.iter().map(String::as_str);
         let named = kind
             .clone()
@@ -62,8 +58,8 @@ impl Test<'_> {
 
     /// How Cargo announces a test: `unittests src/lib.rs`, `tests/it.rs`, the crate's name for its documentation.
     pub fn title(&self) -> String {
-        let unit = self.unit;
-        let root = &self.plan.packages[unit.package].root;
+        let PlannedUnit { unit, package, .. } = self.planned;
+        let root = &package.root;
         let source = &unit.target.source;
         let below = source
             .path
@@ -77,28 +73,41 @@ impl Test<'_> {
         }
     }
 
+    /// The units against which the examples in documentation are compiled. Their files must be in
+    /// [`PlannedUnit::dependency_directory`].
+    pub fn crates(&self) -> Vec<UnitIndex> {
+        match self.planned.unit.kind {
+            UnitKind::TestDocumentation => {
+                let crates = self.planned.crate_inputs().into_iter();
+                crates.map(|(other, _)| other).collect()
+            }
+            UnitKind::Compile(_) | UnitKind::RunBuildScript => Vec::new(),
+        }
+    }
+
     fn program(&self, scripts: &Scripts<'_>) -> TestCommand {
-        let program = self.plan.uplifts(self.index).into_iter().next();
+        let run = self.planned.run_program(scripts);
+        let program = self.planned.uplifts().into_iter().next();
         let destination = program.map(|uplift| uplift.destination).unwrap_or_default();
-        let mut arguments = self.plan.platform(self.unit).runner.clone();
+        let mut arguments = run.runner;
         arguments.push(RootedPath::new(Root::Workspace, destination).into());
         TestCommand {
             arguments,
-            environment: self.plan.program_environment(self.index, scripts),
-            library_path: self.plan.library_path(self.index, scripts),
-            working_directory: self.plan.packages[self.unit.package].root.clone(),
+            environment: run.environment,
+            library_path: run.library_path,
+            working_directory: self.planned.package.root.clone(),
         }
     }
 
     fn documentation(&self, scripts: &Scripts<'_>) -> TestCommand {
-        let mut environment = self.plan.program_environment(self.index, scripts);
-        environment.retain(|(name, _)| !name.starts_with("CARGO_BIN_EXE_"));
+        let mut run = self.planned.run_program(scripts);
+        run.environment.retain(|(name, _)| !name.starts_with("CARGO_BIN_EXE_"));
         TestCommand {
-            arguments: Arguments::of_documentation(self.plan, self.index, scripts)
-                .documentation_tests(&self.plan.linked_scripts(self.index)),
-            environment,
-            library_path: self.plan.library_path(self.index, scripts),
-            working_directory: self.plan.working_directory(self.unit),
+            arguments: Arguments::of_documentation(self.planned, scripts)
+                .documentation_tests(&self.planned.linked_scripts()),
+            environment: run.environment,
+            library_path: run.library_path,
+            working_directory: self.planned.working_directory(),
         }
     }
 }

@@ -7,7 +7,7 @@ use vx_model::{Root, RootedPath, Template};
 
 use super::{DEPENDENCIES, OUT, Scripts};
 use crate::graph::LinkedScripts;
-use crate::plan::{Package, Plan, Platform, Unit, UnitIndex};
+use crate::plan::{Package, PlannedUnit, Platform, Unit, UnitIndex};
 use crate::script_output::{LibraryLocation, LinkArgTarget, ScriptOutput};
 use crate::settings::{Debuginfo, Driver, Lto, Profile, StripLevel};
 
@@ -16,8 +16,7 @@ const JSON: &str = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
 
 /// The command line of one unit, while it is built.
 pub(crate) struct Arguments<'a> {
-    plan: &'a Plan,
-    number: UnitIndex,
+    planned: PlannedUnit<'a>,
     unit: &'a Unit,
     package: &'a Package,
     platform: &'a Platform,
@@ -29,36 +28,29 @@ pub(crate) struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     /// rustc itself.
-    pub(super) fn new(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
+    pub(super) fn new(planned: PlannedUnit<'a>, scripts: &'a Scripts<'a>) -> Self {
         let dependencies = RootedPath::new(Root::Exec, DEPENDENCIES);
-        let mut new = Self::with(plan, number, scripts, plan.toolchain.rustc.clone(), dependencies);
-        if plan.units[number].settings.driver == Driver::Clippy {
+        let toolchain = &planned.plan.toolchain;
+        let mut new = Self::with(planned, scripts, toolchain.rustc.clone(), dependencies);
+        if planned.unit.settings.driver == Driver::Clippy {
             // As Cargo starts a wrapper.
-            new.arguments.insert(0, plan.toolchain.clippy.clone().into());
+            new.arguments.insert(0, toolchain.clippy.clone().into());
         }
         new
     }
 
     /// rustdoc itself.
-    pub(crate) fn of_documentation(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
-        let dependencies = plan.dependency_directory(number);
-        Self::with(plan, number, scripts, plan.toolchain.rustdoc.clone(), dependencies)
+    pub(crate) fn of_documentation(planned: PlannedUnit<'a>, scripts: &'a Scripts<'a>) -> Self {
+        let dependencies = planned.dependency_directory();
+        Self::with(planned, scripts, planned.plan.toolchain.rustdoc.clone(), dependencies)
     }
 
-    fn with(
-        plan: &'a Plan,
-        number: UnitIndex,
-        scripts: &'a Scripts<'a>,
-        program: RootedPath,
-        dependencies: RootedPath,
-    ) -> Self {
-        let unit = &plan.units[number];
+    fn with(planned: PlannedUnit<'a>, scripts: &'a Scripts<'a>, program: RootedPath, dependencies: RootedPath) -> Self {
         Self {
-            plan,
-            number,
-            unit,
-            package: &plan.packages[unit.package],
-            platform: plan.platform(unit),
+            planned,
+            unit: planned.unit,
+            package: planned.package,
+            platform: planned.platform(),
             scripts,
             dependencies,
             arguments: vec![program.into()],
@@ -66,9 +58,9 @@ impl<'a> Arguments<'a> {
     }
 
     /// rustdoc, which finds dependencies as rustc does.
-    pub(super) fn of_rustdoc(plan: &'a Plan, number: UnitIndex, scripts: &'a Scripts<'a>) -> Self {
+    pub(super) fn of_rustdoc(planned: PlannedUnit<'a>, scripts: &'a Scripts<'a>) -> Self {
         let dependencies = RootedPath::new(Root::Exec, DEPENDENCIES);
-        Self::with(plan, number, scripts, plan.toolchain.rustdoc.clone(), dependencies)
+        Self::with(planned, scripts, planned.plan.toolchain.rustdoc.clone(), dependencies)
     }
 
     /// rustc's arguments.
@@ -83,7 +75,7 @@ impl<'a> Arguments<'a> {
         self.dependencies();
         self.lint_cap();
         self.extra_args();
-        let remaps = super::remap::arguments(self.plan, self.unit);
+        let remaps = super::remap::arguments(self.planned);
         self.arguments.extend(remaps);
         self.arguments.extend(self.platform.rustflags.iter().cloned());
         self.native_libraries(linked);
@@ -101,7 +93,7 @@ impl<'a> Arguments<'a> {
         self.lint_cap();
         self.triple();
         self.push("-o");
-        self.push(self.plan.documentation_directory(self.unit));
+        self.push(self.platform.documentation_directory());
         self.features();
         self.push("--error-format=json");
         self.push(JSON);
@@ -189,7 +181,7 @@ impl<'a> Arguments<'a> {
 
     fn source_file(&mut self) {
         let source = self.unit.target.source.clone();
-        match self.plan.is_in_workspace(self.unit) {
+        match self.planned.is_in_workspace() {
             true => self.push(source.path),
             false => self.push(source),
         }
@@ -243,7 +235,7 @@ impl<'a> Arguments<'a> {
     /// Macros are loaded by a compiler that already has the standard library; a dynamic library of a dependency shares
     /// it.
     fn prefers_dynamic(&self) -> bool {
-        self.unit.is("proc-macro") || (self.unit.makes("dylib") && !self.plan.is_primary(self.unit))
+        self.unit.is("proc-macro") || (self.unit.makes("dylib") && !self.planned.is_primary())
     }
 
     fn lto(&mut self) {
@@ -294,7 +286,7 @@ impl<'a> Arguments<'a> {
     }
 
     fn lints(&mut self) {
-        let lints = match self.caps_lints() && omits_capped_lints(&self.plan.toolchain.release) {
+        let lints = match self.caps_lints() && omits_capped_lints(&self.planned.plan.toolchain.release) {
             true => &[][..],
             false => &self.package.lint_flags,
         };
@@ -316,7 +308,7 @@ impl<'a> Arguments<'a> {
     fn names(&mut self) {
         self.features();
         self.codegen(format!("metadata={}", self.unit.identity));
-        if !self.plan.has_plain_name(self.unit) {
+        if !self.planned.output_names().are_plain() {
             self.codegen(format!("extra-filename=-{}", self.unit.identity));
         }
     }
@@ -350,7 +342,7 @@ impl<'a> Arguments<'a> {
         self.target();
         if self.profile_of().incremental {
             let directory = RootedPath::new(Root::Workspace, WorkspaceLayout::relative().incremental())
-                .join(&self.plan.profile_directory);
+                .join(&self.planned.plan.profile_directory);
             self.codegen(Template::from("incremental=").path(directory));
         }
         if let StripLevel::Named(level) = self.profile_of().strip.level() {
@@ -378,15 +370,15 @@ impl<'a> Arguments<'a> {
         self.push("-L");
         self.push(Template::from("dependency=").path(self.dependencies.clone()));
         for dependency in &self.unit.dependencies {
-            let other = &self.plan.units[dependency.unit];
-            if !other.is_linkable() {
+            let other = self.planned.plan.unit(dependency.unit);
+            if !other.unit.is_linkable() {
                 continue;
             }
             let name = match dependency.noprelude {
                 true => format!("noprelude:{}=", dependency.extern_name),
                 false => format!("{}=", dependency.extern_name),
             };
-            for file in self.plan.linkable_files(other, !self.unit.needs_code()) {
+            for file in other.output_names().linkable(!self.unit.needs_code()) {
                 self.push("--extern");
                 self.push(Template::from(name.as_str()).path(self.dependencies.join(&file)));
             }
@@ -419,7 +411,7 @@ impl<'a> Arguments<'a> {
         // A program finds the libraries of its package in the package's library.
         let is_linked_here = self.unit.is_library() || !self.package.has_library();
         for (script, output) in &outputs {
-            let is_own = self.plan.units[*script].package == self.unit.package;
+            let is_own = self.planned.plan.units[*script].package == self.unit.package;
             if is_own && is_linked_here {
                 for library in &output.library_links {
                     self.push("-l");
@@ -456,7 +448,7 @@ impl<'a> Arguments<'a> {
 
     /// What the build script of the package said about the code.
     fn script_flags(&mut self) {
-        for script in self.plan.own_scripts(self.number) {
+        for script in self.planned.own_scripts() {
             let Some(output) = (self.scripts)(script) else { continue };
             for cfg in &output.cfgs {
                 self.push("--cfg");
@@ -481,34 +473,6 @@ impl LinkArgTarget {
             Self::Benches => unit.is("bench"),
             Self::Examples => unit.is("example") && unit.makes("bin"),
         }
-    }
-}
-
-impl Plan {
-    /// Whether a unit of the package was requested.
-    pub(crate) fn is_primary(&self, unit: &Unit) -> bool {
-        self.roots.iter().any(|root| self.units[*root].package == unit.package)
-    }
-
-    /// The files of a dependency that its dependents name. `metadata`: whether metadata is enough for the dependent.
-    fn linkable_files(&self, unit: &Unit, metadata: bool) -> Vec<String> {
-        let stem = self.file_stem(unit);
-        if metadata && !unit.needs_code() {
-            return vec![format!("lib{stem}.rmeta")];
-        }
-        let crate_types = unit.target.crate_types.iter().map(String::as_str);
-        let linkable = crate_types.filter(|crate_type| matches!(*crate_type, "lib" | "rlib" | "dylib" | "proc-macro"));
-        linkable
-            .filter_map(|crate_type| self.file_name(unit, crate_type, &stem))
-            .collect()
-    }
-
-    /// How the file of this crate type is named; `None` if the platform has no such files.
-    pub(crate) fn file_name(&self, unit: &Unit, crate_type: &str, stem: &str) -> Option<String> {
-        let crate_type = if crate_type == "lib" { "rlib" } else { crate_type };
-        let names = &self.platform(unit).file_names;
-        let name = names.iter().find(|name| name.crate_type == crate_type)?;
-        Some(format!("{}{stem}{}", name.prefix, name.suffix))
     }
 }
 

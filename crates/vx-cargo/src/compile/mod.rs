@@ -1,4 +1,4 @@
-//! The run of rustc for a unit, as Cargo would start it. Takes data of the plan and returns `Compile`.
+//! The run of rustc or rustdoc for a unit, as Cargo would start it.
 
 mod arguments;
 mod environment;
@@ -6,13 +6,16 @@ mod remap;
 mod unreported;
 
 pub(crate) use arguments::Arguments;
+use environment::RustcEnvironment;
+pub(crate) use environment::{package_environment, program_paths};
 
 use std::sync::Arc;
 
 use vx_model::{Root, RootedPath, Template};
 
 use crate::command::{Compile, Needs};
-use crate::plan::{CompileMode, Plan, Unit, UnitIndex};
+use crate::graph::LinkedScripts;
+use crate::plan::{CompileMode, PlannedUnit, Unit, UnitIndex};
 use crate::script_output::{LibraryLocation, ScriptOutput};
 use crate::settings::Driver;
 
@@ -24,97 +27,83 @@ pub(crate) const DEPENDENCIES: &str = "deps";
 /// Where outputs go in the exec root.
 pub(crate) const OUT: &str = "out";
 
-impl Plan {
-    /// The run of rustc for `unit`. All build scripts that it depends on, directly or not, must have run:
-    /// [`Plan::scripts_of`] names them.
-    pub fn compile(&self, unit: UnitIndex, scripts: &Scripts<'_>) -> Compile {
-        let planned = &self.units[unit];
-        let linked = self.linked_scripts(unit);
-        let crates = self.crate_inputs(unit);
-        let stem = self.file_stem(planned);
-        let is_documented = planned.compile_mode() == Some(CompileMode::Document);
-        let arguments = match is_documented {
-            true => Arguments::of_rustdoc(self, unit, scripts).documentation(),
-            false => Arguments::new(self, unit, scripts).all(&linked),
+impl PlannedUnit<'_> {
+    /// Its run of rustc or rustdoc. All build scripts that it depends on, directly or not, must have run; `scripts`
+    /// returns their outputs.
+    pub fn compile(&self, scripts: &Scripts<'_>) -> Compile {
+        let compilation = Compilation {
+            planned: *self,
+            scripts,
+            linked: self.linked_scripts(),
+            crates: self.crate_inputs(),
         };
-        let environment = self.rustc_environment(unit, scripts);
+        compilation.command()
+    }
+}
+
+/// A crate that is compiled or documented.
+struct Compilation<'a> {
+    planned: PlannedUnit<'a>,
+    scripts: &'a Scripts<'a>,
+    /// The build scripts that influence it.
+    linked: LinkedScripts,
+    /// The crates that it is compiled against.
+    crates: Vec<(UnitIndex, Needs)>,
+}
+
+impl Compilation<'_> {
+    fn command(self) -> Compile {
+        let PlannedUnit {
+            plan, unit, package, ..
+        } = self.planned;
+        let stem = self.planned.output_names().stem();
+        let is_documented = unit.compile_mode() == Some(CompileMode::Document);
+        let arguments = match is_documented {
+            true => Arguments::of_rustdoc(self.planned, self.scripts).documentation(),
+            false => Arguments::new(self.planned, self.scripts).all(&self.linked),
+        };
+        let environment = RustcEnvironment::of(self.planned, self.scripts);
         Compile {
             reads_unreported: unreported::reads_unreported(&arguments),
             is_for_this_processor: unreported::is_for_this_processor(&arguments),
             arguments,
             environment: environment.always.into_iter().collect(),
             reported_environment: environment.reported.into_iter().collect(),
-            library_path: self.macro_library_path(&crates, &linked, scripts),
-            working_directory: self.working_directory(planned),
-            scripts: self.scripts_of(unit),
-            metadata: (!planned.needs_code() && !is_documented).then(|| format!("lib{stem}.rmeta")),
+            library_path: self.macro_library_path(),
+            working_directory: self.planned.working_directory(),
+            scripts: self.linked.all(),
+            metadata: (!unit.needs_code() && !is_documented).then(|| format!("lib{stem}.rmeta")),
             dep_info: (!is_documented).then(|| format!("{stem}.d")),
-            links: planned.needs_code()
-                && (planned.is_test()
-                    || planned
-                        .target
-                        .crate_types
-                        .iter()
-                        .any(|crate_type| crate_type != "staticlib")),
-            uses_proc_macros: crates.iter().any(|(other, _)| self.units[*other].is("proc-macro")),
-            clippy: (planned.settings.driver == Driver::Clippy).then(|| self.toolchain.clippy.clone()),
-            shows_warnings: self.is_local(planned),
-            inputs: crates,
+            links: is_linked(unit),
+            uses_proc_macros: self.mentions(|other| other.is("proc-macro")),
+            clippy: (unit.settings.driver == Driver::Clippy).then(|| plan.toolchain.clippy.clone()),
+            shows_warnings: package.source.is_path(),
+            inputs: self.crates,
         }
     }
 
-    /// The common part of the names of all outputs of `unit`.
-    pub(crate) fn file_stem(&self, unit: &Unit) -> String {
-        match self.has_plain_name(unit) {
-            true => unit.crate_name(),
-            false => format!("{}-{}", unit.crate_name(), unit.identity),
-        }
-    }
-
-    /// Whether the names of its outputs hold only the crate's name. If they are written into other files, for example
-    /// into a program that is linked to a dynamic library, the user must find them under the same names.
-    fn has_plain_name(&self, unit: &Unit) -> bool {
-        let triple = unit.platform.as_ref().unwrap_or(&self.toolchain.host);
-        let is_dynamic = unit.is("dylib") || unit.is("cdylib");
-        let is_named_in_others = unit.is_program() && (triple.contains("msvc") || triple.contains("emscripten"));
-        let is_plain = unit.compile_mode() == Some(CompileMode::Build);
-        is_plain && self.is_local(unit) && (is_dynamic || is_named_in_others)
-    }
-
-    /// Whether the package is the user's, who wants to see warnings about it.
-    pub(crate) fn is_local(&self, unit: &Unit) -> bool {
-        self.packages[unit.package].source.is_path()
-    }
-
-    /// Path packages below the workspace root are compiled there, with relative paths; all others in their own
-    /// directory.
-    pub(crate) fn working_directory(&self, unit: &Unit) -> RootedPath {
-        match self.is_in_workspace(unit) {
-            true => RootedPath::new(Root::Workspace, ""),
-            false => self.packages[unit.package].root.clone(),
-        }
-    }
-
-    fn is_in_workspace(&self, unit: &Unit) -> bool {
-        let source = &unit.target.source;
-        let is_outside = source.path == ".." || source.path.starts_with("../");
-        self.is_local(unit) && source.root == Root::Workspace && !is_outside
+    /// Whether one of the crates that it is compiled against is like this.
+    fn mentions(&self, is_it: impl Fn(&Unit) -> bool) -> bool {
+        let units = &self.planned.plan.units;
+        self.crates.iter().any(|(other, _)| is_it(&units[*other]))
     }
 
     /// The directories of the libraries that proc macros need; empty for macros in pure Rust.
-    fn macro_library_path(
-        &self,
-        crates: &[(UnitIndex, Needs)],
-        linked: &crate::graph::LinkedScripts,
-        scripts: &Scripts<'_>,
-    ) -> Vec<Template> {
+    fn macro_library_path(&self) -> Vec<Template> {
         let mut path = Vec::new();
-        if crates.iter().any(|(other, _)| self.units[*other].makes("dylib")) {
+        if self.mentions(|other| other.makes("dylib")) {
             path.push(Template::from(RootedPath::new(Root::Exec, DEPENDENCIES)));
         }
-        path.extend(own_library_directories(linked.of_macros.iter().copied(), scripts));
+        let of_macros = self.linked.of_macros.iter().copied();
+        path.extend(own_library_directories(of_macros, self.scripts));
         path
     }
+}
+
+/// Whether a linker runs when `unit` is compiled.
+fn is_linked(unit: &Unit) -> bool {
+    let mut crate_types = unit.target.crate_types.iter();
+    unit.needs_code() && (unit.is_test() || crate_types.any(|crate_type| crate_type != "staticlib"))
 }
 
 /// Directories of libraries that build scripts produced, as these scripts name them. Others belong to the system.

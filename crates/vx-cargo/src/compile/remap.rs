@@ -6,7 +6,7 @@
 
 use vx_model::{Part, Root, RootedPath, Template};
 
-use crate::plan::{PackageSource, Plan, Unit};
+use crate::plan::{PackageSource, PlannedUnit};
 
 /// The name of output directories of build scripts.
 const OUT_DIRS: &str = "/vx/out";
@@ -14,8 +14,8 @@ const OUT_DIRS: &str = "/vx/out";
 const EXEC: &str = "/vx/exec";
 
 /// The arguments, in an order in which the later and more specific ones win.
-pub(super) fn arguments(plan: &Plan, unit: &Unit) -> Vec<Template> {
-    let package = &plan.packages[unit.package];
+pub(super) fn arguments(planned: PlannedUnit<'_>) -> Vec<Template> {
+    let PlannedUnit { plan, package, .. } = planned;
     let mut remaps = vec![remap(RootedPath::new(Root::Workspace, ""), ".")];
     match &package.source {
         PackageSource::Registry { .. } => {

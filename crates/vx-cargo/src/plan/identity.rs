@@ -3,7 +3,8 @@
 
 use vx_model::{KeyBuilder, Template};
 
-use super::types::{Plan, Unit, UnitKind};
+use super::PlannedUnit;
+use super::types::{Plan, UnitKind};
 
 /// The number of hexadecimal digits of an identity, as in Cargo.
 const DIGITS: usize = 16;
@@ -12,13 +13,15 @@ const DIGITS: usize = 16;
 pub(super) fn assign(plan: &mut Plan, toolchain: &str) {
     for number in 0..plan.units.len() {
         // Dependencies come first, so their identities are known.
-        let identity = identity(plan, &plan.units[number], toolchain);
+        let identity = identity(plan.unit(number), toolchain);
         plan.units[number].identity = identity;
     }
 }
 
-fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
-    let package = &plan.packages[unit.package];
+fn identity(planned: PlannedUnit<'_>, toolchain: &str) -> String {
+    let PlannedUnit {
+        plan, unit, package, ..
+    } = planned;
     let source = package.source.identity(&package.root);
     let profile = crate::Profile {
         // A unit with equal settings in two profiles is one unit. Build scripts see the family of the profile.
@@ -45,7 +48,7 @@ fn identity(plan: &Plan, unit: &Unit, toolchain: &str) -> String {
             "compiler",
             format!("{:?} {:?}", unit.settings.driver, unit.settings.extra_args),
         );
-    for flag in &plan.platform(unit).rustflags {
+    for flag in &planned.platform().rustflags {
         key = key.part("flag", text(flag));
     }
     for dependency in &unit.dependencies {

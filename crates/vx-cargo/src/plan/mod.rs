@@ -11,13 +11,15 @@ mod lints;
 mod lto;
 mod make;
 mod paths;
+mod planned_unit;
 mod platform;
 mod profile;
 mod types;
 mod units;
 mod warnings;
 
-pub(crate) use directories::{documentation_directory, of_platform, output_directory, test_directory};
+pub(crate) use directories::of_platform;
+pub use planned_unit::PlannedUnit;
 pub use types::{
     CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, Platform, Target, TargetName, Unit,
     UnitIndex, UnitKind,

@@ -43,11 +43,11 @@ pub(super) fn collisions(plan: &Plan) -> Vec<Template> {
     let mut owners: BTreeMap<String, UnitIndex> = BTreeMap::new();
     let mut warnings = Vec::new();
     for unit in 0..plan.units.len() {
-        for uplift in plan.uplifts(unit) {
+        for uplift in plan.unit(unit).uplifts() {
             let Some(other) = owners.insert(uplift.destination.clone(), unit) else {
                 continue;
             };
-            let [one, other] = [unit, other].map(|unit| plan.description(unit));
+            let [one, other] = [unit, other].map(|unit| plan.unit(unit).description());
             if one != other {
                 let path = RootedPath::new(Root::Workspace, uplift.destination);
                 let names = format!("\n  |\n  = note: {one} has the same output filename as {other}");
@@ -66,14 +66,11 @@ pub(super) fn collisions(plan: &Plan) -> Vec<Template> {
 
 /// A warning if debugging information stays in separate files beside the objects, where nobody finds it.
 pub(super) fn lost_debuginfo(plan: &Plan) -> Option<Template> {
-    let mut profiles = plan
-        .units
-        .iter()
-        .map(|unit| (plan.platform(unit), &unit.settings.profile));
     let unpacked = "unpacked".to_owned();
-    let is_lost = profiles.any(|(platform, profile)| {
+    let is_lost = (0..plan.units.len()).map(|unit| plan.unit(unit)).any(|planned| {
+        let profile = &planned.unit.settings.profile;
         let is_asked_for = profile.split_debuginfo.as_ref() == Some(&unpacked) && profile.debuginfo.is_on();
-        is_asked_for && platform.split_debuginfo.contains(&unpacked)
+        is_asked_for && planned.platform().split_debuginfo.contains(&unpacked)
     });
     is_lost.then(|| {
         "warning: debuggers will not find the debugging information of this build\n  |\n  \

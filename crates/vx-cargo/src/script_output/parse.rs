@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use vx_model::{Root, RootedPath, Roots, Template};
 
 use super::{LIBRARY_KINDS, LibraryLocation, LibraryPath, LinkArgTarget, ScriptOutput};
-use crate::plan::{Package, Plan, PlanToolchain, UnitIndex};
+use crate::plan::Package;
 
 /// Keys of the older syntax; in it, any other key is metadata.
 const OLD_KEYS: &[&str] = &[
@@ -51,19 +51,6 @@ pub enum ScriptError {
         /// What it said.
         errors: Vec<String>,
     },
-}
-
-impl Plan {
-    /// Reads what the build script of `unit` (a [`RunBuildScript`](crate::UnitKind::RunBuildScript)) printed. `roots`
-    /// are those of its run, including [`Root::Script`].
-    pub fn script_output(&self, unit: UnitIndex, stdout: &[u8], roots: &Roots) -> Result<ScriptOutput, ScriptError> {
-        let package = &self.packages[self.units[unit].package];
-        let PlanToolchain {
-            is_nightly, bootstrap, ..
-        } = &self.toolchain;
-        let out_dir = self.out_dir(&self.units[unit]);
-        read(package, stdout, out_dir, roots, *is_nightly, bootstrap.as_deref())
-    }
 }
 
 /// The warnings in the output of a failed build script.

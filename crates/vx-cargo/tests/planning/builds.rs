@@ -97,10 +97,13 @@ fn programs_run() {
         let plan = project.plan().unwrap();
         let built = build(&plan, &project.context, &project.roots(), &project.scratch());
         let root = plan.roots[0];
-        let program = built.file(root, &plan.uplifts(root)[0].file);
+        let program = built.file(root, &plan.unit(root).uplifts()[0].file);
         let output = Command::new(program).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "42 7 2\n", "{profile}");
-        let environment = plan.program_environment(root, &|script| built.outputs.get(script));
+        let environment = plan
+            .unit(root)
+            .run_program(&|script| built.outputs.get(script))
+            .environment;
         let value = |name: &str| {
             environment
                 .iter()
@@ -137,14 +140,14 @@ fn dynamic_libraries_are_found_under_their_names() {
     let built = build(&plan, &project.context, &project.roots(), &project.scratch());
     // As the engine lays final artifacts down.
     for unit in (0..plan.units.len()).filter(|unit| plan.units[*unit].compile_mode().is_some()) {
-        for uplift in plan.uplifts(unit) {
+        for uplift in plan.unit(unit).uplifts() {
             let destination = project.root.join(&uplift.destination);
             std::fs::create_dir_all(destination.parent().unwrap()).unwrap();
             std::fs::copy(built.file(unit, &uplift.file), destination).unwrap();
         }
     }
     let root = plan.roots[0];
-    let program = project.root.join(&plan.uplifts(root)[0].destination);
+    let program = project.root.join(&plan.unit(root).uplifts()[0].destination);
     let path: Vec<String> = plan
         .library_path(root, &|_| None)
         .iter()

@@ -173,7 +173,7 @@ fn what_is_run() {
     let plan = project.plan().unwrap();
     assert_eq!(plan.roots.len(), 1);
     assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
-    let uplifts: Vec<Uplift> = plan.uplifts(plan.roots[0]);
+    let uplifts: Vec<Uplift> = plan.unit(plan.roots[0]).uplifts();
     assert!(uplifts[0].is_executable);
 
     project.write(&[("src/bin/second.rs", "fn main() {}")]);

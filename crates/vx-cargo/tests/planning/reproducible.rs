@@ -144,7 +144,7 @@ fn two_checkouts_make_the_same_bytes() {
         }
 
         let unit = plan.roots[0];
-        let uplift = &plan.uplifts(unit)[0];
+        let uplift = &plan.unit(unit).uplifts()[0];
         let directory = if profile == "dev" { "debug" } else { "release" };
         assert_eq!(uplift.destination, format!(".vx/build/{directory}/my-app"));
         let output = Command::new(built.file(unit, &uplift.file)).output().unwrap();
@@ -177,7 +177,7 @@ fn dep_info_names_real_files() {
         .enumerate()
         .filter(|(_, unit)| unit.compile_mode().is_some())
     {
-        let compile = plan.compile(number, &|script| built.outputs.get(script));
+        let compile = plan.unit(number).compile(&|script| built.outputs.get(script));
         let text = std::fs::read_to_string(built.file(number, compile.dep_info.as_deref().unwrap())).unwrap();
         let info = DepInfo::parse(&text);
         assert!(!info.files.is_empty());

@@ -78,7 +78,7 @@ fn check(project: &Project, arguments: &[&str]) {
             .is_some_and(|name| name == "app")
     });
     let their_out_dir = of_app.find_map(|started| started.environment.get("OUT_DIR")).unwrap();
-    let run = plan.run_script(unit, &|unit| outputs.get(unit));
+    let run = plan.unit(unit).script_run().command(&|unit| outputs.get(unit));
 
     let seen = std::fs::read_to_string(Utf8Path::new(their_out_dir).join("seen")).unwrap();
     // They differ in the hash.

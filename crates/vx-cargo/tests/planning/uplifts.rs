@@ -41,7 +41,7 @@ fn check(selection: Selection, arguments: &[&str]) {
     let scratch = project.scratch();
     std::fs::create_dir_all(&scratch).unwrap();
     let (_, target) = record::build(&project.context, &scratch, &[&["build"], arguments].concat());
-    let all = (0..plan.units.len()).flat_map(|unit| plan.uplifts(unit));
+    let all = (0..plan.units.len()).flat_map(|unit| plan.unit(unit).uplifts());
     let mine: BTreeSet<String> = all
         .map(|uplift| uplift.destination.strip_prefix(".vx/build/").unwrap().to_owned())
         .collect();

@@ -49,7 +49,7 @@ pub(crate) fn build(plan: &Plan, context: &PlanContext, roots: &Roots, scratch: 
 }
 
 fn compile(plan: &Plan, context: &PlanContext, roots: &Roots, unit: UnitIndex, exec: &Utf8Path, built: &Built) {
-    let compile = plan.compile(unit, &|script| built.outputs.get(script));
+    let compile = plan.unit(unit).compile(&|script| built.outputs.get(script));
     for (dependency, needs) in &compile.inputs {
         for file in built.exec[dependency].join("out").read_dir_utf8().unwrap() {
             let file = file.unwrap();
@@ -87,7 +87,7 @@ fn compile(plan: &Plan, context: &PlanContext, roots: &Roots, unit: UnitIndex, e
     if let Some(metadata) = &compile.metadata {
         assert!(exec.join("out").join(metadata).is_file(), "{metadata}");
     }
-    for uplift in plan.uplifts(unit) {
+    for uplift in plan.unit(unit).uplifts() {
         assert!(exec.join("out").join(&uplift.file).is_file(), "{}", uplift.file);
     }
 }
@@ -101,7 +101,10 @@ fn run_script(
     exec: &Utf8Path,
     built: &Built,
 ) -> vx_cargo::ScriptOutput {
-    let run_script = plan.run_script(unit, &|script| built.outputs.get(script));
+    let run_script = plan
+        .unit(unit)
+        .script_run()
+        .command(&|script| built.outputs.get(script));
     let is_program = |file: &Utf8PathBuf| file.extension().is_none();
     let mut files = built.exec[&run_script.script].join("out").read_dir_utf8().unwrap();
     let program = files
@@ -113,7 +116,7 @@ fn run_script(
         .clone()
         .with(Root::Exec, exec.as_str())
         .with(Root::Script, directory.as_str());
-    for directory in plan.script_directories(unit) {
+    for directory in plan.unit(unit).script_run().directories() {
         std::fs::create_dir_all(roots.absolute(&directory)).unwrap();
     }
     let stdout = run(
@@ -124,7 +127,7 @@ fn run_script(
         &run_script.library_path,
         &run_script.working_directory,
     );
-    let said = plan.script_output(unit, &stdout, &roots).unwrap();
+    let said = plan.unit(unit).script_run().output(&stdout, &roots).unwrap();
     let mut content = said.out_dir.path.clone();
     let out_dir = Utf8PathBuf::from(roots.absolute(&said.out_dir));
     for file in out_dir.read_dir_utf8().unwrap() {

@@ -50,7 +50,7 @@ pub(crate) fn differences(
     let mut mine: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (number, unit) in plan.units.iter().enumerate() {
         if unit.compile_mode().is_some() {
-            let compile = plan.compile(number, &scripts);
+            let compile = plan.unit(number).compile(&scripts);
             let arguments: Vec<String> = compile
                 .arguments
                 .iter()
@@ -263,9 +263,9 @@ pub(crate) fn script_outputs(plan: &Plan, roots: &Roots, started: &[Started], ta
         // As if it had run in cargo's target directory, except the hash.
         let base = target.parent().unwrap();
         let roots = roots.clone().with(Root::Script, base.as_str());
-        let own = roots.absolute(&plan.script_directories(number)[0]);
+        let own = roots.absolute(&plan.unit(number).script_run().directories()[0]);
         let said = said.replace(out_dir, &own);
-        let output = plan.script_output(number, said.as_bytes(), &roots).unwrap();
+        let output = plan.unit(number).script_run().output(said.as_bytes(), &roots).unwrap();
         let path = RootedPath::new(Root::Host, base.as_str().trim_start_matches('/'));
         outputs.0.insert(number, Arc::new(output.moved(Root::Script, &path)));
     }

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
-use vx_cargo::{CompileMode, Package, Plan, UnitIndex};
+use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
 use vx_model::{Action, Digest, KeyPart, Root, Roots, Template};
 use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
@@ -92,7 +92,7 @@ impl Context {
 
     /// The package of a unit.
     pub(crate) fn package(&self, unit: UnitIndex) -> &Package {
-        &self.plan.packages[self.plan.units[unit].package]
+        self.plan.unit(unit).package
     }
 
     /// The surroundings of every action: the roots, and the user's variables.
@@ -187,7 +187,7 @@ impl Context {
         };
         self.tell(BuildEvent::UnitStarted {
             unit: unit as u32,
-            label: self.plan.label(unit, &self.setting.roots),
+            label: self.plan.unit(unit).label(&self.setting.roots),
             verb: verb.to_owned(),
             process: Process {
                 working_directory: request.working_directory.clone(),
@@ -200,7 +200,7 @@ impl Context {
     /// Reports that a unit is done.
     pub(crate) fn finished(&self, unit: UnitIndex, outcome: Outcome) {
         self.ledger().outcomes.insert(unit, outcome);
-        let label = self.plan.label(unit, &self.setting.roots);
+        let label = self.plan.unit(unit).label(&self.setting.roots);
         self.tell(BuildEvent::UnitFinished {
             unit: unit as u32,
             label,
@@ -224,7 +224,7 @@ impl Context {
         }
         Audience::Programs(MessageFrame {
             keeps_colors: self.setting.message_format == MessageFormat::JsonRenderedAnsi,
-            ..messages::frame(&self.plan, unit, &self.setting.roots)
+            ..messages::frame(self.plan.unit(unit), &self.setting.roots)
         })
     }
 
@@ -264,7 +264,7 @@ impl Context {
             Outcome::Ran => self.reasons(&name, &parts).await,
             Outcome::Cached | Outcome::Fresh => Vec::new(),
         };
-        let label = self.plan.label(unit, &self.setting.roots);
+        let label = self.plan.unit(unit).label(&self.setting.roots);
         let mut ledger = self.ledger();
         for (input, answer) in answered {
             if let Some(input) = absolute(input, &self.setting.roots) {
@@ -296,14 +296,13 @@ impl Context {
 
     /// The unit's name for explanations, which does not depend on its features or profile.
     fn unit_name(&self, unit: UnitIndex) -> String {
-        let planned = &self.plan.units[unit];
-        let package = self.package(unit);
-        let platform = planned.platform.as_deref().unwrap_or("host");
-        let target = &planned.target;
+        let PlannedUnit { unit, package, .. } = self.plan.unit(unit);
+        let platform = unit.platform.as_deref().unwrap_or("host");
+        let target = &unit.target;
         let kind = target.kind.join("+");
         format!(
             "{} {} {kind} {} {platform} {:?}",
-            package.name, package.version, target.name, planned.kind
+            package.name, package.version, target.name, unit.kind
         )
     }
 }

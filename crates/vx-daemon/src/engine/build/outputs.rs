@@ -1,6 +1,6 @@
 //! What a build produces for the user: final artifacts, Cargo's messages about them, and the processes that test them.
 
-use vx_cargo::UnitIndex;
+use vx_cargo::{Package, PlannedUnit, UnitIndex, Uplift};
 use vx_model::{Digest, Input, OutputFile, Root, RootedPath, Template};
 use vx_proto::{
     Artifact, BuildEvent, Content, EnvVar, ErrorKind, MaterializeRequest, Outcome, Placement, TestRun, WireError,
@@ -53,7 +53,7 @@ impl Outputs<'_> {
             laid_down.extend(self.documentation(unit));
             files.extend(self.macros(unit));
             files.extend(self.asked_for_by_flags(unit));
-            for uplift in self.context.plan.uplifts(unit) {
+            for uplift in self.context.plan.unit(unit).uplifts() {
                 let Some(file) = compiled.file(&uplift.file) else {
                     continue;
                 };
@@ -63,7 +63,7 @@ impl Outputs<'_> {
                     digest: file.digest,
                     is_executable: uplift.is_executable,
                 });
-                let artifact = self.artifact(unit, &uplift, path);
+                let artifact = self.artifact(self.context.plan.unit(unit), &uplift, path);
                 laid_down.push(LaidDown { unit, artifact });
             }
         }
@@ -91,8 +91,7 @@ impl Outputs<'_> {
                 .map(|artifact| artifact.path.as_str());
             let message = |fresh| {
                 BuildEvent::Json(messages::artifact(
-                    &self.context.plan,
-                    unit,
+                    self.context.plan.unit(unit),
                     &self.context.setting.roots,
                     &files,
                     executable,
@@ -111,46 +110,43 @@ impl Outputs<'_> {
             .plan
             .tests()
             .into_iter()
-            .map(|unit| self.test(unit))
+            .map(|unit| self.test(self.context.plan.unit(unit)))
             .collect()
     }
 
-    fn test(&self, unit: UnitIndex) -> TestRun {
-        let test = self.context.plan.test(unit);
+    fn test(&self, planned: PlannedUnit<'_>) -> TestRun {
+        let PlannedUnit { unit, package, .. } = planned;
+        let test = planned.test();
         let command = test.command(&|script| self.context.board.script(script));
-        let planned = &self.context.plan.units[unit];
         TestRun {
-            package: self.context.plan.packages[planned.package].name.clone(),
-            package_id: self.package_id(unit),
-            target: planned.target.name.clone(),
-            kind: planned.target.kind.first().cloned().unwrap_or_default(),
+            package: package.name.clone(),
+            package_id: self.package_id(package),
+            target: unit.target.name.clone(),
+            kind: unit.target.kind.first().cloned().unwrap_or_default(),
             selector: test.selector(),
             title: test.title(),
-            is_doc: !planned.is_test(),
-            has_harness: planned.target.harness,
+            is_doc: !unit.is_test(),
+            has_harness: unit.target.harness,
             command: self.render(&command.arguments),
             working_directory: self.absolute(&command.working_directory),
             environment: self.variables(command.environment, &command.library_path),
         }
     }
 
-    fn artifact(&self, unit: UnitIndex, uplift: &vx_cargo::Uplift, path: String) -> Artifact {
-        let planned = &self.context.plan.units[unit];
-        let scripts = |script| self.context.board.script(script);
+    fn artifact(&self, planned: PlannedUnit<'_>, uplift: &Uplift, path: String) -> Artifact {
+        let PlannedUnit { unit, package, .. } = planned;
         let (environment, runner) = match uplift.is_executable {
-            true => (
-                self.variables(
-                    self.context.plan.program_environment(unit, &scripts),
-                    &self.context.plan.library_path(unit, &scripts),
-                ),
-                self.render(&self.context.plan.platform(planned).runner),
-            ),
+            true => {
+                let run = planned.run_program(&|script| self.context.board.script(script));
+                let environment = self.variables(run.environment, &run.library_path);
+                (environment, self.render(&run.runner))
+            }
             false => (Vec::new(), Vec::new()),
         };
         Artifact {
-            package: self.context.plan.packages[planned.package].name.clone(),
-            package_id: self.package_id(unit),
-            target: planned.target.name.clone(),
+            package: package.name.clone(),
+            package_id: self.package_id(package),
+            target: unit.target.name.clone(),
             kind: uplift.kind.clone(),
             path,
             is_executable: uplift.is_executable,
@@ -161,12 +157,13 @@ impl Outputs<'_> {
 
     /// Integration tests get a directory for their files, and may expect that it exists.
     fn make_test_directory(&self, unit: UnitIndex) -> Result<(), WireError> {
-        let unit = &self.context.plan.units[unit];
+        let planned = self.context.plan.unit(unit);
+        let unit = planned.unit;
         let is_integration_test = unit.target.kind.iter().any(|kind| kind == "test" || kind == "bench");
         if !is_integration_test || !unit.is_test() {
             return Ok(());
         }
-        let path = self.absolute(&self.context.plan.test_directory(unit));
+        let path = self.absolute(&planned.platform().test_directory());
         std::fs::create_dir_all(&path)
             .map_err(|error| failed(format!("could not create the directory `{path}`"), &error))?;
         let input = Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/')));
@@ -182,7 +179,8 @@ impl Outputs<'_> {
 
     /// The first page of the documentation, where rustdoc has written it.
     fn documentation(&self, unit: UnitIndex) -> Option<LaidDown> {
-        let page = self.context.plan.documentation(unit)?;
+        let planned = self.context.plan.unit(unit);
+        let page = planned.documentation()?;
         let path = self.absolute(&page);
         self.context.ledger().answers.insert(
             Input::Kind(RootedPath::new(Root::Host, path.trim_start_matches('/'))),
@@ -191,11 +189,10 @@ impl Outputs<'_> {
         if !self.context.plan.roots.contains(&unit) {
             return None;
         }
-        let planned = &self.context.plan.units[unit];
         let artifact = Artifact {
-            package: self.context.plan.packages[planned.package].name.clone(),
-            package_id: self.package_id(unit),
-            target: planned.target.name.clone(),
+            package: planned.package.name.clone(),
+            package_id: self.package_id(planned.package),
+            target: planned.unit.target.name.clone(),
             kind: "doc".to_owned(),
             path,
             is_executable: false,
@@ -227,19 +224,21 @@ impl Outputs<'_> {
             .compiled(unit)
             .filter(|_| self.context.plan.roots.contains(&unit));
         let files = compiled.iter().flat_map(|compiled| &compiled.files);
-        let unusual = files.filter(|file| !self.context.plan.is_usual_output(unit, file.path.file_name()));
+        let names = self.context.plan.unit(unit).output_names();
+        let unusual = files.filter(|file| !names.has_usual(file.path.file_name()));
         unusual.map(|file| self.among_dependencies(unit, file)).collect()
     }
 
     /// Files that a build script has written beside its `OUT_DIR`. Links are left out: they are not files of the store,
     /// and their targets are unknown.
     fn left_by_script(&self, unit: UnitIndex) -> Result<Vec<File>, WireError> {
+        let planned = self.context.plan.unit(unit);
         let output = self.context.board.script(unit);
-        let Some(left) = output.and_then(|output| self.context.plan.left_by_script(unit, &output)) else {
+        let Some(left) = output.and_then(|output| planned.script_run().left_files(&output)) else {
             return Ok(Vec::new());
         };
         let unreadable = |error: &dyn std::fmt::Display| {
-            let label = self.context.plan.description(unit);
+            let label = planned.description();
             failed(
                 format!("failed to read the output of the build script of {label}"),
                 error,
@@ -272,7 +271,7 @@ impl Outputs<'_> {
 
     fn needed_by_documentation(&self, unit: UnitIndex) -> Vec<File> {
         let mut files = Vec::new();
-        for needed in self.context.plan.needed_by_documentation(unit) {
+        for needed in self.context.plan.unit(unit).test().crates() {
             let Some(compiled) = self.context.board.compiled(needed) else {
                 continue;
             };
@@ -285,8 +284,9 @@ impl Outputs<'_> {
 
     /// A file of `unit` in the directory that only other programs use.
     fn among_dependencies(&self, unit: UnitIndex, file: &OutputFile) -> File {
+        let directory = self.context.plan.unit(unit).dependency_directory();
         File {
-            path: self.absolute(&self.context.plan.dependency_directory(unit).join(file.path.file_name())),
+            path: self.absolute(&directory.join(file.path.file_name())),
             digest: file.digest,
             is_executable: file.is_executable,
         }
@@ -322,10 +322,8 @@ impl Outputs<'_> {
         }
     }
 
-    fn package_id(&self, unit: UnitIndex) -> String {
-        self.context.plan.packages[self.context.plan.units[unit].package]
-            .id
-            .render(&self.context.setting.roots)
+    fn package_id(&self, package: &Package) -> String {
+        package.id.render(&self.context.setting.roots)
     }
 
     fn absolute(&self, path: &RootedPath) -> String {

@@ -1,25 +1,23 @@
 //! Cargo's JSON messages, as `cargo build --message-format json` writes them.
 
 use serde_json::{Value, json};
-use vx_cargo::{Plan, ScriptOutput, UnitIndex};
+use vx_cargo::{PlannedUnit, ScriptOutput, Target};
 use vx_model::Roots;
 
 use super::diagnostics::MessageFrame;
 
 /// The unit in messages about it.
-pub(crate) fn frame(plan: &Plan, unit: UnitIndex, roots: &Roots) -> MessageFrame {
-    let planned = &plan.units[unit];
-    let package = &plan.packages[planned.package];
+pub(crate) fn frame(planned: PlannedUnit<'_>, roots: &Roots) -> MessageFrame {
+    let package = planned.package;
     MessageFrame {
         package_id: package.id.render(roots),
         manifest_path: roots.absolute(&package.root.join("Cargo.toml")),
-        target: target(plan, unit, roots),
+        target: target(&planned.unit.target, roots),
         keeps_colors: false,
     }
 }
 
-fn target(plan: &Plan, unit: UnitIndex, roots: &Roots) -> Value {
-    let target = &plan.units[unit].target;
+fn target(target: &Target, roots: &Roots) -> Value {
     json!({
         "kind": target.kind,
         "crate_types": target.crate_types,
@@ -34,22 +32,20 @@ fn target(plan: &Plan, unit: UnitIndex, roots: &Roots) -> Value {
 
 /// `compiler-artifact`: the outputs of a unit, by final path if they have one.
 pub(crate) fn artifact(
-    plan: &Plan,
-    unit: UnitIndex,
+    planned: PlannedUnit<'_>,
     roots: &Roots,
     files: &[&str],
     executable: Option<&str>,
     fresh: bool,
 ) -> String {
-    let frame = frame(plan, unit, roots);
-    let planned = &plan.units[unit];
+    let frame = frame(planned, roots);
     json!({
         "reason": "compiler-artifact",
         "package_id": frame.package_id,
         "manifest_path": frame.manifest_path,
         "target": frame.target,
-        "profile": plan.profile_json(unit),
-        "features": planned.features,
+        "profile": planned.unit.profile_json(),
+        "features": planned.unit.features,
         "filenames": files,
         "executable": executable,
         "fresh": fresh,
@@ -58,12 +54,11 @@ pub(crate) fn artifact(
 }
 
 /// `build-script-executed`: the output of a build script.
-pub(crate) fn script_executed(plan: &Plan, unit: UnitIndex, output: &ScriptOutput, roots: &Roots) -> String {
-    let package = &plan.packages[plan.units[unit].package];
+pub(crate) fn script_executed(planned: PlannedUnit<'_>, output: &ScriptOutput, roots: &Roots) -> String {
     let said = output.for_message(roots);
     json!({
         "reason": "build-script-executed",
-        "package_id": package.id.render(roots),
+        "package_id": planned.package.id.render(roots),
         "linked_libs": said.linked_libs,
         "linked_paths": said.linked_paths,
         "cfgs": said.cfgs,

@@ -26,7 +26,7 @@ const OUT: &str = "out";
 /// Performs a compile unit, from the store or by running rustc.
 pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
     Crates::wait(context, unit).await?;
-    let compile = context.plan.compile(unit, &|script| context.board.script(script));
+    let compile = context.plan.unit(unit).compile(&|script| context.board.script(script));
     let crates = Crates::gather(context, &compile).await?;
     let mut surroundings = context.surroundings();
     surroundings
@@ -44,7 +44,7 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
         diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
         held: None,
     };
-    let label = format!("rustc {}", context.plan.description(unit));
+    let label = format!("rustc {}", context.plan.unit(unit).description());
     let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
     context.finished(unit, made.outcome);
     Ok(())
@@ -234,7 +234,7 @@ impl CompileStep<'_> {
         inputs.extend(reported.inputs);
         inputs.extend(self.compile.clippy.clone().map(Input::File));
         if !may_keep {
-            let label = self.context.plan.description(self.unit);
+            let label = self.context.plan.unit(self.unit).description();
             tracing::info!(
                 label,
                 "not observed, or wrote outside of its output directory: the result is not stored"
@@ -264,7 +264,7 @@ impl CompileStep<'_> {
         let Some(file) = ran.inline.iter().find(|file| is_it(&file.path)) else {
             let message = format!(
                 "rustc did not write dep-info for {}",
-                self.context.plan.description(self.unit)
+                self.context.plan.unit(self.unit).description()
             );
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };

@@ -58,7 +58,9 @@ impl<'a> Diagnostics<'a> {
 
     /// Reports the number of warnings.
     pub(super) fn sum_up(&self) {
-        let summary = self.counts.warning_summary(&self.context.plan.description(self.unit));
+        let summary = self
+            .counts
+            .warning_summary(&self.context.plan.unit(self.unit).description());
         if let Some(summary) = summary.filter(|_| self.shows_warnings && self.context.shows_diagnostics()) {
             self.context.tell_lasting(BuildEvent::Warning(summary));
         }
@@ -67,7 +69,10 @@ impl<'a> Diagnostics<'a> {
     /// `message`, or else the number of errors. The cause is how the compiler ended, if a signal ended it or it did not
     /// print an error.
     pub(super) fn failure(&self, message: Option<String>, result: &ExecuteResult) -> WireError {
-        let counted = || self.counts.failure_summary(&self.context.plan.description(self.unit));
+        let counted = || {
+            self.counts
+                .failure_summary(&self.context.plan.unit(self.unit).description())
+        };
         let error = WireError::new(ErrorKind::BuildFailed, message.unwrap_or_else(counted));
         match (result.signal, self.counts.errors) {
             (Some(signal), _) => error.with_cause(format!("rustc was terminated by signal {signal}")),

@@ -20,11 +20,11 @@ use crate::engine::records::Documented;
 /// Documents a crate, unless its documentation is up to date.
 pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
     Crates::wait(context, unit).await?;
-    let compile = context.plan.compile(unit, &|script| context.board.script(script));
+    let compile = context.plan.unit(unit).compile(&|script| context.board.script(script));
     let crates = Crates::gather(context, &compile).await?;
     let surroundings = context.surroundings();
     let action = action(context, unit, &compile, crates, &surroundings);
-    let page = context.plan.documentation(unit);
+    let page = context.plan.unit(unit).documentation();
     let page = page
         .map(|page| context.setting.roots.absolute(&page))
         .unwrap_or_default();
@@ -36,7 +36,7 @@ pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), S
         diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
         held: None,
     };
-    let label = format!("rustdoc {}", context.plan.description(unit));
+    let label = format!("rustdoc {}", context.plan.unit(unit).description());
     let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
     if made.is_kept {
         context

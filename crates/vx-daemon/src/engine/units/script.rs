@@ -37,7 +37,8 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
     for dependency in &context.plan.units[unit].dependencies {
         context.board.wait(dependency.unit, Needs::Everything).await?;
     }
-    let run = context.plan.run_script(unit, &|script| context.board.script(script));
+    let run = context.plan.unit(unit).script_run();
+    let run = run.command(&|script| context.board.script(script));
     let executable = executable(context, unit, &run)?;
     let libraries = libraries(context, &run).await?;
     let reaching = reaching(context, &run, executable.digest).await?;
@@ -54,7 +55,7 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
         output: None,
         held: None,
     };
-    let label = format!("build script of {}", context.plan.description(unit));
+    let label = format!("build script of {}", context.plan.unit(unit).description());
     let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
     if made.outcome == Outcome::Ran && made.is_kept && !made.result.files.is_empty() {
         step.workspace_files.note_last(made.strong).await?;
@@ -70,7 +71,7 @@ fn executable(context: &Context, unit: UnitIndex, run: &RunScript) -> Result<Out
     let compiled = context.board.compiled(run.script).ok_or(Stop::Skipped)?;
     let file = compiled.files.iter().find(|file| file.is_executable).cloned();
     file.ok_or_else(|| {
-        let description = context.plan.description(unit);
+        let description = context.plan.unit(unit).description();
         let message = format!("rustc did not produce an executable for the build script of {description}");
         Stop::Failed(WireError::new(ErrorKind::Internal, message))
     })
@@ -129,7 +130,7 @@ fn action(
             is_executable: true,
         },
     );
-    let directories = context.plan.script_directories(unit).into_iter();
+    let directories = context.plan.unit(unit).script_run().directories().into_iter();
     inputs.extend(directories.map(|directory| (directory, DeclaredInput::Directory)));
     let mut environment = reaching;
     environment.extend(run.environment.iter().cloned());
@@ -254,8 +255,9 @@ impl ScriptStep<'_> {
     /// The output of a script that has succeeded.
     fn said(&self, result: &ExecuteResult, roots: &Roots) -> Result<ScriptOutput, Stop> {
         let failed = |error: &ScriptError| WireError::from_error(ErrorKind::BuildFailed, error);
+        let run = self.context.plan.unit(self.unit).script_run();
         let failure = match result.exit_code {
-            Some(0) => match self.context.plan.script_output(self.unit, &self.printed.stdout, roots) {
+            Some(0) => match run.output(&self.printed.stdout, roots) {
                 Ok(said) => return Ok(said),
                 Err(error @ ScriptError::Invalid { .. }) => return Err(Stop::Failed(failed(&error))),
                 Err(error @ ScriptError::Reported { .. }) => failed(&error),
@@ -296,7 +298,7 @@ impl ScriptStep<'_> {
         let Some(tree) = ran.trees.first().cloned() else {
             let message = format!(
                 "the output directory of {} is missing",
-                self.context.plan.description(self.unit)
+                self.context.plan.unit(self.unit).description()
             );
             return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
         };
@@ -334,7 +336,7 @@ impl ScriptStep<'_> {
         match seen {
             Some(seen) if seen.changed.is_empty() => self.workspace_files.take_in(&seen.written).await,
             Some(seen) => {
-                let label = self.context.plan.description(self.unit);
+                let label = self.context.plan.unit(self.unit).description();
                 let path = seen.changed.first();
                 tracing::info!(label, ?path, "changed by a build script: its result is not stored");
                 Ok(None)
@@ -397,7 +399,7 @@ fn done(context: &Context, unit: UnitIndex, output: ScriptOutput, outcome: Outco
         tell_warnings(context, unit, output.warnings());
     }
     if context.setting.message_format.is_json() {
-        let message = messages::script_executed(&context.plan, unit, &output, &context.setting.roots);
+        let message = messages::script_executed(context.plan.unit(unit), &output, &context.setting.roots);
         context.tell_lasting(BuildEvent::Json(message));
     }
     context.board.set(unit, Progress::Ran(Arc::new(output)));
