@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Needs;
-use crate::plan::{CompileMode, PlannedUnit, Unit, UnitIndex, UnitKind};
+use crate::plan::{CompileMode, Package, PlannedUnit, TargetName, Unit, UnitIndex, UnitKind};
+
+/// The kinds of targets that are not the library of their package.
+const OTHER_THAN_LIBRARIES: [&str; 5] = ["bin", "example", "test", "bench", "custom-build"];
 
 impl Unit {
     /// The crate's name: the target's with `_` instead of `-`.
@@ -46,9 +49,7 @@ impl Unit {
 
     /// Whether it is the library of its package.
     pub(crate) fn is_library(&self) -> bool {
-        !["bin", "example", "test", "bench", "custom-build"]
-            .iter()
-            .any(|kind| self.is(kind))
+        !OTHER_THAN_LIBRARIES.iter().any(|kind| self.is(kind))
     }
 
     /// Whether other crates can be compiled against it.
@@ -88,6 +89,14 @@ impl Unit {
             Some(CompileMode::Build) => self.is_program(),
             mode => mode == Some(CompileMode::Test),
         }
+    }
+}
+
+impl Package {
+    /// Its library.
+    pub(crate) fn library(&self) -> Option<&TargetName> {
+        let is_other = |kind: &String| OTHER_THAN_LIBRARIES.contains(&kind.as_str());
+        self.targets.iter().find(|target| !target.kind.iter().any(is_other))
     }
 }
 

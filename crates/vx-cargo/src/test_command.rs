@@ -4,7 +4,7 @@
 use vx_model::{Root, RootedPath};
 
 use crate::command::TestCommand;
-use crate::compile::{Arguments, Scripts};
+use crate::compile::{Scripts, documentation_tests};
 use crate::plan::{CompileMode, Plan, PlannedUnit, UnitIndex, UnitKind};
 
 impl Plan {
@@ -103,8 +103,7 @@ impl Test<'_> {
         let mut run = self.planned.run_program(scripts);
         run.environment.retain(|(name, _)| !name.starts_with("CARGO_BIN_EXE_"));
         TestCommand {
-            arguments: Arguments::of_documentation(self.planned, scripts)
-                .documentation_tests(&self.planned.linked_scripts()),
+            arguments: documentation_tests(self.planned, scripts),
             environment: run.environment,
             library_path: run.library_path,
             working_directory: self.planned.working_directory(),

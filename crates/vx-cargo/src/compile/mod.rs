@@ -1,13 +1,17 @@
 //! The run of rustc or rustdoc for a unit, as Cargo would start it.
 
 mod arguments;
+mod command_line;
 mod environment;
+mod profile;
 mod remap;
+mod rustc;
+mod rustdoc;
 mod unreported;
 
-pub(crate) use arguments::Arguments;
 use environment::RustcEnvironment;
 pub(crate) use environment::{package_environment, program_paths};
+pub(crate) use rustdoc::documentation_tests;
 
 use std::sync::Arc;
 
@@ -59,8 +63,8 @@ impl Compilation<'_> {
         let stem = self.planned.output_names().stem();
         let is_documented = unit.compile_mode() == Some(CompileMode::Document);
         let arguments = match is_documented {
-            true => Arguments::of_rustdoc(self.planned, self.scripts).documentation(),
-            false => Arguments::new(self.planned, self.scripts).all(&self.linked),
+            true => rustdoc::documentation(self.planned, self.scripts),
+            false => rustc::command_line(self.planned, self.scripts, &self.linked),
         };
         let environment = RustcEnvironment::of(self.planned, self.scripts);
         Compile {

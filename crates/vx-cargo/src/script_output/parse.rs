@@ -286,8 +286,7 @@ impl Reader<'_> {
 
     /// A crate must not disable the stability guarantees of the user's project by itself.
     fn bootstrap(&mut self, value: &str) -> Result<(), Reason> {
-        let library = self.package.targets.iter().find(|target| is_library(&target.kind));
-        let library = library.map(|target| target.name.replace('-', "_"));
+        let library = self.package.library().map(|target| target.name.replace('-', "_"));
         let allowed = self.bootstrap.unwrap_or_default();
         let is_allowed = library
             .as_ref()
@@ -308,12 +307,6 @@ impl Reader<'_> {
              `RUSTC_BOOTSTRAP={library}` instead."
         ))
     }
-}
-
-/// Whether a target of these kinds is the package's library.
-fn is_library(kinds: &[String]) -> bool {
-    let is_other = |kind: &String| matches!(kind.as_str(), "bin" | "example" | "test" | "bench" | "custom-build");
-    !kinds.iter().any(is_other)
 }
 
 fn key_and_value<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Reason> {
