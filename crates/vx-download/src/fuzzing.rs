@@ -6,6 +6,45 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use tar::{EntryType, Header};
 
+use crate::archive::Limits;
+
+/// The limits of a hostile archive.
+pub const LIMITS: Limits = Limits {
+    bytes: 64 * 1024,
+    entries: 100,
+};
+
+/// The names of hostile entries, as a regular expression.
+pub const NAMES: &str = "(/|\\.\\./)?(p-1.0.0|top)/(part/)?(\\.\\./){0,3}[ab./]{0,6}";
+
+/// Where hostile links lead, as a regular expression.
+pub const LINKS: &str = "(/|(\\.\\./){0,3})[ab./]{0,5}";
+
+/// The kinds of hostile entries.
+pub const KINDS: &[EntryType] = &[
+    EntryType::Regular,
+    EntryType::Directory,
+    EntryType::Symlink,
+    EntryType::Link,
+    EntryType::Fifo,
+    EntryType::GNULongName,
+];
+
+/// A tar file of hostile entries: name, kind, link target and content. `damage`: which byte is replaced, and by what.
+pub fn hostile_archive(entries: &[(String, EntryType, String, Vec<u8>)], damage: Option<(usize, u8)>) -> Vec<u8> {
+    let entries = entries.iter();
+    let mut bytes: Vec<u8> = entries
+        .flat_map(|(name, kind, link, content)| entry(name, *kind, link, content))
+        .collect();
+    if let Some((at, byte)) = damage
+        && !bytes.is_empty()
+    {
+        let at = at % bytes.len();
+        bytes[at] = byte;
+    }
+    bytes
+}
+
 /// Gives `unpack` a directory, and checks that everything there is below it afterwards, including link targets.
 pub fn in_directory(unpack: impl FnOnce(&Utf8Path)) -> io::Result<()> {
     let outer = tempfile::tempdir()?;
@@ -50,7 +89,7 @@ pub fn header(name: &str, kind: EntryType, size: u64) -> Header {
 }
 
 /// An entry; `link` is its target, if it is a link.
-pub fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
+fn entry(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
     let mut header = header(name, kind, content.len() as u64);
     // A target that does not fit is left out.
     let _ = header.set_link_name_literal(link.as_bytes());

@@ -5,18 +5,12 @@
 use std::io;
 
 use camino::Utf8Path;
-use vx_download::archive::{Limits, Unpacker};
-use vx_download::fuzzing::in_directory;
+use vx_download::archive::Unpacker;
+use vx_download::fuzzing::{LIMITS, in_directory};
 
 use crate::choose::toolchain_file;
 use crate::dist::component::{Contents, RULES};
 use crate::dist::manifest;
-
-/// The limits of an archive here.
-const LIMITS: Limits = Limits {
-    bytes: 64 * 1024,
-    entries: 100,
-};
 
 /// The tar file of a toolchain's component, decompressed.
 pub fn component_archive(bytes: &[u8]) -> io::Result<()> {
@@ -45,39 +39,20 @@ pub fn toolchain_file(text: &str) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tar::EntryType;
-    use vx_download::fuzzing::entry;
-
-    fn kinds() -> impl Strategy<Value = EntryType> {
-        let kinds = [
-            EntryType::Regular,
-            EntryType::Directory,
-            EntryType::Symlink,
-            EntryType::Link,
-            EntryType::Fifo,
-            EntryType::GNULongName,
-        ];
-        prop::sample::select(kinds.to_vec())
-    }
-
-    prop_compose! {
-        fn entries()(name in "(/|\\.\\./)?(p-1.0.0|top)/(part/)?(\\.\\./){0,3}[ab./]{0,6}", kind in kinds(),
-            link in "(/|(\\.\\./){0,3})[ab./]{0,5}", content in prop::collection::vec(any::<u8>(), 0..20)) -> Vec<u8> {
-            entry(&name, kind, &link, &content)
-        }
-    }
+    use vx_download::fuzzing::{KINDS, LINKS, NAMES, hostile_archive};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
         #[test]
-        fn archives_of_strangers(entries in prop::collection::vec(entries(), 0..6), at: prop::sample::Index, byte: u8, damaged: bool) {
-            let mut bytes = entries.concat();
-            if damaged && !bytes.is_empty() {
-                let at = at.index(bytes.len());
-                bytes[at] = byte;
-            }
-            super::component_archive(&bytes).unwrap();
+        fn archives_of_strangers(
+            entries in prop::collection::vec(
+                (NAMES, prop::sample::select(KINDS), LINKS, prop::collection::vec(any::<u8>(), 0..20)),
+                0..6,
+            ),
+            damage: Option<(usize, u8)>,
+        ) {
+            super::component_archive(&hostile_archive(&entries, damage)).unwrap();
         }
 
         #[test]
