@@ -3,7 +3,7 @@
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 /// `path`, relative to `base`, without `.` and `..` components; symbolic links are not followed.
-pub fn normalise(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+pub fn normalize(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     let mut normal = Utf8PathBuf::new();
     for component in base.join(path).components() {
         match component {
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn normal_paths() {
-        let normal = |path: &str| normalise("/a/b".into(), path.into()).into_string();
+        let normal = |path: &str| normalize("/a/b".into(), path.into()).into_string();
         assert_eq!(normal("c/./d"), "/a/b/c/d");
         assert_eq!(normal("../c"), "/a/c");
         assert_eq!(normal("/x/../y"), "/y");
@@ -57,7 +57,7 @@ mod tests {
         #[test]
         fn relative_leads_there(from in "(/[ab]){0,4}", to in "(/[ab]){0,4}") {
             let (from, to) = (Utf8PathBuf::from(format!("/r{from}")), Utf8PathBuf::from(format!("/r{to}")));
-            prop_assert_eq!(normalise(&from, relative(&from, &to).as_str().into()), to);
+            prop_assert_eq!(normalize(&from, relative(&from, &to).as_str().into()), to);
         }
     }
 }

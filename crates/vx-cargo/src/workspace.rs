@@ -6,7 +6,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use crate::paths::normalise;
+use crate::paths::normalize;
 use crate::{PlanContext, PlanError};
 
 /// The name of manifests.
@@ -42,7 +42,7 @@ pub(crate) fn member_patterns(directory: &Utf8Path) -> Result<Vec<String>, PlanE
 /// The selected manifest, absolute.
 pub(crate) fn manifest_path(context: &PlanContext) -> Result<Utf8PathBuf, PlanError> {
     if let Some(path) = &context.selection.manifest_path {
-        return Ok(normalise(&context.directory, path.as_str().into()));
+        return Ok(normalize(&context.directory, path.as_str().into()));
     }
     let found = context
         .directory
@@ -58,7 +58,7 @@ pub(crate) fn manifest_path(context: &PlanContext) -> Result<Utf8PathBuf, PlanEr
 pub(crate) fn cargo_home(context: &PlanContext) -> Option<Utf8PathBuf> {
     let variable = |name| context.environment.get(name).filter(|value| !value.is_empty());
     match variable("CARGO_HOME") {
-        Some(home) => Some(normalise(&context.directory, home.as_str().into())),
+        Some(home) => Some(normalize(&context.directory, home.as_str().into())),
         None => variable("HOME").map(|home| Utf8Path::new(home).join(".cargo")),
     }
 }
@@ -132,7 +132,7 @@ impl Manifest {
             return (is_root || !workspace.excludes(directory, manifest)).then(|| directory.to_owned());
         }
         let pointer = self.package.as_ref()?.workspace.as_ref()?;
-        Some(normalise(directory, pointer.as_str().into()))
+        Some(normalize(directory, pointer.as_str().into()))
     }
 }
 

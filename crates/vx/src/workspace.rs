@@ -4,6 +4,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::Value;
+use vx_cargo::normalize;
 use vx_proto::{ErrorKind, WireError};
 
 /// The root directory of the workspace that holds the package or workspace at `manifest`.
@@ -13,7 +14,7 @@ pub(crate) fn root(manifest: &Utf8Path) -> Result<Utf8PathBuf, WireError> {
         return Ok(own.directory);
     }
     if let Some(root) = own.get("package", "workspace").and_then(Value::as_str) {
-        return Ok(normalize(&own.directory.join(root)));
+        return Ok(normalize(&own.directory, root.into()));
     }
     for directory in own.directory.ancestors().skip(1) {
         let path = directory.join("Cargo.toml");
@@ -34,7 +35,7 @@ pub(crate) fn root(manifest: &Utf8Path) -> Result<Utf8PathBuf, WireError> {
 /// The manifest that a command uses: the given one, or the nearest at or above `directory`.
 pub(crate) fn manifest(named: Option<&Utf8Path>, directory: &Utf8Path) -> Result<Utf8PathBuf, WireError> {
     match named {
-        Some(path) => Ok(normalize(&directory.join(path))),
+        Some(path) => Ok(normalize(directory, path)),
         None => directory
             .ancestors()
             .map(|directory| directory.join("Cargo.toml"))
@@ -82,25 +83,10 @@ impl Manifest {
                 .flatten();
             paths
                 .filter_map(Value::as_str)
-                .any(|path| manifest.starts_with(normalize(&self.directory.join(path))))
+                .any(|path| manifest.starts_with(normalize(&self.directory, path.into())))
         };
         names("exclude") && !names("members")
     }
-}
-
-/// Resolves `.` and `..` lexically.
-fn normalize(path: &Utf8Path) -> Utf8PathBuf {
-    let mut normal = Utf8PathBuf::new();
-    for component in path.components() {
-        match component {
-            camino::Utf8Component::CurDir => {}
-            camino::Utf8Component::ParentDir => {
-                normal.pop();
-            }
-            other => normal.push(other),
-        }
-    }
-    normal
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl Config {
     /// A path, made absolute.
     pub(crate) fn path(&self, key: &[&str]) -> Option<Utf8PathBuf> {
         let (path, origin) = self.text_and_origin(key)?;
-        Some(crate::paths::normalise(self.base(origin), path.as_str().into()))
+        Some(crate::paths::normalize(self.base(origin), path.as_str().into()))
     }
 
     /// The `[env]` table, sorted by name.

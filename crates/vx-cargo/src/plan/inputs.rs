@@ -136,7 +136,7 @@ impl Inputs<'_> {
                     .collect(),
                 name if !name.contains(['*', '?', '[']) => directories
                     .iter()
-                    .map(|directory| crate::paths::normalise(directory, name.into()))
+                    .map(|directory| crate::paths::normalize(directory, name.into()))
                     .collect(),
                 _ => directories
                     .iter()
@@ -231,7 +231,7 @@ impl Inputs<'_> {
             .iter()
             .filter(|argument| !argument.contains('='))
         {
-            self.file(&crate::paths::normalise(&context.directory, argument.as_str().into()));
+            self.file(&crate::paths::normalize(&context.directory, argument.as_str().into()));
         }
         for file in config.files() {
             self.file(file);
@@ -255,7 +255,7 @@ impl Inputs<'_> {
         let directory = file.parent().unwrap_or(file);
         for include in includes {
             if let Some(path) = include.get("path").unwrap_or(&include).as_str() {
-                self.file(&crate::paths::normalise(directory, path.into()));
+                self.file(&crate::paths::normalize(directory, path.into()));
             }
         }
         Ok(())

@@ -68,7 +68,7 @@ impl Reported {
 
 /// `path` as an absolute path without `.` and `..`, relative ones from `directory`.
 pub(crate) fn absolute_path(directory: &str, path: &str) -> String {
-    vx_cargo::normalise(directory.into(), path.into()).into_string()
+    vx_cargo::normalize(directory.into(), path.into()).into_string()
 }
 
 /// The other file for the same module. If it existed, the module would be ambiguous.
