@@ -11,7 +11,7 @@ use vx_model::{
 };
 use vx_proto::{ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, WireError};
 
-use super::dependencies::{Crates, immutable, platform, private_directory};
+use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use super::leaks;
 use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
@@ -25,15 +25,17 @@ const OUT: &str = "out";
 
 /// Performs a compile unit, from the store or by running rustc.
 pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
-    Crates::wait(context, unit).await?;
-    let compile = context.plan.unit(unit).compile(&|script| context.board.script(script));
-    let crates = Crates::gather(context, &compile).await?;
+    let ReadyCrate {
+        compile,
+        inputs,
+        macros,
+    } = ReadyCrate::wait(context, unit).await?;
     let mut surroundings = context.surroundings();
     surroundings
         .environment
         .extend(compile.reported_environment.iter().cloned());
-    let of_macros = asked_for_by_macros(context, &crates.macros, &compile, &surroundings).await?;
-    let action = action(context, unit, &compile, crates, &of_macros, &surroundings);
+    let of_macros = asked_for_by_macros(context, &macros, &compile, &surroundings).await?;
+    let action = action(context, &compile, inputs, &of_macros, &surroundings);
     let mut step = CompileStep {
         context,
         unit,
@@ -53,14 +55,11 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
 /// The action.
 fn action(
     context: &Context,
-    unit: UnitIndex,
     compile: &Compile,
-    crates: Crates,
+    inputs: Inputs,
     of_macros: &BTreeMap<String, Template>,
     surroundings: &Surroundings,
 ) -> Action {
-    let mut inputs = immutable(context, unit);
-    inputs.extend(crates.inputs);
     let user = context.user_environment();
     let mut host_facts = BTreeMap::new();
     if compile.links {

@@ -44,51 +44,46 @@ pub(super) fn private_directory() -> RootedPath {
     RootedPath::new(Root::Workspace, WorkspaceLayout::DIRECTORY)
 }
 
-/// The crates that a unit is compiled against.
-#[derive(Debug, Default)]
-pub(super) struct Crates {
-    /// Their files, in the exec root.
+/// A crate that can be compiled or documented, because everything that it depends on is there.
+pub(super) struct ReadyCrate {
+    pub(super) compile: Compile,
+    /// The toolchain, the package, and the crates that it is compiled against.
     pub(super) inputs: Inputs,
-    /// Libraries of proc macros among them.
+    /// Libraries of proc macros among these crates.
     pub(super) macros: Vec<Digest>,
 }
 
-impl Crates {
-    /// Waits for everything that decides the command of `unit`.
-    pub(super) async fn wait(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
-        for dependency in &context.plan.units[unit].dependencies {
-            let needs = match context.plan.units[dependency.unit].kind {
+impl ReadyCrate {
+    /// Waits for everything that decides the command of `unit`, and for the files that it needs.
+    pub(super) async fn wait(context: &Context, unit: UnitIndex) -> Result<Self, Stop> {
+        let units = &context.plan.units;
+        for dependency in &units[unit].dependencies {
+            let needs = match units[dependency.unit].kind {
                 UnitKind::Compile(_) => Needs::Metadata,
                 UnitKind::RunBuildScript | UnitKind::TestDocumentation => Needs::Everything,
             };
             context.board.wait(dependency.unit, needs).await?;
         }
-        Ok(())
-    }
-
-    /// Waits for the files that the command needs.
-    pub(super) async fn gather(context: &Context, compile: &Compile) -> Result<Self, Stop> {
-        let mut gathered = Self::default();
-        gathered
-            .inputs
-            .insert(RootedPath::new(Root::Exec, DEPENDENCIES), DeclaredInput::Directory);
-        for (unit, needs) in &compile.inputs {
-            let files = match context.board.wait(*unit, *needs).await? {
+        let compile = context.plan.unit(unit).compile(&|script| context.board.script(script));
+        let mut inputs = immutable(context, unit);
+        inputs.insert(RootedPath::new(Root::Exec, DEPENDENCIES), DeclaredInput::Directory);
+        let mut macros = Vec::new();
+        for (dependency, needs) in &compile.inputs {
+            let files = match context.board.wait(*dependency, *needs).await? {
                 Progress::Metadata(file) => vec![file],
                 Progress::Compiled(compiled) => needed(&compiled.files, *needs),
                 Progress::Ran(_) | Progress::Waiting | Progress::Failed => Vec::new(),
             };
-            if context.plan.units[*unit]
-                .target
-                .kind
-                .iter()
-                .any(|kind| kind == "proc-macro")
-            {
-                gathered.macros.extend(files.iter().map(|file| file.digest));
+            if units[*dependency].target.kind.iter().any(|kind| kind == "proc-macro") {
+                macros.extend(files.iter().map(|file| file.digest));
             }
-            gathered.inputs.extend(files.iter().map(among_dependencies));
+            inputs.extend(files.iter().map(among_dependencies));
         }
-        Ok(gathered)
+        Ok(Self {
+            compile,
+            inputs,
+            macros,
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use vx_cargo::{Compile, UnitIndex};
 use vx_model::{Access, Action, ActionResult, Command, Input, InputSet, Key, Observation, Root, Roots};
 use vx_proto::{ExecuteEvent, ExecuteRequest};
 
-use super::dependencies::{Crates, immutable, platform, private_directory};
+use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
@@ -19,11 +19,9 @@ use crate::engine::records::Documented;
 
 /// Documents a crate, unless its documentation is up to date.
 pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
-    Crates::wait(context, unit).await?;
-    let compile = context.plan.unit(unit).compile(&|script| context.board.script(script));
-    let crates = Crates::gather(context, &compile).await?;
+    let ReadyCrate { compile, inputs, .. } = ReadyCrate::wait(context, unit).await?;
     let surroundings = context.surroundings();
-    let action = action(context, unit, &compile, crates, &surroundings);
+    let action = action(&compile, inputs, &surroundings);
     let page = context.plan.unit(unit).documentation();
     let page = page
         .map(|page| context.setting.roots.absolute(&page))
@@ -50,15 +48,7 @@ pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), S
 }
 
 /// The action. rustdoc does not report what `env!` read, so all variables count.
-fn action(
-    context: &Context,
-    unit: UnitIndex,
-    compile: &Compile,
-    crates: Crates,
-    surroundings: &Surroundings,
-) -> Action {
-    let mut inputs = immutable(context, unit);
-    inputs.extend(crates.inputs);
+fn action(compile: &Compile, inputs: Inputs, surroundings: &Surroundings) -> Action {
     let mut environment = surroundings.environment.clone();
     environment.extend(compile.reported_environment.iter().cloned());
     environment.extend(compile.environment.iter().cloned());
