@@ -17,7 +17,7 @@ use crate::executor::{Executor, Store};
 use crate::notices::Notice;
 use crate::observe::Scope;
 use crate::output::{Line, LineSink, Spool, capture};
-use crate::process::{Ended, Launch, Running, launch};
+use crate::process::{Contained, Ended, Launch, Running, launch, own_directories};
 
 /// Where the events of an action go. Once its client is gone, they are dropped.
 #[derive(Debug, Clone)]
@@ -163,6 +163,7 @@ impl Action<'_> {
             .map(|variable| (variable.name.clone(), variable.value.clone()))
             .collect();
         environment.append(&mut added);
+        let contained = self.contained(root)?;
         Ok(Launch {
             label: self.dispatch.label.clone(),
             program,
@@ -171,8 +172,28 @@ impl Action<'_> {
             working_directory: Utf8PathBuf::from(&request.working_directory),
             tmpdir,
             descriptors: jobserver.descriptors,
-            observe: request.observe.then(|| self.scope(root)),
+            observe: match request.observe {
+                true => Some(self.scope(root, contained.as_ref())?),
+                false => None,
+            },
+            contained,
         })
+    }
+
+    fn contained(&self, root: &ExecRoot) -> Result<Option<Contained>, Stop> {
+        let request = self.request;
+        let Some(containment) = &request.containment else {
+            return Ok(None);
+        };
+        let mut own = vec![root.tmp()];
+        own.extend(request.output_trees.iter().map(|tree| Utf8PathBuf::from(&tree.path)));
+        for directory in &request.output_directories {
+            own.push(root.join(directory)?);
+        }
+        Ok(Some(Contained {
+            containment: containment.clone(),
+            own,
+        }))
     }
 
     fn program(&self, root: &ExecRoot) -> Result<Utf8PathBuf, Stop> {
@@ -189,13 +210,21 @@ impl Action<'_> {
 
     /// What an observation leaves out, with symbolic links resolved, because the kernel reports the working directory
     /// that way.
-    fn scope(&self, root: &ExecRoot) -> Scope {
+    fn scope(&self, root: &ExecRoot, contained: Option<&Contained>) -> Result<Scope, Stop> {
         let trees = self.request.output_trees.iter().map(|tree| Utf8Path::new(&tree.path));
         let own = trees.chain([root.path()]).flat_map(|own| {
             let real = own.canonicalize_utf8().unwrap_or_else(|_| own.to_owned());
             [own.to_owned(), real]
         });
-        Scope { own: own.collect() }
+        let mut own: Vec<Utf8PathBuf> = own.collect();
+        let mut foreign = Vec::new();
+        if let Some(contained) = contained {
+            let (masked, kept) = own_directories(&contained.containment, &contained.own)
+                .map_err(|error| WireError::from_error(ErrorKind::Internal, &error))?;
+            own.extend(masked);
+            foreign = kept;
+        }
+        Ok(Scope { own, foreign })
     }
 
     /// Passes on what a process prints until it has ended, and kills it if the client disconnects.
@@ -270,6 +299,8 @@ impl Action<'_> {
             stderr: None,
             duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
             observation: ended.observation,
+            network: ended.connections.network,
+            services: ended.connections.services,
         };
         if ended.exit_code == Some(0) {
             let unreadable = |error: std::io::Error| WireError::from_error(ErrorKind::Machine, &error);

@@ -231,6 +231,7 @@ mod tests {
             inline_files: Vec::new(),
             rustc_json: false,
             observe: false,
+            containment: None,
         }
     }
 

@@ -11,6 +11,7 @@ use vx_service::CasEndpoint;
 use vx_transport::Credentials;
 
 use crate::budget::Budget;
+use crate::process::refused_containment;
 use crate::{Config, ExecdError, exec_root};
 
 /// How long the trees may take to end at shutdown.
@@ -28,6 +29,8 @@ pub(crate) struct Executor {
     pub(crate) store: Store,
     jobs: usize,
     started: AtomicU64,
+    /// Why actions cannot be contained on this machine.
+    uncontained: Option<String>,
     /// Fires when execd is to end; its children cancel actions.
     pub(crate) shutdown: CancellationToken,
     /// Actions, and removals of exec roots.
@@ -46,12 +49,17 @@ impl Executor {
             source,
         })?;
         let jobs = config.jobs.max(1);
+        let uncontained = refused_containment(&directory);
+        if let Some(reason) = &uncontained {
+            tracing::warn!(reason, "actions cannot be contained on this machine");
+        }
         let executor = Self {
             directory,
             budget: Budget::new(jobs).map_err(ExecdError::Jobserver)?,
             store: Store::new(CasEndpoint::new(config.cas.clone(), credentials)),
             jobs,
             started: AtomicU64::new(0),
+            uncontained,
             shutdown: shutdown.child_token(),
             tasks: TaskTracker::new(),
         };
@@ -80,6 +88,7 @@ impl Executor {
             running: count(load.running),
             waiting: count(load.waiting),
             started: self.started.load(Ordering::Relaxed),
+            uncontained: self.uncontained.clone(),
         }
     }
 

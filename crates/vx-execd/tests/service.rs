@@ -100,6 +100,7 @@ impl Services {
             inline_files: Vec::new(),
             rustc_json: false,
             observe: false,
+            containment: None,
         }
     }
 

@@ -14,7 +14,7 @@ use prost::Message as _;
 use crate::directory::{Directory, DirectoryNode, FileNode, SymlinkNode};
 use crate::root::{Root, RootedPath};
 use crate::template::Template;
-use crate::wire::{WireAction, WirePlatform, WireProperty, WireTerms};
+use crate::wire::{WireAction, WireContainment, WirePlatform, WireProperty, WireTerms};
 use crate::{Command, Digest, Key, KeyPart, formats};
 
 /// A process to run, and everything that is known in advance and decides its result.
@@ -69,6 +69,22 @@ pub struct Access {
     pub writable: Vec<RootedPath>,
     /// Paths below which reads and writes do not count: a compiler's own state.
     pub private: Vec<RootedPath>,
+    /// What it is kept from. `None` if it is not contained: it runs no code of others, or the machine refuses.
+    pub containment: Option<Containment>,
+}
+
+/// What a contained action may write, and what it cannot see. It can read everything else, but not change it, and it
+/// reaches no other process and no network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Containment {
+    /// What it may change besides its outputs and its temporary directory.
+    pub writable: Vec<RootedPath>,
+    /// What it may not change, although it lies below one of `writable`.
+    pub read_only: Vec<RootedPath>,
+    /// Directories that are empty for it, and files that are.
+    pub hidden: Vec<RootedPath>,
+    /// Whether it reaches the network, and the sockets of other processes.
+    pub network: bool,
 }
 
 /// How an action is observed.
@@ -167,10 +183,13 @@ impl Action {
             environment,
             writable,
             private,
+            containment,
         } = &self.access;
         parts.push(KeyPart::new("finds the user's environment", environment.to_string()));
         parts.extend(writable.iter().map(|path| KeyPart::new("may write", path.to_string())));
         parts.extend(private.iter().map(|path| KeyPart::new("private", path.to_string())));
+        parts.push(KeyPart::new("contained", containment.is_some().to_string()));
+        parts.extend(containment.iter().flat_map(Containment::parts));
         let Observation {
             file_accesses,
             artifact_notices,
@@ -200,6 +219,12 @@ impl Action {
             environment: self.access.environment,
             writable: texts(&self.access.writable),
             private: texts(&self.access.private),
+            containment: self.access.containment.as_ref().map(|containment| WireContainment {
+                writable: texts(&containment.writable),
+                read_only: texts(&containment.read_only),
+                hidden: texts(&containment.hidden),
+                network: containment.network,
+            }),
             file_accesses: self.observation.file_accesses,
             artifact_notices: self.observation.artifact_notices,
             outputs: outputs
@@ -210,6 +235,22 @@ impl Action {
                 .collect(),
             salt: self.salt.clone(),
         }
+    }
+}
+
+impl Containment {
+    fn parts(&self) -> Vec<KeyPart> {
+        let kinds = [
+            ("may change", &self.writable),
+            ("may not change", &self.read_only),
+            ("cannot see", &self.hidden),
+        ];
+        let paths = kinds.into_iter().flat_map(|(label, paths)| {
+            let part = move |path: &RootedPath| KeyPart::new(label, path.to_string());
+            paths.iter().map(part)
+        });
+        let network = KeyPart::new("reaches the network", self.network.to_string());
+        paths.chain([network]).collect()
     }
 }
 

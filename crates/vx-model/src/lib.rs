@@ -17,7 +17,7 @@ mod root;
 mod template;
 mod wire;
 
-pub use action::{Access, Action, DeclaredInput, EncodedAction, Observation};
+pub use action::{Access, Action, Containment, DeclaredInput, EncodedAction, Observation};
 pub use action_result::{ActionResult, ActionResultError, OutputFile, OutputTree};
 pub use command::{Command, OutputKind, OutputPath};
 pub use digest::{Digest, DigestHasher, ParseDigestError};

@@ -150,6 +150,21 @@ pub(crate) struct WireTerms {
     pub(crate) outputs: Vec<WireProperty>,
     #[prost(string, tag = "10")]
     pub(crate) salt: String,
+    #[prost(message, optional, tag = "11")]
+    pub(crate) containment: Option<WireContainment>,
+}
+
+/// What a contained action may change and cannot see.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireContainment {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) writable: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) read_only: Vec<String>,
+    #[prost(string, repeated, tag = "3")]
+    pub(crate) hidden: Vec<String>,
+    #[prost(bool, tag = "4")]
+    pub(crate) network: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

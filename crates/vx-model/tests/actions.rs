@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vx_model::{
-    Access, Action, Command, DeclaredInput, Digest, Directory, Observation, OutputKind, OutputPath, Root, RootedPath,
+    Access, Containment, Action, Command, DeclaredInput, Digest, Directory, Observation, OutputKind, OutputPath, Root, RootedPath,
     Template,
 };
 
@@ -50,6 +50,10 @@ fn compile() -> Action {
             environment: true,
             writable: vec![RootedPath::new(Root::Workspace, "")],
             private: vec![RootedPath::new(Root::Workspace, ".vx")],
+            containment: Some(Containment {
+                writable: vec![RootedPath::new(Root::Workspace, "a")],
+                ..Containment::default()
+            }),
         },
         observation: Observation::default(),
         salt: String::new(),
@@ -138,10 +142,24 @@ const CHANGES: &[(&str, Change)] = &[
     ("writable made private", |action| {
         std::mem::swap(&mut action.access.writable, &mut action.access.private)
     }),
+    ("containment", |action| action.access.containment = None),
+    ("contained otherwise", |action| {
+        containment(action).hidden = vec![RootedPath::new(Root::Workspace, "a")];
+    }),
+    ("may change", |action| containment(action).writable.clear()),
+    ("may not change", |action| {
+        let Containment { writable, read_only, .. } = containment(action);
+        std::mem::swap(writable, read_only);
+    }),
+    ("network", |action| containment(action).network = true),
     ("observed", |action| action.observation.file_accesses = true),
     ("notices", |action| action.observation.artifact_notices = true),
     ("salt", |action| action.salt.push('x')),
 ];
+
+fn containment(action: &mut Action) -> &mut Containment {
+    action.access.containment.get_or_insert_default()
+}
 
 #[test]
 fn any_difference_between_actions_is_in_their_digests_and_in_their_parts() {

@@ -35,6 +35,23 @@ pub struct TreePath {
     pub name: RootedPath,
 }
 
+/// What keeps a process from the rest of the machine: namespaces of its own, in which all file systems are read-only.
+/// Paths are absolute; those that do not exist are left out.
+#[derive(Facet, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Containment {
+    /// What it may change besides its output directories, its trees and its temporary directory, which is also its
+    /// `/tmp`.
+    pub writable: Vec<String>,
+    /// What it may not change, although it lies below one of `writable`.
+    pub read_only: Vec<String>,
+    /// Directories that it finds empty, and files that it finds empty.
+    pub hidden: Vec<String>,
+    /// Directories that it finds although they lie below a directory that it gets for itself, such as `/tmp`.
+    pub kept: Vec<String>,
+    /// Whether it reaches the network, and the sockets of services.
+    pub network: bool,
+}
+
 /// A process to run. Made from an action and nothing else: the engine's `localize` is the one place that makes it.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct ExecuteRequest {
@@ -61,6 +78,8 @@ pub struct ExecuteRequest {
     pub rustc_json: bool,
     /// Whether to observe what the process and its children open, look for, list and execute.
     pub observe: bool,
+    /// How it is contained; `None` if it is not.
+    pub containment: Option<Containment>,
 }
 
 /// What a run has besides its request. None of it can change the result.
@@ -138,6 +157,10 @@ pub struct ExecuteResult {
     pub duration_ms: u64,
     /// What was seen.
     pub observation: Observation,
+    /// Whether an observed process tried to reach the network.
+    pub network: bool,
+    /// Whether an observed process talked to another process of this machine.
+    pub services: bool,
 }
 
 /// What happens to an action, in order: `Started`, any number of `Stdout`/`Stderr`/`Output`, then one `Finished` or `Failed`.
@@ -180,6 +203,8 @@ pub struct ExecStatus {
     pub waiting: u32,
     /// Compilers and build scripts started since execd started.
     pub started: u64,
+    /// Why actions cannot be contained on this machine; `None` if they can.
+    pub uncontained: Option<String>,
 }
 
 /// Runs processes.

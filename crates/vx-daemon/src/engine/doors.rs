@@ -19,6 +19,8 @@ pub type ExecuteEvents = BoxStream<'static, Result<ExecuteEvent, WireError>>;
 pub trait Executor: Debug + Send + Sync {
     /// Starts an action. Returns as soon as the request is sent.
     async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch) -> Result<ExecuteEvents, WireError>;
+    /// Why actions cannot be contained; `None` if they can.
+    async fn uncontained(&self) -> Result<Option<String>, WireError>;
 }
 
 /// Keeps results by key.

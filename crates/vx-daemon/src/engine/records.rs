@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use vx_model::{KeyPart, formats};
 use vx_proto::{ErrorKind, Explanation, Outcome, RecordKey, UnitLabel, WireError};
 
+use super::actions::Grants;
 use super::doors::{Doors, RecordStore};
 
 /// A kind of record.
@@ -45,6 +46,14 @@ pub(crate) struct LastScript(pub(crate) Option<String>);
 /// Whether a program holds the name of a variable; by the program's digest.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NamesInProgram(pub(crate) BTreeMap<String, bool>);
+
+/// What an action was granted because it failed without; by the weak key of the action without any grants.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Granted(pub(crate) Grants);
+
+impl Record for Granted {
+    const TABLE: &'static str = "granted";
+}
 
 impl Record for LastBuild {
     const TABLE: &'static str = "last-build";

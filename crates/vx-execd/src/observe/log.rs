@@ -18,6 +18,19 @@ pub(crate) struct Scope {
     /// Directories that belong to the action, absolute: its exec root and output trees. What is below them is not
     /// reported, except through symbolic links that the action created.
     pub(crate) own: Vec<Utf8PathBuf>,
+    /// What lies below one of these and does not belong to the action.
+    pub(crate) foreign: Vec<Utf8PathBuf>,
+}
+
+impl Scope {
+    /// The innermost directory decides.
+    fn holds(&self, path: &Utf8Path) -> bool {
+        let innermost = |directories: &[Utf8PathBuf]| {
+            let above = directories.iter().filter(|directory| path.starts_with(directory));
+            above.map(|directory| directory.as_str().len()).max()
+        };
+        innermost(&self.own) > innermost(&self.foreign)
+    }
 }
 
 #[derive(Debug)]
@@ -28,7 +41,17 @@ pub(super) struct AccessLog {
     made: HashSet<Utf8PathBuf>,
     /// Whether the tree has created a symbolic link, through which an owned path may lead outside.
     has_symlinks: bool,
+    connections: Connections,
     incomplete: Option<String>,
+}
+
+/// What a process tree tried to talk to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Connections {
+    /// Other machines.
+    pub(crate) network: bool,
+    /// Other processes of this machine.
+    pub(crate) services: bool,
 }
 
 impl AccessLog {
@@ -38,6 +61,7 @@ impl AccessLog {
             uses: BTreeMap::new(),
             made: HashSet::new(),
             has_symlinks: false,
+            connections: Connections::default(),
             incomplete: None,
         }
     }
@@ -45,6 +69,22 @@ impl AccessLog {
     /// Something escaped; the first reason counts.
     pub(super) fn set_incomplete(&mut self, reason: impl Into<String>) {
         self.incomplete.get_or_insert_with(|| reason.into());
+    }
+
+    /// What the tree tried to talk to.
+    pub(super) fn connections(&self) -> Connections {
+        self.connections
+    }
+
+    /// A connection to another machine.
+    pub(super) fn connect_to_network(&mut self) {
+        self.connections.network = true;
+    }
+
+    /// A connection to the socket at a path; `None` for one that has only a name.
+    pub(super) fn connect_to_socket(&mut self, path: Option<&Utf8Path>) {
+        let is_foreign = path.is_none_or(|path| !self.owns(path) && path.exists());
+        self.connections.services |= is_foreign;
     }
 
     /// Everything, sorted.
@@ -173,7 +213,7 @@ impl AccessLog {
     }
 
     fn owns(&self, path: &Utf8Path) -> bool {
-        self.scope.own.iter().any(|own| path.starts_with(own))
+        self.scope.holds(path)
             || path.ancestors().any(|ancestor| self.made.contains(ancestor))
     }
 }
@@ -249,6 +289,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let log = AccessLog::new(Scope {
                 own: vec![Utf8Path::from_path(dir.path()).unwrap().join("own")],
+                foreign: Vec::new(),
             });
             fs::create_dir(dir.path().join("own")).unwrap();
             Self { dir, log }

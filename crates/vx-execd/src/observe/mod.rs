@@ -18,5 +18,5 @@ mod tests;
 mod tracer;
 
 pub(crate) use filter::Filter;
-pub(crate) use log::Scope;
+pub(crate) use log::{Connections, Scope};
 pub(crate) use tracer::Tracer;

@@ -66,6 +66,8 @@ pub(super) enum Call {
     AskProcessors(Arg),
     /// Sets the CPU affinity of a thread.
     ChooseProcessors,
+    /// Sends to or connects to the address that an argument points to, if any.
+    Connect(Arg),
     /// Does something that the tracer does not understand; the text follows "a process".
     Escape(&'static str),
 }
@@ -100,6 +102,8 @@ pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_renameat2, Call::Rename(at(0, 1), at(2, 3), Some(4))),
     (libc::SYS_linkat, Call::Link(at(0, 1), at(2, 3))),
     (libc::SYS_truncate, Call::Overwrite(path(0))),
+    (libc::SYS_connect, Call::Connect(1)),
+    (libc::SYS_sendto, Call::Connect(4)),
     (libc::SYS_sched_getaffinity, Call::AskProcessors(0)),
     (libc::SYS_sched_setaffinity, Call::ChooseProcessors),
     (libc::SYS_chroot, Call::Escape("changed its root directory")),

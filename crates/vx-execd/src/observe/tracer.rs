@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use vx_proto::Observation;
 
 use super::affinity::CpuAffinity;
-use super::log::{AccessLog, Scope, absolute};
+use super::log::{AccessLog, Connections, Scope, absolute};
 use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
 use super::syscalls::{ARCH, Call, FOREIGN_FROM, OpenFlags, PathArg, lookup};
 
@@ -43,6 +43,8 @@ pub(crate) struct Trace {
     pub(crate) seen: HashSet<Pid>,
     /// What was seen.
     pub(crate) observation: Observation,
+    /// What it tried to talk to.
+    pub(crate) connections: Connections,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +90,7 @@ impl Tracer {
             main_ended: main_ended.unwrap_or_else(Instant::now),
             leftovers: self.trace.leftovers,
             seen: self.trace.seen,
+            connections: self.log.connections(),
             observation: self.log.finish(),
         }
     }
@@ -209,10 +212,12 @@ impl Tracer {
                 }
                 self.with_both(caller, from, to, AccessLog::rename)
             }
+            Call::Connect(address) => self.note_connection(caller, address),
             Call::AskProcessors(arg) => {
-                let thread = Pid::from_raw(caller.call.arguments[arg] as i32).unwrap_or(caller.pid);
-                if self.tracees.contains(&thread) {
-                    self.release(thread);
+                // In a process namespace, threads have other numbers than here: then it may be any.
+                match caller.call.arguments[arg] {
+                    0 => self.release(caller.pid),
+                    _ => self.tracees.clone().into_iter().for_each(|thread| self.release(thread)),
                 }
                 Ok(())
             }
@@ -224,6 +229,32 @@ impl Tracer {
             }
             Call::Escape(how) => Err(format!("a process {how}")),
         }
+    }
+
+    fn note_connection(&mut self, caller: &Caller, address: usize) -> Result<(), String> {
+        let address = caller.call.arguments[address];
+        let mut bytes = [0; size_of::<libc::sockaddr_un>()];
+        let length = match address {
+            0 => 0,
+            // If the read fails, so does the call.
+            _ => ptrace::read_memory(caller.pid, address, &mut bytes).unwrap_or(0),
+        };
+        let Some((family, name)) = bytes[..length].split_first_chunk() else {
+            return Ok(());
+        };
+        match i32::from(u16::from_ne_bytes(*family)) {
+            libc::AF_UNIX => {
+                let text = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                let text = std::str::from_utf8(text).map_err(|_| not_utf8(&String::from_utf8_lossy(text)))?;
+                // Names of sockets without a file begin with a null byte.
+                let path = Some(text).filter(|text| !text.is_empty());
+                let path = path.map(|path| caller.absolute(path.into(), None)).transpose()?.flatten();
+                self.log.connect_to_socket(path.as_deref());
+            }
+            libc::AF_UNSPEC | libc::AF_NETLINK => {}
+            _ => self.log.connect_to_network(),
+        }
+        Ok(())
     }
 
     fn with(
@@ -284,11 +315,16 @@ impl Caller {
         let Some(text) = self.text(self.call.arguments[path.text])? else {
             return Ok(None);
         };
-        let text = self.behind_proc(Utf8PathBuf::from(text));
+        self.absolute(text.into(), path.at)
+    }
+
+    /// The absolute path for `text`; `at` is the argument with the directory that a relative one starts from.
+    fn absolute(&self, text: Utf8PathBuf, at: Option<usize>) -> Result<Option<Utf8PathBuf>, String> {
+        let text = self.behind_proc(text);
         if text.is_absolute() {
             return Ok(Some(absolute(Utf8Path::new("/"), &text)));
         }
-        let base = match path.at.map(|arg| self.call.arguments[arg] as i32) {
+        let base = match at.map(|arg| self.call.arguments[arg] as i32) {
             None | Some(libc::AT_FDCWD) => self.link("cwd"),
             Some(descriptor) => self.link(&format!("fd/{descriptor}")),
         };

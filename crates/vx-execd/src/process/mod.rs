@@ -3,6 +3,7 @@
 //! `std::process` cannot start a process under a tracer without deadlock: the tracer must let the child's `execve` pass
 //! while `spawn` waits for it.
 
+mod containment;
 mod spawn;
 mod supervise;
 #[cfg(test)]
@@ -18,12 +19,13 @@ use camino::Utf8PathBuf;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::sync::oneshot;
-use vx_proto::Observation;
+use vx_proto::{Containment, Observation};
 
-use crate::observe::Scope;
+use crate::observe::{Connections, Scope};
 use crate::reap;
 
-pub(crate) use supervise::launch;
+pub(crate) use containment::own_directories;
+pub(crate) use supervise::{launch, refused_containment};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -44,6 +46,17 @@ pub(crate) struct Launch {
     pub(crate) descriptors: Vec<RawFd>,
     /// What to observe, if anything.
     pub(crate) observe: Option<Scope>,
+    /// How it is contained, if at all.
+    pub(crate) contained: Option<Contained>,
+}
+
+/// A containment, and the directories of the action, which it may change.
+#[derive(Debug, Clone)]
+pub(crate) struct Contained {
+    /// What the request says.
+    pub(crate) containment: Containment,
+    /// Absolute.
+    pub(crate) own: Vec<Utf8PathBuf>,
 }
 
 /// A process that has started. Killed when dropped.
@@ -72,6 +85,8 @@ pub(crate) struct Ended {
     pub(crate) leftovers: usize,
     /// What was seen.
     pub(crate) observation: Observation,
+    /// What an observed process tried to talk to.
+    pub(crate) connections: Connections,
 }
 
 /// Why a process did not start.

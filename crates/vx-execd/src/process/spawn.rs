@@ -11,8 +11,11 @@ use std::ptr;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, setsid, waitpid,
+};
 
+use super::containment::Namespaces;
 use super::{Launch, LaunchError};
 use crate::observe::Filter;
 
@@ -49,12 +52,14 @@ pub(super) enum Go {
 pub(super) enum Step {
     /// Setting up its session, signals and streams.
     Setup = 1,
+    /// Containing it.
+    Containment = 2,
     /// Changing to the working directory.
-    WorkingDirectory = 2,
+    WorkingDirectory = 3,
     /// Installing the filter; not fatal.
-    Filter = 3,
+    Filter = 4,
     /// Running the program.
-    Exec = 4,
+    Exec = 5,
 }
 
 /// A system call failed in the child.
@@ -71,6 +76,7 @@ pub(super) struct Prepared {
     environment: Strings,
     working_directory: CString,
     descriptors: Vec<RawFd>,
+    namespaces: Option<Namespaces>,
     filter: Option<Filter>,
 }
 
@@ -97,14 +103,23 @@ impl Strings {
 
 impl Prepared {
     pub(super) fn new(launch: &Launch) -> Result<Self, LaunchError> {
+        let namespaces = launch.contained.as_ref().map(|contained| {
+            Namespaces::new(&contained.containment, &contained.own, &launch.tmpdir)
+        });
+        let namespaces = namespaces.transpose().map_err(|source| LaunchError {
+            step: "contain",
+            subject: launch.program.to_string(),
+            source,
+        })?;
         let variables = launch.environment.iter().map(|(name, value)| format!("{name}={value}"));
-        let prepare = || -> Result<Self, NulError> {
+        let prepare = move || -> Result<Self, NulError> {
             Ok(Self {
                 program: CString::new(launch.program.as_str())?,
                 arguments: Strings::new(launch.arguments.iter().cloned())?,
                 environment: Strings::new(variables)?,
                 working_directory: CString::new(launch.working_directory.as_str())?,
                 descriptors: launch.descriptors.clone(),
+                namespaces,
                 filter: launch.observe.as_ref().and_then(|_| Filter::new()),
             })
         };
@@ -133,27 +148,56 @@ impl Prepared {
             parent: getpid(),
         };
         // SAFETY: the child only makes system calls, and leaves by exec or `_exit`.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()),
+        let pid = match unsafe { self.clone() } {
+            -1 => return Err(io::Error::last_os_error()),
             0 => self.run_child(&ends),
-            pid => Ok(Child {
-                pid: Pid::from_raw(pid).ok_or(Errno::INVAL)?,
-                stdout,
-                stderr,
-                reports,
-                gate,
-            }),
+            pid => Pid::from_raw(pid).ok_or(Errno::INVAL)?,
+        };
+        if self.namespaces.is_some()
+            && let Err(error) = Namespaces::map_users(pid)
+        {
+            // Not reaped yet, so the number is still its own.
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+            return Err(error);
         }
+        Ok(Child {
+            pid,
+            stdout,
+            stderr,
+            reports,
+            gate,
+        })
+    }
+
+    /// As `fork`, into new namespaces if there are any.
+    ///
+    /// # Safety
+    /// As for `fork`: the child may only make system calls.
+    unsafe fn clone(&self) -> libc::pid_t {
+        let Some(namespaces) = &self.namespaces else {
+            return unsafe { libc::fork() };
+        };
+        // Without a stack, the child goes on with a copy of this one.
+        let flags = namespaces.clone_flags() | libc::SIGCHLD;
+        let none = ptr::null_mut::<libc::c_void>();
+        unsafe { libc::syscall(libc::SYS_clone, flags as libc::c_ulong, none, none, none, none) as libc::pid_t }
     }
 
     fn run_child(&self, ends: &ChildEnds<'_>) -> ! {
-        if let Err(error) = ends.set_up(&self.descriptors) {
+        if let Err(error) = ends.set_up(&self.descriptors, self.namespaces.is_some()) {
             ends.fail(Step::Setup, error);
+        }
+        let go = ends.wait_at_gate();
+        if let Some(namespaces) = &self.namespaces
+            && let Err(error) = namespaces.enter()
+        {
+            ends.fail(Step::Containment, error);
         }
         if let Err(error) = rustix::process::chdir(self.working_directory.as_c_str()) {
             ends.fail(Step::WorkingDirectory, error);
         }
-        if ends.wait_at_gate() == Go::Traced as u8
+        if go == Go::Traced as u8
             && let Some(filter) = &self.filter
             && let Err(error) = filter.install()
         {
@@ -195,10 +239,11 @@ struct ChildEnds<'a> {
 }
 
 impl ChildEnds<'_> {
-    fn set_up(&self, descriptors: &[RawFd]) -> Result<(), Errno> {
+    fn set_up(&self, descriptors: &[RawFd], is_contained: bool) -> Result<(), Errno> {
         setsid()?;
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        if getppid() != Some(self.parent) {
+        // From inside a process namespace the parent cannot be seen; but then the gate is closed.
+        if !is_contained && getppid() != Some(self.parent) {
             // The parent died before the line above: nobody is left to report to.
             exit_child();
         }
@@ -247,7 +292,13 @@ impl Report {
             }
         }
         let [step, errno @ ..] = bytes;
-        let steps = [Step::Setup, Step::WorkingDirectory, Step::Filter, Step::Exec];
+        let steps = [
+            Step::Setup,
+            Step::Containment,
+            Step::WorkingDirectory,
+            Step::Filter,
+            Step::Exec,
+        ];
         Some(Self {
             step: steps.into_iter().find(|known| *known as u8 == step)?,
             error: io::Error::from_raw_os_error(i32::from_ne_bytes(errno)),
@@ -258,6 +309,7 @@ impl Report {
     pub(super) fn into_error(self, launch: &Launch) -> LaunchError {
         let (step, subject) = match self.step {
             Step::Setup | Step::Filter => ("prepare a process for", &launch.program),
+            Step::Containment => ("contain", &launch.program),
             Step::WorkingDirectory => ("change to the directory", &launch.working_directory),
             Step::Exec => ("run", &launch.program),
         };

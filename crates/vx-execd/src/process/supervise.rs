@@ -9,16 +9,17 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use camino::Utf8Path;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, pidfd_open, waitid, waitpid,
 };
 use tokio::sync::oneshot;
-use vx_proto::Observation;
+use vx_proto::{Containment, Observation};
 
 use super::spawn::{Child, Go, Prepared, Report, Step};
-use super::{Ended, Launch, LaunchError, Process, Running, Tree};
-use crate::observe::Tracer;
+use super::{Contained, Ended, Launch, LaunchError, Process, Running, Tree};
+use crate::observe::{Connections, Tracer};
 use crate::reap::{self, Mark, with_mains};
 
 /// Starts a process; returns when its program runs.
@@ -46,6 +47,43 @@ struct Death {
     at: Instant,
     leftovers: usize,
     observation: Observation,
+    connections: Connections,
+}
+
+/// Why this machine refuses to contain processes; `None` if it does not. `tmpdir` is a directory for the attempt.
+pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
+    /// No program: what cannot be run was contained.
+    const NOTHING: &str = "/dev/null/nothing";
+    let attempt = Launch {
+        label: "containment".to_owned(),
+        program: NOTHING.into(),
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        working_directory: "/".into(),
+        tmpdir: tmpdir.to_owned(),
+        descriptors: Vec::new(),
+        observe: None,
+        contained: Some(Contained {
+            containment: Containment::default(),
+            own: vec![tmpdir.to_owned()],
+        }),
+    };
+    let (child, process) = match start(&attempt) {
+        Ok(started) => started,
+        Err(error) => return Some(error.source.to_string()),
+    };
+    let tried = Supervised {
+        launch: &attempt,
+        pid: child.pid,
+        reports: &child.reports,
+        gate: &child.gate,
+        tree: &process.tree,
+    };
+    match tried.run(|| {}) {
+        Err(report) if report.step == Step::Exec => None,
+        Err(report) => Some(format!("{:?}: {}", report.step, report.error)),
+        Ok(_) => Some("the process was killed".to_owned()),
+    }
 }
 
 fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchError>>) {
@@ -98,6 +136,7 @@ fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchErr
                 duration: death.at.duration_since(since),
                 leftovers: death.leftovers,
                 observation: death.observation,
+                connections: death.connections,
             });
         }
         (Ok(_), Some((started, _))) => {
@@ -188,6 +227,7 @@ impl Supervised<'_> {
                 at,
                 leftovers,
                 observation,
+                connections: Connections::default(),
             }),
         }
     }
@@ -213,6 +253,7 @@ impl Supervised<'_> {
                 at: trace.main_ended,
                 leftovers: trace.leftovers,
                 observation: trace.observation,
+                connections: trace.connections,
             }),
         }
     }

@@ -68,6 +68,7 @@ impl TestDir {
             tmpdir,
             descriptors: Vec::new(),
             observe: None,
+            contained: None,
         }
     }
 
@@ -78,7 +79,7 @@ impl TestDir {
     /// The same, traced.
     pub(crate) fn observed(&self, mut launch: Launch) -> Launch {
         let own = vec![self.path().join("tmp")];
-        launch.observe = Some(Scope { own });
+        launch.observe = Some(Scope { own, foreign: Vec::new() });
         launch
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use vx_model::{Action, DeclaredInput, OutputKind, Root, RootedPath, Roots};
-use vx_proto::{EnvVar, ExecuteRequest, InputFile, TreePath};
+use vx_proto::{Containment, EnvVar, ExecuteRequest, InputFile, TreePath};
 
 use super::Surroundings;
 
@@ -63,6 +63,24 @@ pub(super) fn localize(action: &Action, surroundings: &Surroundings, roots: &Roo
             .collect(),
         rustc_json: action.observation.artifact_notices,
         observe: action.observation.file_accesses,
+        containment: action.access.containment.as_ref().map(|containment| {
+            let absolute = |paths: &[RootedPath]| {
+                let known = paths.iter().filter(|path| roots.knows(path.root));
+                known.map(|path| roots.absolute(path)).collect()
+            };
+            Containment {
+                writable: absolute(&containment.writable),
+                read_only: absolute(&containment.read_only),
+                hidden: absolute(&containment.hidden),
+                // What is named in requests is found wherever it lies.
+                kept: absolute(&Root::ALL.map(|root| RootedPath::new(root, "")))
+                    .into_iter()
+                    .filter(|path: &String| path != "/")
+                    .chain([roots.absolute(&command.working_directory)])
+                    .collect(),
+                network: containment.network,
+            }
+        }),
     }
 }
 

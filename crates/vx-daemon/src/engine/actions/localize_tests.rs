@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use vx_model::{Access, Command, Digest, Observation, OutputPath, Template};
@@ -77,11 +78,22 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn access() -> impl Strategy<Value = Access> {
-    (any::<bool>(), vec(path(), 0..2), vec(path(), 0..2)).prop_map(|(environment, writable, private)| Access {
-        environment,
+    let containment = (vec(path(), 0..2), vec(path(), 0..2), vec(path(), 0..2), any::<bool>());
+    let containment = containment.prop_map(|(writable, read_only, hidden, network)| vx_model::Containment {
         writable,
-        private,
-    })
+        read_only,
+        hidden,
+        network,
+    });
+    let paths = || vec(path(), 0..2);
+    (any::<bool>(), paths(), paths(), option::of(containment)).prop_map(
+        |(environment, writable, private, containment)| Access {
+            environment,
+            writable,
+            private,
+            containment,
+        },
+    )
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -3,6 +3,7 @@
 
 mod exec_roots;
 mod flights;
+mod grants;
 mod localize;
 mod perform;
 mod stop;
@@ -10,6 +11,7 @@ mod surroundings;
 
 pub(crate) use exec_roots::{ExecRootPath, ExecRoots};
 pub(crate) use flights::Flights;
-pub(crate) use perform::{Actions, Conclusion, Made, Ran, Step};
+pub(crate) use grants::Grants;
+pub(crate) use perform::{Actions, Conclusion, Made, Performed, Ran, Step};
 pub(crate) use stop::Stop;
 pub(crate) use surroundings::Surroundings;

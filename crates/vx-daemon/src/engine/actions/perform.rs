@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OnceCell, Semaphore};
 use vx_model::{Action, ActionResult, InputSet, Key, Roots};
-use vx_proto::{Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
+use vx_proto::{BuildEvent, Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
 use super::localize::localize;
+use super::grants::{Denied, Grants};
 use super::{Flights, Stop, Surroundings};
 use crate::engine::doors::{ActionCache, Doors, Executor};
 use crate::engine::inputs::{FileDigests, World, changed_since};
@@ -43,6 +45,8 @@ pub(crate) struct Ran {
     pub(crate) result: ExecuteResult,
     /// The file system's time shortly before the start, in nanoseconds since the Unix epoch.
     pub(crate) started_ns: i128,
+    /// Paths that it tried to change and may not, if it failed.
+    pub(crate) refused: Vec<String>,
 }
 
 /// The outcome of a run.
@@ -54,6 +58,15 @@ pub(crate) struct Conclusion {
     pub(crate) result: ActionResult,
     /// False for a result that must not be published; the reason was reported.
     pub(crate) may_keep: bool,
+}
+
+/// What came of an action.
+#[derive(Debug)]
+pub(crate) enum Performed {
+    /// It has a result.
+    Made(Made),
+    /// It failed, perhaps because it was denied these.
+    Denied(Grants),
 }
 
 /// An action that has a result.
@@ -85,6 +98,8 @@ pub(crate) struct Actions {
     files: Arc<FileDigests>,
     flights: Flights,
     waiting: Semaphore,
+    /// Whether actions can be contained, once that is known.
+    can_contain: OnceCell<bool>,
 }
 
 impl Actions {
@@ -96,7 +111,24 @@ impl Actions {
             files,
             flights: Flights::default(),
             waiting: Semaphore::new(WAITING),
+            can_contain: OnceCell::new(),
         }
+    }
+
+    /// Whether actions can be contained here. If not, the user is told once.
+    pub(crate) async fn can_contain(&self, events: &UnboundedSender<BuildEvent>) -> Result<bool, Stop> {
+        let asked = self.can_contain.get_or_try_init(async || {
+            let refusal = self.executor.uncontained().await?;
+            if let Some(reason) = &refusal {
+                let text = format!(
+                    "warning: this machine refuses to contain build scripts and macros ({reason}): they can read and \
+                     change everything that you can"
+                );
+                let _ = events.send(BuildEvent::Warning(text));
+            }
+            Ok::<bool, WireError>(refusal.is_none())
+        });
+        Ok(*asked.await?)
     }
 
     /// Looks up the result of `action`, or runs it and publishes the result. Dropping the future cancels the run.
@@ -106,7 +138,7 @@ impl Actions {
         surroundings: &Surroundings,
         dispatch: Dispatch,
         step: &mut impl Step,
-    ) -> Result<Made, Stop> {
+    ) -> Result<Performed, Stop> {
         let weak = action.key();
         let _flight = self.flights.enter(weak).await;
         for inputs in self.cache.input_sets(weak).await? {
@@ -116,7 +148,7 @@ impl Actions {
                 continue;
             };
             if step.restore(strong, &result).await? {
-                return Ok(Made {
+                return Ok(Performed::Made(Made {
                     outcome: Outcome::Cached,
                     inputs,
                     answers,
@@ -125,16 +157,23 @@ impl Actions {
                     result,
                     is_kept: true,
                     is_unsettled: false,
-                });
+                }));
             }
         }
         let roots = step.start().await?;
-        let ran = self.run(localize(action, surroundings, &roots), dispatch, step).await?;
+        let mut ran = self.run(localize(action, surroundings, &roots), dispatch, step).await?;
+        let denied = Denied::of(action, &ran.result, &roots, &surroundings.environment);
+        if !denied.grants.is_empty() {
+            return Ok(Performed::Denied(denied.grants));
+        }
+        ran.refused = denied.refused;
         let started_ns = ran.started_ns;
         let conclusion = step.conclude(ran).await?;
         let answers = self.ask(&conclusion.inputs, action, surroundings);
-        self.publish(weak, &surroundings.roots, started_ns, conclusion, answers)
-            .await
+        let made = self
+            .publish(weak, &surroundings.roots, started_ns, conclusion, answers)
+            .await?;
+        Ok(Performed::Made(made))
     }
 
     async fn run(&self, request: ExecuteRequest, dispatch: Dispatch, step: &mut impl Step) -> Result<Ran, Stop> {
@@ -147,7 +186,13 @@ impl Actions {
                     started_ns = i128::from(stamp_ns);
                     step.started(&request);
                 }
-                ExecuteEvent::Finished(result) => return Ok(Ran { result, started_ns }),
+                ExecuteEvent::Finished(result) => {
+                    return Ok(Ran {
+                        result,
+                        started_ns,
+                        refused: Vec::new(),
+                    });
+                }
                 ExecuteEvent::Failed(error) => return Err(Stop::Failed(error)),
                 ExecuteEvent::MissingInputs(_) => return Err(Stop::MissingBlob),
                 other => step.on_event(other),

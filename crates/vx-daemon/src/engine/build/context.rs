@@ -11,16 +11,16 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
-use vx_model::{Action, Digest, KeyPart, Root, Roots, Template};
+use vx_model::{Action, Digest, Key, KeyPart, Root, Roots, Template};
 use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
 use super::ledger::{Ledger, UnitNote};
 use super::progress::Board;
 use crate::engine::Engine;
-use crate::engine::actions::{Made, Step, Stop, Surroundings};
+use crate::engine::actions::{Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, describe, interpret, templates};
-use crate::engine::records::{UnitParts, unit_key};
+use crate::engine::records::{Granted, UnitParts, unit_key};
 use crate::engine::report::{Audience, MessageFrame, STRONG_KEY, Shown, WEAK_KEY, differences, messages};
 
 /// What a run needs to know about its build.
@@ -121,18 +121,48 @@ impl Context {
         surroundings: &Surroundings,
         label: String,
         step: &mut impl Step,
-    ) -> Result<Made, Stop> {
+    ) -> Result<Performed, Stop> {
         let dispatch = Dispatch {
             label,
             priority: self.priorities[unit],
         };
-        let made = self
+        let performed = self
             .engine
             .actions
             .perform(action, surroundings, dispatch, step)
             .await?;
-        self.note(unit, action, &made).await;
-        Ok(made)
+        if let Performed::Made(made) = &performed {
+            self.note(unit, action, made).await;
+        }
+        Ok(performed)
+    }
+
+    /// Whether actions can be contained here.
+    pub(crate) async fn can_contain(&self) -> Result<bool, Stop> {
+        self.engine.actions.can_contain(&self.setting.events).await
+    }
+
+    /// What an action was granted in an earlier run. `key` is its key without any grants.
+    pub(crate) async fn granted(&self, key: Key) -> Result<Grants, Stop> {
+        let recorded: Option<Granted> = self.engine.records.get(&key.hex()).await?;
+        Ok(recorded.map(|Granted(grants)| grants).unwrap_or_default())
+    }
+
+    /// Remembers `grants` for an action, of which `new` were needed just now.
+    pub(crate) async fn note_granted(
+        &self,
+        unit: UnitIndex,
+        key: Key,
+        grants: &Grants,
+        new: &Grants,
+    ) -> Result<(), Stop> {
+        self.engine.records.put(&key.hex(), &Granted(grants.clone())).await?;
+        let name = self.plan.unit(unit).description();
+        let what = new.describe(&self.setting.roots);
+        self.tell(BuildEvent::Warning(format!(
+            "note: {name} needs {what}: its result is not shared with other checkouts"
+        )));
+        Ok(())
     }
 
     /// Waits until a process of this build may be started. The permit is held as long as the process runs.

@@ -27,7 +27,7 @@ pub(crate) use environment::{
 pub(crate) use files::{CLOCK_TICK, FileDigests, is_executable, now_ns, touched_since};
 pub(crate) use link_programs::link_programs;
 pub(crate) use locator::Locator;
-pub(crate) use observed::{Seen, interpret};
+pub(crate) use observed::{Seen, interpret, is_below};
 pub(crate) use path_leaks::PathLeaks;
 pub(crate) use processor::identity as processor_identity;
 pub(crate) use program_names::ProgramNames;

@@ -108,6 +108,7 @@ mod tests {
             environment: false,
             writable: vec![RootedPath::new(Root::Workspace, "")],
             private: vec![RootedPath::new(Root::Workspace, ".vx")],
+            containment: None,
         };
         let beside = RootedPath::new(Root::Workspace, "../lib");
         interpret(&accesses, &access, &Locator::new(roots, [&beside]))

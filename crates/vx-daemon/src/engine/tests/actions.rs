@@ -11,7 +11,7 @@ use super::doors;
 use super::executor::{Behaviour, FakeExecutor, success};
 use super::memory::Memory;
 use crate::engine::ActionCache as _;
-use crate::engine::actions::{Actions, Conclusion, Made, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Actions, Conclusion, Made, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::inputs::FileDigests;
 
 struct World {
@@ -52,9 +52,11 @@ impl World {
     }
 
     async fn perform(&self, step: &mut TestStep) -> Result<Made, Stop> {
-        self.actions
-            .perform(&action(), &self.surroundings(), dispatch(), step)
-            .await
+        let surroundings = self.surroundings();
+        match self.actions.perform(&action(), &surroundings, dispatch(), step).await? {
+            Performed::Made(made) => Ok(made),
+            Performed::Denied(grants) => panic!("denied {grants:?}"),
+        }
     }
 
     /// Stores a result under `answers`.

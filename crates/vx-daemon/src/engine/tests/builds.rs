@@ -97,6 +97,8 @@ fn compile(request: &ExecuteRequest, memory: &Memory) -> ExecuteResult {
     ExecuteResult {
         files,
         inline: vec![inline],
+        network: false,
+        services: false,
         observation: match request.observe {
             true => Observation::Complete(Vec::new()),
             false => Observation::NotAsked,

@@ -94,6 +94,10 @@ impl Drop for Process {
 
 #[async_trait]
 impl Executor for FakeExecutor {
+    async fn uncontained(&self) -> Result<Option<String>, WireError> {
+        Ok(None)
+    }
+
     async fn execute(&self, request: ExecuteRequest, _dispatch: Dispatch) -> Result<ExecuteEvents, WireError> {
         let missing: Vec<_> = request
             .inputs
@@ -138,6 +142,8 @@ pub(super) fn success() -> ExecuteResult {
         stdout: None,
         stderr: None,
         duration_ms: 1,
+        network: false,
+        services: false,
         observation: Observation::NotAsked,
     }
 }

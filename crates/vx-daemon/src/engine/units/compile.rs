@@ -11,10 +11,11 @@ use vx_model::{
 };
 use vx_proto::{ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, WireError};
 
+use super::containment::{self, Contained};
 use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use super::leaks;
-use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Conclusion, ExecRootPath, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{
     LIBRARY_PATH, Reported, is_read_by_rustc, library_path, link_programs, processor_identity,
@@ -35,21 +36,35 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
         .environment
         .extend(compile.reported_environment.iter().cloned());
     let of_macros = asked_for_by_macros(context, &macros, &compile, &surroundings).await?;
-    let action = action(context, &compile, inputs, &of_macros, &surroundings);
-    let mut step = CompileStep {
-        context,
-        unit,
-        compile: &compile,
-        action: &action,
-        surroundings: &surroundings,
-        may_leak: of_macros.values().flat_map(Template::roots).collect(),
-        diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
-        held: None,
+    let mut action = action(context, &compile, inputs, &of_macros, &surroundings);
+    let mut contained = match compile.uses_proc_macros {
+        true => Contained::new(context, unit, &mut action, containment::of_macros()).await?,
+        false => Contained::not(context, unit, &action),
     };
-    let label = format!("rustc {}", context.plan.unit(unit).description());
-    let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
-    context.finished(unit, made.outcome);
-    Ok(())
+    loop {
+        let mut step = CompileStep {
+            context,
+            unit,
+            compile: &compile,
+            action: &action,
+            bound: contained.inputs(),
+            surroundings: &surroundings,
+            may_leak: of_macros.values().flat_map(Template::roots).collect(),
+            diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
+            held: None,
+        };
+        let label = format!("rustc {}", context.plan.unit(unit).description());
+        match context.perform(unit, &action, &surroundings, label, &mut step).await? {
+            Performed::Made(made) => {
+                context.finished(unit, made.outcome);
+                return Ok(());
+            }
+            Performed::Denied(grants) => {
+                drop(step);
+                contained.grant(&mut action, grants).await?;
+            }
+        }
+    }
 }
 
 /// The action.
@@ -94,6 +109,7 @@ fn action(
             environment: true,
             writable: Vec::new(),
             private: vec![private_directory()],
+            containment: None,
         },
         observation: Observation {
             file_accesses: compile.links
@@ -158,6 +174,8 @@ struct CompileStep<'a> {
     unit: UnitIndex,
     compile: &'a Compile,
     action: &'a Action,
+    /// What binds a result with grants to its place.
+    bound: Vec<Input>,
     surroundings: &'a Surroundings,
     /// Roots whose directories a macro may have read.
     may_leak: BTreeSet<Root>,
@@ -196,7 +214,10 @@ impl Step for CompileStep<'_> {
 
     fn on_event(&mut self, event: ExecuteEvent) {
         match event {
-            ExecuteEvent::Stderr(line) | ExecuteEvent::Stdout(line) => self.diagnostics.show(&line),
+            ExecuteEvent::Stderr(line) | ExecuteEvent::Stdout(line) => match self.action.access.containment {
+                Some(_) => self.diagnostics.show_or_hold(line),
+                None => self.diagnostics.show(&line),
+            },
             ExecuteEvent::Output(file) if self.compile.metadata.as_deref() == Some(file.path.file_name()) => {
                 self.context.board.set(self.unit, Progress::Metadata(file));
             }
@@ -206,10 +227,12 @@ impl Step for CompileStep<'_> {
 
     async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
         self.held = None;
-        let ran = ran.result;
+        self.diagnostics.show_held();
+        let Ran { result: ran, refused, .. } = ran;
         if ran.exit_code != Some(0) {
             self.diagnostics.sum_up();
-            return Err(Stop::Failed(self.diagnostics.failure(None, &ran)));
+            let failure = self.diagnostics.failure(None, &ran);
+            return Err(Stop::Failed(containment::explain(failure, &refused)));
         }
         let files = ran.files.clone();
         self.context
@@ -229,6 +252,7 @@ impl CompileStep<'_> {
             .as_ref()
             .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
         let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        inputs.extend(self.bound.iter().cloned());
         let reported = self.reported(&ran)?;
         inputs.extend(reported.inputs);
         inputs.extend(self.compile.clippy.clone().map(Input::File));

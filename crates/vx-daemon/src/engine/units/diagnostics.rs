@@ -8,6 +8,9 @@ use crate::engine::actions::Stop;
 use crate::engine::build::Context;
 use crate::engine::report::Counts;
 
+/// What every error of rustc holds.
+const ERROR: &[u8] = b"\"level\":\"error";
+
 /// The diagnostics of one unit.
 pub(super) struct Diagnostics<'a> {
     context: &'a Context,
@@ -15,6 +18,8 @@ pub(super) struct Diagnostics<'a> {
     counts: Counts,
     /// Whether the number of warnings is shown.
     shows_warnings: bool,
+    /// Lines that are shown when the compiler has ended.
+    held: Vec<Vec<u8>>,
 }
 
 impl<'a> Diagnostics<'a> {
@@ -24,6 +29,7 @@ impl<'a> Diagnostics<'a> {
             unit,
             counts: Counts::default(),
             shows_warnings,
+            held: Vec::new(),
         }
     }
 
@@ -31,6 +37,22 @@ impl<'a> Diagnostics<'a> {
     pub(super) fn show(&mut self, line: &[u8]) {
         if let Some(event) = self.event(line) {
             self.context.tell(event);
+        }
+    }
+
+    /// Shows a line of a compiler that may be run again if it fails: nothing from the first error on.
+    pub(super) fn show_or_hold(&mut self, line: Vec<u8>) {
+        let is_error = || line.windows(ERROR.len()).any(|window| window == ERROR);
+        match !self.held.is_empty() || is_error() {
+            true => self.held.push(line),
+            false => self.show(&line),
+        }
+    }
+
+    /// The compiler has ended, and is not run again.
+    pub(super) fn show_held(&mut self) {
+        for line in std::mem::take(&mut self.held) {
+            self.show(&line);
         }
     }
 

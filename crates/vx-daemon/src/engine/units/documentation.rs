@@ -10,9 +10,10 @@ use vx_cargo::{Compile, UnitIndex};
 use vx_model::{Access, Action, ActionResult, Command, Input, InputSet, Key, Observation, Root, Roots};
 use vx_proto::{ExecuteEvent, ExecuteRequest};
 
+use super::containment::{self, Contained};
 use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
-use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Conclusion, ExecRootPath, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{LIBRARY_PATH, library_path};
 use crate::engine::records::Documented;
@@ -21,21 +22,34 @@ use crate::engine::records::Documented;
 pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
     let ReadyCrate { compile, inputs, .. } = ReadyCrate::wait(context, unit).await?;
     let surroundings = context.surroundings();
-    let action = action(&compile, inputs, &surroundings);
+    let mut action = action(&compile, inputs, &surroundings);
+    let mut contained = match compile.uses_proc_macros {
+        true => Contained::new(context, unit, &mut action, containment::of_macros()).await?,
+        false => Contained::not(context, unit, &action),
+    };
     let page = context.plan.unit(unit).documentation();
     let page = page
         .map(|page| context.setting.roots.absolute(&page))
         .unwrap_or_default();
-    let mut step = DocumentStep {
-        context,
-        unit,
-        action: &action,
-        page: &page,
-        diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
-        held: None,
+    let made = loop {
+        let mut step = DocumentStep {
+            context,
+            unit,
+            action: &action,
+            bound: contained.inputs(),
+            page: &page,
+            diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
+            held: None,
+        };
+        let label = format!("rustdoc {}", context.plan.unit(unit).description());
+        match context.perform(unit, &action, &surroundings, label, &mut step).await? {
+            Performed::Made(made) => break made,
+            Performed::Denied(grants) => {
+                drop(step);
+                contained.grant(&mut action, grants).await?;
+            }
+        }
     };
-    let label = format!("rustdoc {}", context.plan.unit(unit).description());
-    let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
     if made.is_kept {
         context
             .engine
@@ -69,6 +83,7 @@ fn action(compile: &Compile, inputs: Inputs, surroundings: &Surroundings) -> Act
             environment: false,
             writable: Vec::new(),
             private: vec![private_directory()],
+            containment: None,
         },
         observation: Observation {
             file_accesses: true,
@@ -83,6 +98,8 @@ struct DocumentStep<'a> {
     context: &'a Context,
     unit: UnitIndex,
     action: &'a Action,
+    /// What binds a result with grants to its place.
+    bound: Vec<Input>,
     /// The first page, absolute.
     page: &'a str,
     diagnostics: Diagnostics<'a>,
@@ -123,17 +140,22 @@ impl Step for DocumentStep<'_> {
 
     fn on_event(&mut self, event: ExecuteEvent) {
         if let ExecuteEvent::Stderr(line) | ExecuteEvent::Stdout(line) = event {
-            self.diagnostics.show(&line);
+            match self.action.access.containment {
+                Some(_) => self.diagnostics.show_or_hold(line),
+                None => self.diagnostics.show(&line),
+            }
         }
     }
 
     async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
         self.held = None;
-        let ran = ran.result;
+        self.diagnostics.show_held();
+        let Ran { result: ran, refused, .. } = ran;
         if ran.exit_code != Some(0) {
             self.diagnostics.sum_up();
             let message = format!("could not document `{}`", self.context.package(self.unit).name);
-            return Err(Stop::Failed(self.diagnostics.failure(Some(message), &ran)));
+            let failure = self.diagnostics.failure(Some(message), &ran);
+            return Err(Stop::Failed(containment::explain(failure, &refused)));
         }
         self.is_done();
         self.diagnostics.keep(ran.stderr).await?;
@@ -143,6 +165,7 @@ impl Step for DocumentStep<'_> {
             .as_ref()
             .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
         let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        inputs.extend(self.bound.iter().cloned());
         if !may_keep {
             inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
         }

@@ -2,6 +2,7 @@
 //! for, and what a run depended on. `actions` looks up and runs actions.
 
 mod compile;
+mod containment;
 mod dependencies;
 mod diagnostics;
 mod documentation;

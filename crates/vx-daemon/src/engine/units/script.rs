@@ -12,10 +12,11 @@ use vx_model::{
 use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
 use super::dependencies::{Inputs, among_dependencies, immutable, needed, platform, private_directory};
+use super::containment::{self, Contained};
 use super::leaks;
 use super::out_dirs::RunningOutDir;
 use super::workspace_files::WorkspaceFiles;
-use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop};
+use crate::engine::actions::{Conclusion, ExecRootPath, Made, Performed, Ran, Step, Stop};
 use crate::engine::build::{Context, Progress};
 use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, absolute_path, library_path, reaches_every_script};
 use crate::engine::report::messages;
@@ -43,27 +44,30 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
     let libraries = libraries(context, &run).await?;
     let reaching = reaching(context, &run, executable.digest).await?;
     let may_leak = may_leak(context, unit, &reaching);
-    let action = action(context, unit, &run, &executable, libraries, reaching);
+    let mut action = action(context, unit, &run, &executable, libraries, reaching);
+    let mut contained = Contained::new(context, unit, &mut action, containment::of_script(context, unit)).await?;
     let surroundings = context.surroundings();
-    let mut step = ScriptStep {
-        context,
-        unit,
-        action: &action,
-        may_leak,
-        workspace_files: WorkspaceFiles::new(context, unit),
-        printed: Printed::default(),
-        output: None,
-        held: None,
-    };
-    let label = format!("build script of {}", context.plan.unit(unit).description());
-    let made = context.perform(unit, &action, &surroundings, label, &mut step).await?;
-    if made.outcome == Outcome::Ran && made.is_kept && !made.result.files.is_empty() {
-        step.workspace_files.note_last(made.strong).await?;
+    loop {
+        let mut step = ScriptStep {
+            context,
+            unit,
+            action: &action,
+            bound: contained.inputs(),
+            may_leak: may_leak.clone(),
+            workspace_files: WorkspaceFiles::new(context, unit),
+            printed: Printed::default(),
+            output: None,
+            held: None,
+        };
+        let label = format!("build script of {}", context.plan.unit(unit).description());
+        match context.perform(unit, &action, &surroundings, label, &mut step).await? {
+            Performed::Made(made) => return step.finish(made).await,
+            Performed::Denied(grants) => {
+                drop(step);
+                contained.grant(&mut action, grants).await?;
+            }
+        }
     }
-    if let Some(output) = step.output {
-        done(context, unit, output, made.outcome);
-    }
-    Ok(())
 }
 
 /// The compiled script.
@@ -154,6 +158,7 @@ fn action(
             environment: false,
             writable: vec![RootedPath::new(Root::Workspace, "")],
             private: vec![private_directory()],
+            containment: None,
         },
         observation: Observation {
             file_accesses: true,
@@ -183,6 +188,8 @@ struct ScriptStep<'a> {
     context: &'a Context,
     unit: UnitIndex,
     action: &'a Action,
+    /// What binds a result with grants to its place.
+    bound: Vec<Input>,
     /// Roots whose directories the script can know.
     may_leak: BTreeSet<Root>,
     workspace_files: WorkspaceFiles<'a>,
@@ -245,24 +252,34 @@ impl Step for ScriptStep<'_> {
             let message = "a build script ended without a start";
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
-        let said = self.said(&ran.result, &roots)?;
+        let said = self.said(&ran, &roots)?;
         self.context.note_duration(self.unit, ran.result.duration_ms);
         self.depended_on(ran.result, said, &out_dir).await
     }
 }
 
 impl ScriptStep<'_> {
+    async fn finish(self, made: Made) -> Result<(), Stop> {
+        if made.outcome == Outcome::Ran && made.is_kept && !made.result.files.is_empty() {
+            self.workspace_files.note_last(made.strong).await?;
+        }
+        if let Some(output) = self.output {
+            done(self.context, self.unit, output, made.outcome);
+        }
+        Ok(())
+    }
+
     /// The output of a script that has succeeded.
-    fn said(&self, result: &ExecuteResult, roots: &Roots) -> Result<ScriptOutput, Stop> {
+    fn said(&self, ran: &Ran, roots: &Roots) -> Result<ScriptOutput, Stop> {
         let failed = |error: &ScriptError| WireError::from_error(ErrorKind::BuildFailed, error);
         let run = self.context.plan.unit(self.unit).script_run();
-        let failure = match result.exit_code {
+        let failure = match ran.result.exit_code {
             Some(0) => match run.output(&self.printed.stdout, roots) {
                 Ok(said) => return Ok(said),
                 Err(error @ ScriptError::Invalid { .. }) => return Err(Stop::Failed(failed(&error))),
                 Err(error @ ScriptError::Reported { .. }) => failed(&error),
             },
-            _ => self.failure(result),
+            _ => containment::explain(self.failure(&ran.result), &ran.refused),
         };
         // They may explain the failure, so those of packages from elsewhere are shown too.
         tell_warnings(self.context, self.unit, script_warnings(&self.printed.stdout));
@@ -319,6 +336,7 @@ impl ScriptStep<'_> {
             ..ActionResult::default()
         };
         let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        inputs.extend(self.bound.iter().cloned());
         inputs.extend(self.declared(&output, may_keep));
         let mut leaked = leaks::leaked(self.context, &self.may_leak, &result).await?;
         leaked.extend(self.leaked_by_directives());

@@ -1,0 +1,178 @@
+//! What a contained action was denied, and what it is granted then.
+//!
+//! An action that fails, and has tried to reach the network or to write somewhere, may have failed because of that: it
+//! is run again with just that granted. Its result then depends on things that are not known, so it is bound to its
+//! place. Some things are never granted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+use vx_model::{Action, Input, Root, RootedPath, Roots, Template};
+use vx_proto::{AccessKind, ExecuteResult, Observation};
+
+use crate::engine::inputs::is_below;
+
+/// Below the user's home: what shells read when they start, and what people start by themselves.
+const START_UP: &[&str] = &[
+    ".profile",
+    ".bash_profile",
+    ".bash_login",
+    ".bash_logout",
+    ".bashrc",
+    ".zshenv",
+    ".zprofile",
+    ".zshrc",
+    ".zlogin",
+    ".config/fish",
+    ".config/autostart",
+    ".config/systemd",
+    ".local/bin",
+    ".local/share/applications",
+    ".gitconfig",
+    ".config/git",
+];
+
+/// The homes of Cargo and rustup: their variables, and where they are without.
+const TOOLS: [(&str, &str); 2] = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
+
+/// What an action is granted besides its containment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grants {
+    /// Whether it reaches the network.
+    pub(crate) network: bool,
+    /// What it may change.
+    pub(crate) writable: BTreeSet<RootedPath>,
+}
+
+/// What an action that failed was denied.
+#[derive(Debug, Default)]
+pub(crate) struct Denied {
+    /// What can be granted.
+    pub(crate) grants: Grants,
+    /// Paths that no action may change, absolute.
+    pub(crate) refused: Vec<String>,
+}
+
+impl Grants {
+    /// Whether nothing is granted.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Grants them to `action`, if it is contained.
+    pub(crate) fn give(&self, action: &mut Action) {
+        let Some(containment) = &mut action.access.containment else {
+            return;
+        };
+        containment.network |= self.network;
+        for path in &self.writable {
+            if !containment.writable.contains(path) {
+                containment.writable.push(path.clone());
+                action.access.private.push(path.clone());
+            }
+        }
+    }
+
+    /// In words: `the network`, `to write to ~/.cache`.
+    pub(crate) fn describe(&self, roots: &Roots) -> String {
+        let network = self.network.then(|| "the network".to_owned());
+        let paths = self.writable.iter();
+        let paths = paths.map(|path| format!("to write to `{}`", roots.absolute(path)));
+        network.into_iter().chain(paths).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Adds others.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        self.network |= others.network;
+        self.writable.extend(others.writable.iter().cloned());
+    }
+
+    /// The inputs that bind a result with them to its place; none if nothing is granted.
+    pub(crate) fn bind(&self, roots: &Roots) -> Vec<Input> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let known = [Root::Workspace, Root::UserHome, Root::VxHome].into_iter();
+        let known = known.filter(|root| roots.knows(*root));
+        known.map(|root| Input::Location(RootedPath::new(root, ""))).collect()
+    }
+}
+
+impl Denied {
+    /// What `action` was denied in a run with this result; nothing if it succeeded or was not contained.
+    pub(crate) fn of(
+        action: &Action,
+        result: &ExecuteResult,
+        roots: &Roots,
+        environment: &BTreeMap<String, Template>,
+    ) -> Self {
+        let mut denied = Self::default();
+        let Some(containment) = &action.access.containment else {
+            return denied;
+        };
+        if result.exit_code == Some(0) {
+            return denied;
+        }
+        denied.grants.network = result.network && !containment.network;
+        let Observation::Complete(accesses) = &result.observation else {
+            return denied;
+        };
+        let limits = Limits {
+            roots,
+            never: never(roots, environment),
+            writable: containment.writable.iter().map(|path| roots.absolute(path)).collect(),
+            read_only: containment.read_only.iter().map(|path| roots.absolute(path)).collect(),
+        };
+        for access in accesses.iter().filter(|access| access.kind == AccessKind::Write) {
+            limits.judge(&access.path, &mut denied);
+        }
+        denied
+    }
+}
+
+/// What may be granted in one run.
+struct Limits<'a> {
+    roots: &'a Roots,
+    /// Absolute.
+    never: Vec<String>,
+    writable: Vec<String>,
+    read_only: Vec<String>,
+}
+
+impl Limits<'_> {
+    fn judge(&self, path: &str, denied: &mut Denied) {
+        let is_in = |directories: &[String]| directories.iter().any(|directory| is_below(path, directory));
+        if is_in(&self.writable) && !is_in(&self.read_only) {
+            return;
+        }
+        let existing = Utf8Path::new(path).ancestors().find(|ancestor| ancestor.exists());
+        let holds = |inner: &String| existing.is_some_and(|existing| is_below(inner, existing.as_str()));
+        match existing {
+            // What is granted as a whole must hold nothing that is not.
+            Some(existing) if !is_in(&self.never) && !is_in(&self.read_only) && !self.never.iter().any(holds) => {
+                denied.grants.writable.insert(self.roots.locate(existing.as_str()));
+            }
+            _ => denied.refused.push(path.to_owned()),
+        }
+    }
+}
+
+/// What is never granted, absolute.
+fn never(roots: &Roots, environment: &BTreeMap<String, Template>) -> Vec<String> {
+    let of_vx = [Root::VxHome, Root::Toolchain].into_iter().filter(|root| roots.knows(*root));
+    let mut never: Vec<String> = of_vx.map(|root| roots.dir(root).to_owned()).collect();
+    let has_home = roots.knows(Root::UserHome);
+    let in_home = |path: &str| roots.absolute(&RootedPath::new(Root::UserHome, path));
+    for (variable, usual) in TOOLS {
+        match environment.get(variable) {
+            Some(directory) => never.push(directory.render(roots)),
+            None if has_home => never.push(in_home(usual)),
+            None => {}
+        }
+    }
+    if has_home {
+        never.extend(START_UP.iter().map(|path| in_home(path)));
+    }
+    never
+}

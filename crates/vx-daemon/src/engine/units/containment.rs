@@ -1,0 +1,151 @@
+//! What actions that run code of others are kept from: build scripts, and compilers with proc macros.
+//!
+//! They can read the machine, but not people's secrets and not the store, and write nothing but their outputs. The
+//! script of the user's own package may write into that package, as with Cargo: that is recorded and replayed.
+
+use vx_cargo::UnitIndex;
+use vx_home::VxHome;
+use vx_model::{Action, Containment, Input, Key, Root, RootedPath};
+use vx_proto::WireError;
+
+use super::dependencies::private_directory;
+use crate::engine::actions::{Grants, Stop};
+use crate::engine::build::Context;
+
+/// What nobody's build may read, below the user's home.
+const SECRETS: &[&str] = &[
+    // Keys and passwords.
+    ".ssh",
+    ".gnupg",
+    ".password-store",
+    ".local/share/keyrings",
+    ".config/op",
+    ".vault-token",
+    ".netrc",
+    // Clouds and clusters.
+    ".aws",
+    ".azure",
+    ".config/gcloud",
+    ".kube",
+    ".docker/config.json",
+    ".terraform.d",
+    // Forges and registries.
+    ".git-credentials",
+    ".config/git/credentials",
+    ".config/gh",
+    ".config/hub",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+    ".npmrc",
+    ".pypirc",
+    ".gem/credentials",
+    // Browsers.
+    ".mozilla",
+    ".config/chromium",
+    ".config/google-chrome",
+    ".config/BraveSoftware",
+    // What people typed.
+    ".bash_history",
+    ".zsh_history",
+    ".python_history",
+];
+
+/// An action that may be contained, and what it was granted.
+pub(super) struct Contained<'a> {
+    context: &'a Context,
+    unit: UnitIndex,
+    /// The key of the action without grants.
+    key: Key,
+    grants: Grants,
+}
+
+impl<'a> Contained<'a> {
+    /// Contains `action`, unless the machine refuses, and gives it what it was granted before.
+    pub(super) async fn new(
+        context: &'a Context,
+        unit: UnitIndex,
+        action: &mut Action,
+        containment: Containment,
+    ) -> Result<Self, Stop> {
+        let mut contained = Self::not(context, unit, action);
+        if context.can_contain().await? {
+            action.access.containment = Some(containment);
+            contained.key = action.key();
+            contained.grants = context.granted(contained.key).await?;
+            contained.grants.give(action);
+        }
+        Ok(contained)
+    }
+
+    /// An action that is not contained.
+    pub(super) fn not(context: &'a Context, unit: UnitIndex, action: &Action) -> Self {
+        Self {
+            context,
+            unit,
+            key: action.key(),
+            grants: Grants::default(),
+        }
+    }
+
+    /// The inputs that bind a result with grants to its place.
+    pub(super) fn inputs(&self) -> Vec<Input> {
+        self.grants.bind(&self.context.setting.roots)
+    }
+
+    /// Grants what the action was denied, besides what it has.
+    pub(super) async fn grant(&mut self, action: &mut Action, denied: Grants) -> Result<(), Stop> {
+        self.grants.extend(&denied);
+        self.grants.give(action);
+        self.context.note_granted(self.unit, self.key, &self.grants, &denied).await
+    }
+}
+
+/// Adds to a failure what the action tried to change and may not.
+pub(super) fn explain(failure: WireError, refused: &[String]) -> WireError {
+    match refused.first() {
+        Some(path) => failure.with_help(format!("it tried to change `{path}`, which code of packages may not")),
+        None => failure,
+    }
+}
+
+/// The containment of the run of a build script.
+pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
+    let package = context.package(unit);
+    let mut containment = Containment {
+        hidden: hidden(),
+        ..Containment::default()
+    };
+    if package.source.is_path() {
+        let others = context.plan.packages.iter().filter(|other| {
+            let is_below = || is_below(&other.root, &package.root);
+            other.source.is_path() && other.root != package.root && is_below()
+        });
+        containment.read_only = others.map(|other| other.root.clone()).collect();
+        containment.read_only.push(private_directory());
+        containment.read_only.sort();
+        containment.writable.push(package.root.clone());
+    }
+    containment
+}
+
+/// The containment of a compiler with proc macros.
+pub(super) fn of_macros() -> Containment {
+    Containment {
+        writable: vec![private_directory()],
+        hidden: hidden(),
+        ..Containment::default()
+    }
+}
+
+fn hidden() -> Vec<RootedPath> {
+    let secrets = SECRETS.iter().map(|path| RootedPath::new(Root::UserHome, *path));
+    let relative = VxHome::new("");
+    let services = [relative.cas(), relative.run(), relative.log(), relative.downloads()];
+    let services = services.map(|path| RootedPath::new(Root::VxHome, path.as_str()));
+    secrets.chain(services).collect()
+}
+
+fn is_below(path: &RootedPath, directory: &RootedPath) -> bool {
+    let rest = path.path.strip_prefix(&directory.path);
+    path.root == directory.root && rest.is_some_and(|rest| directory.path.is_empty() || rest.starts_with('/'))
+}
