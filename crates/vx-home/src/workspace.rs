@@ -35,6 +35,11 @@ impl WorkspaceLayout {
         self.root.join(Self::DIRECTORY)
     }
 
+    /// The user's settings for the workspace.
+    pub fn settings(&self) -> Utf8PathBuf {
+        self.root.join(".vx.toml")
+    }
+
     /// Keeps the directory out of version control.
     pub fn gitignore(&self) -> Utf8PathBuf {
         self.directory().join(".gitignore")

@@ -9,7 +9,8 @@
 /// - 1: labeled texts, assembled for each kind of unit (`vx-key-1`).
 /// - 2: one value, [`crate::Action`], encoded as REAPI's; all variables that Cargo sets are part of it; homes are named
 ///   by role.
-pub const ACTION: u32 = 2;
+/// - 3: what a contained action may change and cannot see is part of it.
+pub const ACTION: u32 = 3;
 
 /// The recorded inputs of a run: [`crate::InputSet`].
 ///
@@ -33,7 +34,8 @@ pub const ACTION_RESULT: u32 = 2;
 ///
 /// - 6: as first recorded here.
 /// - 7: variables that rustc reports are distinguished from those that are always keyed.
-pub const PLAN: u32 = 7;
+/// - 8: the user's settings for the workspace are an input.
+pub const PLAN: u32 = 8;
 
 /// The daemon's records about builds, besides their results; losing them costs explanations and a good schedule.
 ///
@@ -45,7 +47,8 @@ pub const RECORDS: u32 = 2;
 ///
 /// - 5: as first recorded here.
 /// - 6: requests to the executor are made from actions.
-pub const PROTOCOL: u32 = 6;
+/// - 7: processes are contained.
+pub const PROTOCOL: u32 = 7;
 
 /// The files of a store below `$VX_HOME/cas`. A store with another layout is cleared.
 ///

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vx_model::{
-    Access, Containment, Action, Command, DeclaredInput, Digest, Directory, Observation, OutputKind, OutputPath, Root, RootedPath,
-    Template,
+    Access, Action, Command, Containment, DeclaredInput, Digest, Directory, Observation, OutputKind, OutputPath, Root,
+    RootedPath, Template,
 };
 
 fn exec(path: &str) -> RootedPath {
@@ -148,7 +148,9 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("may change", |action| containment(action).writable.clear()),
     ("may not change", |action| {
-        let Containment { writable, read_only, .. } = containment(action);
+        let Containment {
+            writable, read_only, ..
+        } = containment(action);
         std::mem::swap(writable, read_only);
     }),
     ("network", |action| containment(action).network = true),

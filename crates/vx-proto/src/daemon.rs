@@ -133,6 +133,8 @@ pub struct BuildRequest {
     pub jobs: Option<u32>,
     /// `--keep-going`.
     pub keep_going: bool,
+    /// `--strict`: actions get nothing besides what the workspace's settings grant.
+    pub strict: bool,
     /// The requested format of diagnostics.
     pub message_format: MessageFormat,
     /// Whether units are reported one by one even if nothing changed at all.

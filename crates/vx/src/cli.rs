@@ -396,6 +396,9 @@ pub(crate) struct CompilationArguments {
     /// Do not abort the build as soon as there is an error
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Fail if a build script or macro needs the network, or to write to the home directory, without a grant
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Build for the target triple
     #[arg(long, value_name = "TRIPLE")]
     pub(crate) target: Vec<String>,

@@ -149,6 +149,7 @@ pub(crate) fn fetch(
         selection,
         jobs: None,
         keep_going: false,
+        strict: false,
         message_format: MessageFormat::Human,
         verbose: verbosity == Verbosity::Verbose,
     })
@@ -236,6 +237,7 @@ fn request(
         selection,
         jobs: common.compilation.jobs.map(|jobs| jobs.number(crate::services::jobs())),
         keep_going: common.compilation.keep_going,
+        strict: common.compilation.strict,
         message_format: match common.message_format {
             BuildFormat::Human => MessageFormat::Human,
             BuildFormat::Json => MessageFormat::Json,

@@ -52,6 +52,7 @@ pub(super) fn of(
         found: BTreeSet::new(),
     };
     inputs.file(&workspace.join("Cargo.lock"));
+    inputs.file(&WorkspaceLayout::new(workspace).settings());
     inputs.workspace(workspace, cargo_home.as_deref())?;
     for package in packages {
         inputs.package(package);

@@ -213,8 +213,7 @@ impl AccessLog {
     }
 
     fn owns(&self, path: &Utf8Path) -> bool {
-        self.scope.holds(path)
-            || path.ancestors().any(|ancestor| self.made.contains(ancestor))
+        self.scope.holds(path) || path.ancestors().any(|ancestor| self.made.contains(ancestor))
     }
 }
 

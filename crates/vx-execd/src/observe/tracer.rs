@@ -248,7 +248,10 @@ impl Tracer {
                 let text = std::str::from_utf8(text).map_err(|_| not_utf8(&String::from_utf8_lossy(text)))?;
                 // Names of sockets without a file begin with a null byte.
                 let path = Some(text).filter(|text| !text.is_empty());
-                let path = path.map(|path| caller.absolute(path.into(), None)).transpose()?.flatten();
+                let path = path
+                    .map(|path| caller.absolute(path.into(), None))
+                    .transpose()?
+                    .flatten();
                 self.log.connect_to_socket(path.as_deref());
             }
             libc::AF_UNSPEC | libc::AF_NETLINK => {}

@@ -82,7 +82,10 @@ enum Step {
 }
 
 /// Directories that a contained process finds empty, or with what it has put there, and what it finds there from outside.
-pub(crate) fn own_directories(containment: &Containment, own: &[Utf8PathBuf]) -> io::Result<(Vec<Utf8PathBuf>, Vec<Utf8PathBuf>)> {
+pub(crate) fn own_directories(
+    containment: &Containment,
+    own: &[Utf8PathBuf],
+) -> io::Result<(Vec<Utf8PathBuf>, Vec<Utf8PathBuf>)> {
     let mut list = List::default();
     list.mask(containment, own, Utf8Path::new("/"))?;
     Ok((list.masked, list.kept.into_iter().collect()))
@@ -127,18 +130,14 @@ impl Namespaces {
     /// What `clone` is asked for.
     pub(super) fn clone_flags(&self) -> libc::c_int {
         let network = if self.network { 0 } else { libc::CLONE_NEWNET };
-        libc::CLONE_NEWUSER
-            | libc::CLONE_NEWNS
-            | libc::CLONE_NEWPID
-            | libc::CLONE_NEWIPC
-            | libc::CLONE_NEWUTS
-            | network
+        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | network
     }
 
     /// Gives the users of this process to `child`, which was cloned into a new user namespace and waits.
     pub(super) fn map_users(child: Pid) -> io::Result<()> {
         let file = |name: &str| format!("/proc/{}/{name}", child.as_raw_nonzero());
-        let own = |name: &str| -> io::Result<String> { identity(&std::fs::read_to_string(format!("/proc/self/{name}"))?) };
+        let own =
+            |name: &str| -> io::Result<String> { identity(&std::fs::read_to_string(format!("/proc/self/{name}"))?) };
         // All users, if this process may: then files of others can be worked on as without a namespace.
         let all = own("uid_map").and_then(|map| std::fs::write(file("uid_map"), map));
         if all.is_ok() {
@@ -220,7 +219,13 @@ impl Step {
                 if !is_writable {
                     set_read_only(tree.as_fd(), c"", true, true)?;
                 }
-                move_mount(tree.as_fd(), c"", CWD, at.as_c_str(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+                move_mount(
+                    tree.as_fd(),
+                    c"",
+                    CWD,
+                    at.as_c_str(),
+                    MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+                )
             }
             Self::Memory(at) => mount(c"vx", at.as_c_str(), c"tmpfs", secure, MEMORY_FILES),
             Self::Processes(at) => mount(c"proc", at.as_c_str(), c"proc", secure | MountFlags::NOEXEC, c""),
@@ -456,7 +461,10 @@ impl List {
 
     /// Whether a path lies below a directory of the action's own and was not kept.
     fn is_gone(&self, path: &Utf8Path) -> bool {
-        let is_masked = self.masked.iter().any(|masked| path.starts_with(masked) && path != masked);
+        let is_masked = self
+            .masked
+            .iter()
+            .any(|masked| path.starts_with(masked) && path != masked);
         is_masked && !self.kept.iter().any(|kept| path.starts_with(kept))
     }
 }
@@ -543,7 +551,9 @@ mod tests {
         let _service = UnixListener::bind(&socket).unwrap();
         assert_eq!(shell.prints("cd /proc; echo [0-9]*").await, "1\n");
         assert_eq!(shell.prints("cat /proc/net/dev | grep -c :").await, "1\n");
-        let mount = shell.run("mount -t tmpfs none own || mount -o remount,rw / || umount /tmp").await;
+        let mount = shell
+            .run("mount -t tmpfs none own || mount -o remount,rw / || umount /tmp")
+            .await;
         assert_ne!(mount.ended.exit_code, Some(0));
     }
 
@@ -558,7 +568,9 @@ mod tests {
     async fn a_contained_process_can_be_observed() {
         let shell = Shell::new();
         let input = shell.dir.write("input", "text");
-        let launch = shell.dir.observed(shell.launch("cat input > own/out; echo > /tmp/scratch"));
+        let launch = shell
+            .dir
+            .observed(shell.launch("cat input > own/out; echo > /tmp/scratch"));
         let done = run(launch).await;
         let vx_proto::Observation::Complete(accesses) = done.ended.observation else {
             panic!("{:?}", done.ended.observation);
@@ -576,8 +588,14 @@ mod tests {
 
     #[test]
     fn users_keep_their_numbers() {
-        assert_eq!(identity("         0          0 4294967295\n").unwrap(), "0 0 4294967295\n");
-        assert_eq!(identity("0 100000 65536\n65536 7 1").unwrap(), "0 0 65536\n65536 65536 1\n");
+        assert_eq!(
+            identity("         0          0 4294967295\n").unwrap(),
+            "0 0 4294967295\n"
+        );
+        assert_eq!(
+            identity("0 100000 65536\n65536 7 1").unwrap(),
+            "0 0 65536\n65536 65536 1\n"
+        );
         assert!(identity("0 1").is_err());
     }
 }

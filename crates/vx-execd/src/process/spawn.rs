@@ -103,9 +103,10 @@ impl Strings {
 
 impl Prepared {
     pub(super) fn new(launch: &Launch) -> Result<Self, LaunchError> {
-        let namespaces = launch.contained.as_ref().map(|contained| {
-            Namespaces::new(&contained.containment, &contained.own, &launch.tmpdir)
-        });
+        let namespaces = launch
+            .contained
+            .as_ref()
+            .map(|contained| Namespaces::new(&contained.containment, &contained.own, &launch.tmpdir));
         let namespaces = namespaces.transpose().map_err(|source| LaunchError {
             step: "contain",
             subject: launch.program.to_string(),

@@ -79,7 +79,10 @@ impl TestDir {
     /// The same, traced.
     pub(crate) fn observed(&self, mut launch: Launch) -> Launch {
         let own = vec![self.path().join("tmp")];
-        launch.observe = Some(Scope { own, foreign: Vec::new() });
+        launch.observe = Some(Scope {
+            own,
+            foreign: Vec::new(),
+        });
         launch
     }
 

@@ -88,6 +88,20 @@ impl Grants {
         self.writable.extend(others.writable.iter().cloned());
     }
 
+    /// As settings for a package, in TOML.
+    pub(crate) fn settings(&self, package: &str) -> String {
+        let mut lines = vec![format!("[sandbox.packages.{package}]")];
+        lines.extend(self.network.then(|| "network = true".to_owned()));
+        let paths = self.writable.iter().map(|path| match path.root {
+            Root::UserHome => format!("\"~/{}\"", path.path),
+            Root::Host => format!("\"/{}\"", path.path),
+            _ => format!("\"{}\"", path.path),
+        });
+        let paths: Vec<String> = paths.collect();
+        lines.extend((!paths.is_empty()).then(|| format!("write = [{}]", paths.join(", "))));
+        lines.join("\n")
+    }
+
     /// The inputs that bind a result with them to its place; none if nothing is granted.
     pub(crate) fn bind(&self, roots: &Roots) -> Vec<Input> {
         if self.is_empty() {
@@ -160,7 +174,9 @@ impl Limits<'_> {
 
 /// What is never granted, absolute.
 fn never(roots: &Roots, environment: &BTreeMap<String, Template>) -> Vec<String> {
-    let of_vx = [Root::VxHome, Root::Toolchain].into_iter().filter(|root| roots.knows(*root));
+    let of_vx = [Root::VxHome, Root::Toolchain]
+        .into_iter()
+        .filter(|root| roots.knows(*root));
     let mut never: Vec<String> = of_vx.map(|root| roots.dir(root).to_owned()).collect();
     let has_home = roots.knows(Root::UserHome);
     let in_home = |path: &str| roots.absolute(&RootedPath::new(Root::UserHome, path));

@@ -10,8 +10,8 @@ use tokio::sync::{OnceCell, Semaphore};
 use vx_model::{Action, ActionResult, InputSet, Key, Roots};
 use vx_proto::{BuildEvent, Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
-use super::localize::localize;
 use super::grants::{Denied, Grants};
+use super::localize::localize;
 use super::{Flights, Stop, Surroundings};
 use crate::engine::doors::{ActionCache, Doors, Executor};
 use crate::engine::inputs::{FileDigests, World, changed_since};

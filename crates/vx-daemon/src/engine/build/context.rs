@@ -12,11 +12,15 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
 use vx_model::{Action, Digest, Key, KeyPart, Root, Roots, Template};
-use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
+use vx_proto::{
+    BuildEvent, Dispatch, ErrorKind, ExecuteRequest, ExecuteResult, MessageFormat, Observation, Outcome, Process,
+    WireError,
+};
 use vx_toolchain::Toolchain;
 
 use super::ledger::{Ledger, UnitNote};
 use super::progress::Board;
+use super::sandbox::Sandbox;
 use crate::engine::Engine;
 use crate::engine::actions::{Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, describe, interpret, templates};
@@ -36,6 +40,8 @@ pub(crate) struct Setting {
     pub(crate) jobs: Option<u32>,
     /// Whether units that do not depend on a failed one continue.
     pub(crate) keep_going: bool,
+    /// What packages are granted.
+    pub(crate) sandbox: Sandbox,
     /// Whether Cargo's JSON messages are requested.
     pub(crate) message_format: MessageFormat,
     /// When the request arrived.
@@ -148,7 +154,7 @@ impl Context {
         Ok(recorded.map(|Granted(grants)| grants).unwrap_or_default())
     }
 
-    /// Remembers `grants` for an action, of which `new` were needed just now.
+    /// Remembers `grants` for an action, of which `new` were needed just now. Fails if the user wants none but their own.
     pub(crate) async fn note_granted(
         &self,
         unit: UnitIndex,
@@ -156,11 +162,23 @@ impl Context {
         grants: &Grants,
         new: &Grants,
     ) -> Result<(), Stop> {
+        if self.setting.sandbox.strict {
+            let what = new.describe(&self.setting.roots);
+            let message = format!("{} needs {what}, which it is not granted", self.plan.description(unit));
+            let package = &self.package(unit).name;
+            let help = format!(
+                "to grant it, add to `.vx.toml` in the workspace:\n{}",
+                new.settings(package)
+            );
+            return Err(Stop::Failed(
+                WireError::new(ErrorKind::BuildFailed, message).with_help(help),
+            ));
+        }
         self.engine.records.put(&key.hex(), &Granted(grants.clone())).await?;
         let name = self.plan.unit(unit).description();
         let what = new.describe(&self.setting.roots);
         self.tell(BuildEvent::Warning(format!(
-            "note: {name} needs {what}: its result is not shared with other checkouts"
+            "{name} needs {what}: its result is not shared with other checkouts"
         )));
         Ok(())
     }
@@ -266,11 +284,17 @@ impl Context {
         )
     }
 
-    /// Interprets an observation; `None`, with a warning, if the process could not be observed.
-    pub(crate) fn observed(&self, action: &Action, observation: &Observation) -> Option<Seen> {
-        match observation {
+    /// Interprets the observation of a run; `None`, with a warning, if the process could not be observed.
+    pub(crate) fn observed(&self, action: &Action, result: &ExecuteResult) -> Option<Seen> {
+        match &result.observation {
             Observation::NotAsked => Some(Seen::default()),
-            Observation::Complete(accesses) => Some(interpret(accesses, &action.access, &self.locator)),
+            Observation::Complete(accesses) => {
+                let mut seen = interpret(accesses, &action.access, &self.locator);
+                // What another process answered, or did, is not known.
+                seen.changed
+                    .extend(result.services.then(|| "another process, by its socket".to_owned()));
+                Some(seen)
+            }
             Observation::Incomplete(reason) => {
                 self.engine.warn_unobserved(reason, &self.setting.events);
                 None

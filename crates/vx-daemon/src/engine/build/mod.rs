@@ -11,6 +11,7 @@ mod plans;
 mod progress;
 mod request;
 mod run;
+mod sandbox;
 mod snapshot;
 
 pub(crate) use context::Context;

@@ -19,6 +19,7 @@ use super::ledger::UnitNote;
 use super::outputs::Outputs;
 use super::plans::Planned;
 use super::run::{make_all, tell_warnings};
+use super::sandbox::Sandbox;
 use super::snapshot::{Snapshot, SnapshotKey};
 use crate::engine::Engine;
 use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed};
@@ -231,8 +232,9 @@ impl Build {
         let (planned, roots) = self.prepare().await?;
         // Before anything runs, so that a script that lists the workspace sees the same in every build.
         keep_out_of_version_control(roots.dir(Root::Workspace))?;
+        let sandbox = Sandbox::read(roots.dir(Root::Workspace).into(), self.request.strict)?;
         for _ in 0..TRIES {
-            let context = self.run(&planned, &roots).await;
+            let context = self.run(&planned, &roots, &sandbox).await;
             if context.ledger().missing_blob {
                 tracing::info!("blobs vanished from the store; starting again");
                 continue;
@@ -249,7 +251,7 @@ impl Build {
         Some(jobs.number(self.engine.config.jobs))
     }
 
-    async fn run(&self, planned: &Planned, roots: &Roots) -> Arc<Context> {
+    async fn run(&self, planned: &Planned, roots: &Roots, sandbox: &Sandbox) -> Arc<Context> {
         let units = planned.plan.steps() as u32;
         self.tell(BuildEvent::Planned { units });
         let setting = Setting {
@@ -258,6 +260,7 @@ impl Build {
             environment: self.environment.clone(),
             jobs: self.request.jobs.or_else(|| self.configured_jobs(&planned.plan)),
             keep_going: self.request.keep_going,
+            sandbox: sandbox.clone(),
             message_format: self.request.message_format,
             requested: self.requested,
             events: self.events.clone(),

@@ -16,6 +16,7 @@ pub(crate) struct SnapshotKey {
     toolchain: Option<String>,
     selection: String,
     message_format: MessageFormat,
+    strict: bool,
 }
 
 impl SnapshotKey {
@@ -26,6 +27,7 @@ impl SnapshotKey {
             toolchain: request.toolchain.clone(),
             selection: format!("{:?}", request.selection),
             message_format: request.message_format,
+            strict: request.strict,
         }
     }
 }

@@ -52,8 +52,11 @@ impl World {
     }
 
     async fn perform(&self, step: &mut TestStep) -> Result<Made, Stop> {
-        let surroundings = self.surroundings();
-        match self.actions.perform(&action(), &surroundings, dispatch(), step).await? {
+        self.perform_in(&self.surroundings(), step).await
+    }
+
+    async fn perform_in(&self, surroundings: &Surroundings, step: &mut TestStep) -> Result<Made, Stop> {
+        match self.actions.perform(&action(), surroundings, dispatch(), step).await? {
             Performed::Made(made) => Ok(made),
             Performed::Denied(grants) => panic!("denied {grants:?}"),
         }
@@ -307,18 +310,10 @@ async fn a_variable_that_was_read_is_an_input_and_its_value_names_paths_by_role(
     let below = RootedPath::new(Root::Workspace, "assets");
     surroundings.environment.insert("ASSETS".to_owned(), below.into());
     let mut step = TestStep::new(&world, &[Input::Env("ASSETS".to_owned())]);
-    let made = world
-        .actions
-        .perform(&action(), &surroundings, dispatch(), &mut step)
-        .await
-        .unwrap();
+    let made = world.perform_in(&surroundings, &mut step).await.unwrap();
     assert_eq!(made.answers, ["={workspace/assets}"]);
     surroundings.environment.remove("ASSETS");
     let mut step = TestStep::new(&world, &[Input::Env("ASSETS".to_owned())]);
-    let made = world
-        .actions
-        .perform(&action(), &surroundings, dispatch(), &mut step)
-        .await
-        .unwrap();
+    let made = world.perform_in(&surroundings, &mut step).await.unwrap();
     assert_eq!((made.outcome, made.answers), (Outcome::Ran, vec!["unset".to_owned()]));
 }

@@ -168,6 +168,7 @@ impl World {
             toolchain: None,
             selection: Selection::default(),
             jobs: None,
+            strict: false,
             keep_going: false,
             message_format: MessageFormat::Human,
             verbose: false,

@@ -228,7 +228,9 @@ impl Step for CompileStep<'_> {
     async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
         self.held = None;
         self.diagnostics.show_held();
-        let Ran { result: ran, refused, .. } = ran;
+        let Ran {
+            result: ran, refused, ..
+        } = ran;
         if ran.exit_code != Some(0) {
             self.diagnostics.sum_up();
             let failure = self.diagnostics.failure(None, &ran);
@@ -247,7 +249,7 @@ impl Step for CompileStep<'_> {
 impl CompileStep<'_> {
     /// What rustc reported, and what it, macros and linkers were seen to use.
     async fn depended_on(&self, ran: ExecuteResult) -> Result<Conclusion, Stop> {
-        let seen = self.context.observed(self.action, &ran.observation);
+        let seen = self.context.observed(self.action, &ran);
         let may_keep = seen
             .as_ref()
             .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());

@@ -71,8 +71,12 @@ impl<'a> Contained<'a> {
         if context.can_contain().await? {
             action.access.containment = Some(containment);
             contained.key = action.key();
-            contained.grants = context.granted(contained.key).await?;
+            contained.grants = context.setting.sandbox.grants(&context.package(unit).name);
+            if !context.setting.sandbox.strict {
+                contained.grants.extend(&context.granted(contained.key).await?);
+            }
             contained.grants.give(action);
+            contained.make_granted_directories();
         }
         Ok(contained)
     }
@@ -87,6 +91,19 @@ impl<'a> Contained<'a> {
         }
     }
 
+    /// What does not exist cannot be mounted.
+    fn make_granted_directories(&self) {
+        let roots = &self.context.setting.roots;
+        for path in self.grants.writable.iter().filter(|path| roots.knows(path.root)) {
+            let path = roots.absolute(path);
+            if let Err(error) = std::fs::create_dir_all(&path)
+                && error.kind() != std::io::ErrorKind::AlreadyExists
+            {
+                tracing::warn!(path, %error, "failed to create a directory that a package may write to");
+            }
+        }
+    }
+
     /// The inputs that bind a result with grants to its place.
     pub(super) fn inputs(&self) -> Vec<Input> {
         self.grants.bind(&self.context.setting.roots)
@@ -96,7 +113,9 @@ impl<'a> Contained<'a> {
     pub(super) async fn grant(&mut self, action: &mut Action, denied: Grants) -> Result<(), Stop> {
         self.grants.extend(&denied);
         self.grants.give(action);
-        self.context.note_granted(self.unit, self.key, &self.grants, &denied).await
+        self.context
+            .note_granted(self.unit, self.key, &self.grants, &denied)
+            .await
     }
 }
 

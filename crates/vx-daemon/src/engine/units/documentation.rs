@@ -150,7 +150,9 @@ impl Step for DocumentStep<'_> {
     async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
         self.held = None;
         self.diagnostics.show_held();
-        let Ran { result: ran, refused, .. } = ran;
+        let Ran {
+            result: ran, refused, ..
+        } = ran;
         if ran.exit_code != Some(0) {
             self.diagnostics.sum_up();
             let message = format!("could not document `{}`", self.context.package(self.unit).name);
@@ -160,7 +162,7 @@ impl Step for DocumentStep<'_> {
         self.is_done();
         self.diagnostics.keep(ran.stderr).await?;
         self.context.note_duration(self.unit, ran.duration_ms);
-        let seen = self.context.observed(self.action, &ran.observation);
+        let seen = self.context.observed(self.action, &ran);
         let may_keep = seen
             .as_ref()
             .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());

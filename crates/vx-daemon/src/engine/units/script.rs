@@ -11,8 +11,8 @@ use vx_model::{
 };
 use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
-use super::dependencies::{Inputs, among_dependencies, immutable, needed, platform, private_directory};
 use super::containment::{self, Contained};
+use super::dependencies::{Inputs, among_dependencies, immutable, needed, platform, private_directory};
 use super::leaks;
 use super::out_dirs::RunningOutDir;
 use super::workspace_files::WorkspaceFiles;
@@ -321,7 +321,7 @@ impl ScriptStep<'_> {
         };
         let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
         let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
-        let seen = self.context.observed(self.action, &ran.observation);
+        let seen = self.context.observed(self.action, &ran);
         let files = self.written(seen.as_ref()).await?;
         let may_keep = files.is_some();
         let annotation = Annotation {
