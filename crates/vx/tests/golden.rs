@@ -37,6 +37,12 @@ fn normal(keys: &str) -> String {
     hash.expect("a pattern").replace_all(&keys, "[HASH]").into_owned()
 }
 
+/// Keys as they are where actions cannot be contained.
+fn without_containment(keys: &str) -> String {
+    let lines = Regex::new(r"(?m)^(may change|may not change|cannot see|reaches the network) = .*\n").expect("a pattern");
+    lines.replace_all(keys, "").replace("contained = true", "contained = false")
+}
+
 #[test]
 fn what_is_keyed_and_recorded_changes_only_with_a_format() {
     let env = TestEnv::with_fixture("golden");
@@ -44,7 +50,12 @@ fn what_is_keyed_and_recorded_changes_only_with_a_format() {
     let keys = env.vx(["explain", "--unit", "golden", "--key"]).run().success().stdout;
     let release = env.vx(["toolchain", "which"]).run().success().stdout;
     let now = versions() + &normal(&keys).replace(release.trim(), "[TOOLCHAIN]");
-    if now == GOLDEN {
+    let golden = match keys.contains("contained = true") {
+        true => GOLDEN.to_owned(),
+        // A machine that refuses; its keys are others.
+        false => without_containment(GOLDEN),
+    };
+    if now == golden {
         return;
     }
     let same_versions = GOLDEN.lines().next() == Some(versions().trim_end());

@@ -64,7 +64,7 @@ pub(crate) struct Conclusion {
 #[derive(Debug)]
 pub(crate) enum Performed {
     /// It has a result.
-    Made(Made),
+    Made(Box<Made>),
     /// It failed, perhaps because it was denied these.
     Denied(Grants),
 }
@@ -148,7 +148,7 @@ impl Actions {
                 continue;
             };
             if step.restore(strong, &result).await? {
-                return Ok(Performed::Made(Made {
+                return Ok(Performed::Made(Box::new(Made {
                     outcome: Outcome::Cached,
                     inputs,
                     answers,
@@ -157,7 +157,7 @@ impl Actions {
                     result,
                     is_kept: true,
                     is_unsettled: false,
-                }));
+                })));
             }
         }
         let roots = step.start().await?;
@@ -173,7 +173,7 @@ impl Actions {
         let made = self
             .publish(weak, &surroundings.roots, started_ns, conclusion, answers)
             .await?;
-        Ok(Performed::Made(made))
+        Ok(Performed::Made(Box::new(made)))
     }
 
     async fn run(&self, request: ExecuteRequest, dispatch: Dispatch, step: &mut impl Step) -> Result<Ran, Stop> {

@@ -164,7 +164,10 @@ impl Context {
     ) -> Result<(), Stop> {
         if self.setting.sandbox.strict {
             let what = new.describe(&self.setting.roots);
-            let message = format!("{} needs {what}, which it is not granted", self.plan.description(unit));
+            let message = format!(
+                "{} needs {what}, which it is not granted",
+                self.plan.unit(unit).description()
+            );
             let package = &self.package(unit).name;
             let help = format!(
                 "to grant it, add to `.vx.toml` in the workspace:\n{}",

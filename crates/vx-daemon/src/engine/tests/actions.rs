@@ -57,7 +57,7 @@ impl World {
 
     async fn perform_in(&self, surroundings: &Surroundings, step: &mut TestStep) -> Result<Made, Stop> {
         match self.actions.perform(&action(), surroundings, dispatch(), step).await? {
-            Performed::Made(made) => Ok(made),
+            Performed::Made(made) => Ok(*made),
             Performed::Denied(grants) => panic!("denied {grants:?}"),
         }
     }

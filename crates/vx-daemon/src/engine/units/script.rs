@@ -61,7 +61,7 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
         };
         let label = format!("build script of {}", context.plan.unit(unit).description());
         match context.perform(unit, &action, &surroundings, label, &mut step).await? {
-            Performed::Made(made) => return step.finish(made).await,
+            Performed::Made(made) => return step.finish(*made).await,
             Performed::Denied(grants) => {
                 drop(step);
                 contained.grant(&mut action, grants).await?;
