@@ -14,8 +14,8 @@
 //! - When execd is killed, main processes die at once (parent-death signal), and so do traced trees. Grandchildren of
 //!   untraced processes are handed to the daemon, which is also a subreaper and kills them.
 //!
-//! Actions are not isolated from one another or from the network. That would be done in `process::spawn`, between
-//! fork and exec.
+//! - A contained action reaches no other process and no network, and changes nothing but its own directories: see
+//!   `process::containment`.
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
