@@ -673,3 +673,28 @@ fn a_native_library_that_a_script_only_points_at_is_an_input() {
     assert_ran(env.build(&[]), 0);
     assert_eq!(env.run_program("debug/app"), "42\n");
 }
+
+#[test]
+fn what_a_program_writes_into_out_dir_is_in_no_later_build() {
+    let env = package(
+        r#"
+        let out = std::env::var("OUT_DIR").unwrap();
+        std::fs::write(format!("{out}/made.rs"), "\"made by the script\"").unwrap();
+        "#,
+        r#"
+        println!("{}", include!(concat!(env!("OUT_DIR"), "/made.rs")));
+        std::fs::write(concat!(env!("OUT_DIR"), "/made.rs"), "\"made by the program\"").unwrap();
+        // one
+        "#,
+    );
+    env.build(&[]);
+    assert_eq!(env.run_program("debug/app"), "made by the script\n");
+    env.replace("src/main.rs", "// one", "// two");
+    assert_ran(env.build(&[]), 1);
+    assert_eq!(env.run_program("debug/app"), "made by the script\n");
+    env.replace("build.rs", "let out", "/* two */ let out");
+    assert_ran(env.build(&[]), 2);
+    env.replace("src/main.rs", "// two", "// three");
+    assert_ran(env.build(&[]), 1);
+    assert_eq!(env.run_program("debug/app"), "made by the script\n");
+}

@@ -39,8 +39,11 @@ fn normal(keys: &str) -> String {
 
 /// Keys as they are where actions cannot be contained.
 fn without_containment(keys: &str) -> String {
-    let lines = Regex::new(r"(?m)^(may change|may not change|cannot see|reaches the network) = .*\n").expect("a pattern");
-    lines.replace_all(keys, "").replace("contained = true", "contained = false")
+    let lines =
+        Regex::new(r"(?m)^(may change|may not change|cannot see|reaches the network) = .*\n").expect("a pattern");
+    lines
+        .replace_all(keys, "")
+        .replace("contained = true", "contained = false")
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) use answers::{Answers, World, absolute, changed_since, describe};
 pub(crate) use environment::{
     Environment, LIBRARY_PATH, is_read_by_rustc, library_path, passed, reaches_every_script, templates,
 };
-pub(crate) use files::{CLOCK_TICK, FileDigests, is_executable, now_ns, touched_since};
+pub(crate) use files::{CLOCK_TICK, FileDigests, Stamp, is_executable, now_ns, touched_since};
 pub(crate) use link_programs::link_programs;
 pub(crate) use locator::Locator;
 pub(crate) use observed::{Seen, interpret, is_below};

@@ -1,21 +1,25 @@
 //! The outputs of build scripts in and beside `OUT_DIR`: written to a directory with a fresh name, then named by
 //! content.
 //!
+//! Programs and tests know the path of their package's `OUT_DIR`, and may write there. So a directory is used again only
+//! if nothing in it was touched.
+//!
 //! A script may write the path of its output directory into the files there. Such a directory keeps its first name. Any
 //! other is named by its content, so that equal outputs have equal paths.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use parking_lot::Mutex;
 use vx_home::VxHome;
-use vx_model::{Digest, Key};
+use vx_model::{Digest, DigestHasher, Key};
 use vx_proto::{Content, ErrorKind, IngestRequest, Ingested, MaterializeRequest, Placement, WireError};
 
 use crate::engine::actions::{Flights, Stop};
 use crate::engine::doors::{BlobStore, Doors};
+use crate::engine::inputs::{Stamp, now_ns};
 
 /// The output directories of a home.
 #[derive(Debug)]
@@ -23,8 +27,8 @@ pub(crate) struct OutDirs {
     home: VxHome,
     blobs: Arc<dyn BlobStore>,
     flights: Flights,
-    /// Names of directories that were found complete.
-    known: Mutex<HashSet<String>>,
+    /// Directories that were found complete, by name, with their stamps at that time.
+    known: Mutex<HashMap<String, Digest>>,
 }
 
 /// The directory of a running script.
@@ -61,9 +65,9 @@ impl OutDirs {
         let holds_own_path = counts.ok_or(Stop::MissingBlob)?.iter().any(|count| *count > 0);
         let name = match holds_own_path {
             true => running.name.clone(),
-            false => tokio::task::block_in_place(|| self.rename(running, tree))?,
+            false => self.rename(running, tree).await?,
         };
-        self.known.lock().insert(name.clone());
+        self.remember(&name);
         Ok(name)
     }
 
@@ -72,8 +76,7 @@ impl OutDirs {
         let flight = Digest::of(name.as_bytes()).hash;
         let _flight = self.flights.enter(Key { hash: flight }).await;
         let path = self.home.out().join(name);
-        let is_known = self.known.lock().contains(name);
-        if !path.exists() || !(is_known || self.holds(path.as_str(), tree).await?) {
+        if !path.exists() || !(self.is_untouched(name) || self.holds(path.as_str(), tree).await?) {
             remove(path.as_str());
             let request = MaterializeRequest {
                 path: path.into_string(),
@@ -84,26 +87,57 @@ impl OutDirs {
                 return Err(Stop::MissingBlob);
             }
         }
-        self.known.lock().insert(name.to_owned());
+        self.remember(name);
         Ok(())
     }
 
-    fn rename(&self, running: &RunningOutDir, tree: Digest) -> Result<String, WireError> {
+    async fn rename(&self, running: &RunningOutDir, tree: Digest) -> Result<String, Stop> {
         let name = tree.hex();
         let to = self.home.out().join(&name);
-        // If the name is taken, the same content is there already.
-        if to.exists() {
+        let is_taken = to.exists();
+        if is_taken && (self.is_untouched(&name) || self.holds(to.as_str(), tree).await?) {
             remove(running.path.as_str());
-        } else if let Err(error) = std::fs::rename(&running.path, &to)
+            return Ok(name);
+        }
+        if is_taken {
+            remove(to.as_str());
+        }
+        if let Err(error) = std::fs::rename(&running.path, &to)
             && !to.exists()
         {
             let message = format!(
                 "failed to rename the output directory of a build script, `{}`",
                 running.path
             );
-            return Err(WireError::new(ErrorKind::Machine, message).caused_by(&error));
+            return Err(WireError::new(ErrorKind::Machine, message).caused_by(&error).into());
         }
         Ok(name)
+    }
+
+    /// Whether nothing in a directory was touched since it was found complete.
+    fn is_untouched(&self, name: &str) -> bool {
+        let known = self.known.lock().get(name).copied();
+        known.is_some_and(|known| known == self.stamp(name))
+    }
+
+    fn remember(&self, name: &str) {
+        let stamp = self.stamp(name);
+        self.known.lock().insert(name.to_owned(), stamp);
+    }
+
+    /// What `stat` reports about everything in a directory.
+    fn stamp(&self, name: &str) -> Digest {
+        let mut hasher = DigestHasher::default();
+        let entries = || walkdir::WalkDir::new(self.home.out().join(name)).sort_by_file_name();
+        tokio::task::block_in_place(|| {
+            for entry in entries() {
+                let line =
+                    entry.and_then(|entry| Ok(format!("{:?} {:?}\n", entry.path(), Stamp::of(&entry.metadata()?))));
+                // What cannot be read is not the same twice.
+                hasher.update(line.unwrap_or_else(|error| format!("{error} {}", now_ns())).as_bytes());
+            }
+        });
+        hasher.finish()
     }
 
     async fn holds(&self, path: &str, tree: Digest) -> Result<bool, Stop> {
