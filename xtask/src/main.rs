@@ -3,6 +3,7 @@
 //! Built before anything else on a fresh clone, so it depends on little. Rules about the project that need no task are
 //! ordinary tests, in `tests/`.
 
+mod attack;
 mod bench;
 mod conformance;
 mod demo;
@@ -32,6 +33,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Build the corpus with cargo and with vx, and compare the compilers and build scripts that they start
     Conformance(conformance::Arguments),
+    /// Try to get wrong results from vx, and to do harm, with small projects
+    Attack(attack::Arguments),
     /// Run the tests of the command line repeatedly, and look for processes left behind
     Soak(soak::Arguments),
 }
@@ -41,14 +44,18 @@ fn main() -> ExitCode {
         return exit_code(conformance::record(&file));
     }
     let task = Task::parse();
-    let result = interrupt::install().and_then(|()| match task {
-        Task::Test(arguments) => test::run(&arguments),
-        Task::Try(arguments) => demo::run(&arguments),
-        Task::Bench(arguments) => bench::run(&arguments),
-        Task::Conformance(arguments) => conformance::run(&arguments),
-        Task::Soak(arguments) => soak::run(&arguments),
+    let result = interrupt::install().and_then(|()| {
+        match task {
+            Task::Attack(arguments) => return attack::run(&arguments),
+            Task::Test(arguments) => test::run(&arguments),
+            Task::Try(arguments) => demo::run(&arguments),
+            Task::Bench(arguments) => bench::run(&arguments),
+            Task::Conformance(arguments) => conformance::run(&arguments),
+            Task::Soak(arguments) => soak::run(&arguments),
+        }?;
+        Ok(ExitCode::SUCCESS)
     });
-    exit_code(result.map(|()| ExitCode::SUCCESS))
+    exit_code(result)
 }
 
 fn exit_code(result: Result<ExitCode>) -> ExitCode {

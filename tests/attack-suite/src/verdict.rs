@@ -1,0 +1,144 @@
+//! Runs an attack in all modes, compares what was seen, and judges.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use camino::Utf8Path;
+
+use crate::fixture::Attack;
+use crate::known::Known;
+use crate::mode::Mode;
+use crate::replay::{Replay, Seen, replay, tail};
+use crate::world::World;
+
+/// How an attack ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// vx gave the right result in every mode.
+    Holds,
+    /// vx gave a wrong result; the attack is listed as one that succeeds, for this reason.
+    Known(String),
+    /// vx gave a wrong result.
+    Succeeds,
+    /// The attack is listed as one that succeeds, and does not.
+    NoLongerSucceeds,
+    /// The attack itself could not be carried out.
+    Broken,
+}
+
+/// How an attack ended, and what was seen.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The judgement.
+    pub outcome: Outcome,
+    /// What was wrong: one or more lines, or nothing.
+    pub details: String,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Verdict {
+    /// Whether this is as it should be, or as it is known to be.
+    pub fn is_good(&self) -> bool {
+        matches!(self.outcome, Outcome::Holds | Outcome::Known(_))
+    }
+}
+
+/// Tries an attack on this `vx`.
+pub fn run(attack: &Attack, vx: &Utf8Path, known: &Known) -> Verdict {
+    let begun = Instant::now();
+    let wrong = wrong_results(attack, vx);
+    let (outcome, details) = match (wrong, known.reason(&attack.name)) {
+        (Err(error), _) => (Outcome::Broken, format!("{error:#}")),
+        (Ok(None), None) => (Outcome::Holds, String::new()),
+        (Ok(None), Some(_)) => (
+            Outcome::NoLongerSucceeds,
+            "it does not succeed any more: take it off `tests/attacks/known.txt`".to_owned(),
+        ),
+        (Ok(Some(wrong)), Some(reason)) => (Outcome::Known(reason.to_owned()), wrong),
+        (Ok(Some(wrong)), None) => (Outcome::Succeeds, wrong),
+    };
+    Verdict {
+        outcome,
+        details,
+        time: begun.elapsed(),
+    }
+}
+
+/// What vx got wrong, if it did.
+fn wrong_results(attack: &Attack, vx: &Utf8Path) -> Result<Option<String>> {
+    let mut world = World::new(&attack.base, vx)?;
+    let mut reference = None;
+    let mut wrong = Vec::new();
+    for mode in Mode::ALL {
+        if mode == Mode::Cargo && !attack.is_held_against_cargo {
+            continue;
+        }
+        let replay = replay(attack, &mut world, mode)?;
+        if mode == Mode::Cargo {
+            reference = Some(replay.seen);
+            continue;
+        }
+        let right = match &reference {
+            Some(seen) => seen.clone(),
+            None => expected(attack),
+        };
+        wrong.extend(differences(mode, &right, &replay));
+    }
+    if let Some(reference) = &reference {
+        check_reference(attack, reference)?;
+    }
+    Ok((!wrong.is_empty()).then(|| wrong.join("\n")))
+}
+
+/// What each step says that it expects.
+fn expected(attack: &Attack) -> Vec<Seen> {
+    let seen = attack.steps.iter().map(|step| Seen {
+        is_built: !step.fails,
+        said: step.expect.clone().unwrap_or_default().trim_end().to_owned(),
+    });
+    seen.collect()
+}
+
+/// An attack that changes nothing attacks nothing.
+fn check_reference(attack: &Attack, reference: &[Seen]) -> Result<()> {
+    for (number, (step, seen)) in attack.steps.iter().zip(reference).enumerate() {
+        if let Some(expect) = &step.expect {
+            ensure!(
+                expect.trim_end() == seen.said,
+                "step {}: cargo's result is not what is expected:\n    {:?}\n    {expect:?}",
+                number + 1,
+                seen.said
+            );
+        }
+    }
+    let differs = reference.windows(2).any(|pair| pair[0] != pair[1]);
+    if differs == attack.is_constant {
+        bail!(
+            "cargo's results of the steps {}: {reference:#?}",
+            if differs { "differ" } else { "are all the same" }
+        );
+    }
+    Ok(())
+}
+
+fn differences(mode: Mode, right: &[Seen], replay: &Replay) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, (seen, right)) in replay.seen.iter().zip(right).enumerate() {
+        let at = format!("step {}, {}", number + 1, mode.name());
+        if seen.is_built != right.is_built {
+            let ended = if seen.is_built { "succeeded" } else { "failed" };
+            found.push(format!("{at}: the build {ended}\n{}", tail(&replay.logs[number])));
+        } else if seen.said != right.said {
+            found.push(format!("{at}: {:?}, right is {:?}", seen.said, right.said));
+        }
+    }
+    if !replay.left.is_empty() {
+        found.push(format!(
+            "{}: processes were left: {}",
+            mode.name(),
+            replay.left.join(", ")
+        ));
+    }
+    found
+}
