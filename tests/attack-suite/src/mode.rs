@@ -14,8 +14,8 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// All, in the order in which they are tried.
-    pub(crate) const ALL: [Self; 4] = [Self::Cargo, Self::Clean, Self::Warm, Self::Restarted];
+    /// Those that are held against cargo, in the order in which they are tried.
+    pub(crate) const OF_VX: [Self; 3] = [Self::Clean, Self::Warm, Self::Restarted];
 
     /// As it is called in reports.
     pub(crate) fn name(self) -> &'static str {

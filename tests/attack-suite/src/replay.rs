@@ -62,7 +62,7 @@ pub(crate) fn replay(attack: &Attack, world: &mut World, mode: Mode) -> Result<R
     for (number, step) in attack.steps.iter().enumerate() {
         let at = || format!("step {}, {}", number + 1, mode.name());
         seen.push(stage.step(number, step).with_context(at)?);
-        logs.push(String::from_utf8_lossy(&fs::read(&stage.log)?).into_owned());
+        logs.push(stage.printed()?);
     }
     world.stop()?;
     let left = world.end();
@@ -104,7 +104,7 @@ impl Stage<'_> {
             ensure!(
                 is_built != step.fails,
                 "cargo's build ends otherwise:\n{}",
-                fs::read_to_string(&self.log)?
+                tail(&self.printed()?)
             );
         }
         Ok(Seen {
@@ -162,6 +162,11 @@ impl Stage<'_> {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
+    /// What the builder printed.
+    fn printed(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
     /// Cargo's target directory.
     fn target(&self) -> Utf8PathBuf {
         self.world.root().join("target")
@@ -197,7 +202,7 @@ impl Stage<'_> {
             ensure!(
                 !matches!(self.mode, Mode::Cargo | Mode::Clean),
                 "no process came to its gate:\n{}",
-                fs::read_to_string(&self.log)?
+                tail(&self.printed()?)
             );
             self.shell(change)?;
         }
@@ -214,11 +219,7 @@ impl Stage<'_> {
             if begun.elapsed() >= TIMEOUT {
                 process.kill();
                 child.wait()?;
-                bail!(
-                    "not done after {} s:\n{}",
-                    TIMEOUT.as_secs(),
-                    fs::read_to_string(&self.log)?
-                );
+                bail!("not done after {} s:\n{}", TIMEOUT.as_secs(), tail(&self.printed()?));
             }
             for held in process::with_command(&self.world.gate()) {
                 if let Some(change) = change.take() {
@@ -243,7 +244,7 @@ impl Stage<'_> {
         if let Some(look) = &step.look {
             said.push(self.shell(look)?);
         }
-        Ok(said.join("\n"))
+        Ok(said.join("\n").trim_end().to_owned())
     }
 
     fn run_program(&self, step: &Step, program: &str) -> Result<String> {
@@ -252,9 +253,13 @@ impl Stage<'_> {
         } else {
             "debug"
         };
+        let path = self.built(profile).join(program);
+        if self.mode != Mode::Cargo && !path.exists() {
+            return Ok(format!("there is no {program}"));
+        }
         let printed = self.world.root().join("printed");
         let file = File::create(&printed)?;
-        let mut command = self.world.command(self.built(profile).join(program), &self.directory);
+        let mut command = self.world.command(path, &self.directory);
         command.stdout(file.try_clone()?).stderr(file);
         let status = self.run(&mut command, &mut None)?;
         let said = String::from_utf8_lossy(&fs::read(&printed)?).trim_end().to_owned();

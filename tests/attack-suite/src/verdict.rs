@@ -68,27 +68,18 @@ pub fn run(attack: &Attack, vx: &Utf8Path, known: &Known) -> Verdict {
 /// What vx got wrong, if it did.
 fn wrong_results(attack: &Attack, vx: &Utf8Path) -> Result<Option<String>> {
     let mut world = World::new(&attack.base, vx)?;
-    let mut reference = None;
-    let mut wrong = Vec::new();
-    for mode in Mode::ALL {
-        if mode == Mode::Cargo && !attack.is_held_against_cargo {
-            continue;
-        }
-        let replay = replay(attack, &mut world, mode)?;
-        if mode == Mode::Cargo {
-            reference = Some(replay.seen);
-            continue;
-        }
-        let right = match &reference {
-            Some(seen) => seen.clone(),
-            None => expected(attack),
-        };
-        wrong.extend(differences(mode, &right, &replay));
+    let right = if attack.is_held_against_cargo {
+        let seen = replay(attack, &mut world, Mode::Cargo)?.seen;
+        check_reference(attack, &seen)?;
+        seen
+    } else {
+        expected(attack)
+    };
+    let mut wrong = Differences::default();
+    for mode in Mode::OF_VX {
+        wrong.add(mode, &right, &replay(attack, &mut world, mode)?);
     }
-    if let Some(reference) = &reference {
-        check_reference(attack, reference)?;
-    }
-    Ok((!wrong.is_empty()).then(|| wrong.join("\n")))
+    Ok(wrong.shown())
 }
 
 /// What each step says that it expects.
@@ -122,23 +113,42 @@ fn check_reference(attack: &Attack, reference: &[Seen]) -> Result<()> {
     Ok(())
 }
 
-fn differences(mode: Mode, right: &[Seen], replay: &Replay) -> Vec<String> {
-    let mut found = Vec::new();
-    for (number, (seen, right)) in replay.seen.iter().zip(right).enumerate() {
-        let at = format!("step {}, {}", number + 1, mode.name());
-        if seen.is_built != right.is_built {
-            let ended = if seen.is_built { "succeeded" } else { "failed" };
-            found.push(format!("{at}: the build {ended}\n{}", tail(&replay.logs[number])));
-        } else if seen.said != right.said {
-            found.push(format!("{at}: {:?}, right is {:?}", seen.said, right.said));
+/// What was seen and is not right, each with the modes in which it was.
+#[derive(Debug, Default)]
+struct Differences {
+    found: Vec<(String, Vec<&'static str>)>,
+}
+
+impl Differences {
+    fn add(&mut self, mode: Mode, right: &[Seen], replay: &Replay) {
+        for (number, (seen, right)) in replay.seen.iter().zip(right).enumerate() {
+            let step = number + 1;
+            if seen.is_built != right.is_built {
+                let ended = if seen.is_built { "succeeded" } else { "failed" };
+                let log = tail(&replay.logs[number]);
+                self.push(mode, format!("step {step}: the build {ended}\n{log}"));
+            } else if seen.said != right.said {
+                self.push(mode, format!("step {step}: {:?}, right is {:?}", seen.said, right.said));
+            }
+        }
+        if !replay.left.is_empty() {
+            self.push(mode, format!("processes were left: {}", replay.left.join(", ")));
         }
     }
-    if !replay.left.is_empty() {
-        found.push(format!(
-            "{}: processes were left: {}",
-            mode.name(),
-            replay.left.join(", ")
-        ));
+
+    fn push(&mut self, mode: Mode, what: String) {
+        match self.found.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, modes)) => modes.push(mode.name()),
+            None => self.found.push((what, vec![mode.name()])),
+        }
     }
-    found
+
+    fn shown(&self) -> Option<String> {
+        let lines = self
+            .found
+            .iter()
+            .map(|(what, modes)| format!("{}: {what}", modes.join(", ")));
+        let lines: Vec<String> = lines.collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
 }

@@ -123,6 +123,10 @@ impl World {
     pub(crate) fn vx(&self, directory: &Utf8Path) -> Command {
         let mut command = self.command(&self.vx, directory);
         command.env("VX_HOME", self.vx_home());
+        // What is known of the toolchain; it is the same for all.
+        if let Some(downloads) = std::env::var_os("VX_DOWNLOAD_CACHE_DIR") {
+            command.env("VX_DOWNLOAD_CACHE_DIR", downloads);
+        }
         // Should this process be killed so hard that nothing is left to clean up, services end by themselves.
         command.env("VX_IDLE_TIMEOUT", "2m");
         command
