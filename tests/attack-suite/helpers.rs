@@ -88,3 +88,8 @@ pub(crate) fn services() -> Vec<String> {
     }
     pids
 }
+
+/// The text whose letters come one before these: it stands in no binary.
+pub(crate) fn shifted(text: &str) -> String {
+    text.bytes().map(|letter| char::from(letter - 1)).collect()
+}
