@@ -91,6 +91,10 @@ fn run_all(attacks: &[Attack], vx: &Utf8Path, known: &Known, jobs: usize) -> Vec
                     && interrupt::check().is_ok()
                 {
                     let verdict = vx_attack_suite::run(attack, vx, known);
+                    // Its builders were interrupted too, so their results mean nothing.
+                    if interrupt::check().is_err() {
+                        break;
+                    }
                     // Under the lock, so that lines of one attack stay together.
                     let mut verdicts = verdicts.lock().expect("no other thread panicked");
                     show(attack, &verdict);
