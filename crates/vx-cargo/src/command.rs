@@ -73,7 +73,7 @@ pub struct RunScript {
     pub script: UnitIndex,
     /// Build-script runs whose `DEP_*` metadata is in the environment.
     pub scripts: Vec<UnitIndex>,
-    /// What Cargo sets, sorted. The user's filtered environment is added.
+    /// What Cargo sets, sorted. It finds the user's environment besides.
     pub environment: Vec<(String, Template)>,
     /// The user's variables that do not reach the script.
     pub hidden: Vec<String>,

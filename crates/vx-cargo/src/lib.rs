@@ -40,7 +40,7 @@ pub use jobs::Jobs;
 pub use out_dir::LeftByScript;
 pub use output_names::OutputNames;
 pub use packages::{Status, prepare_packages};
-pub use paths::normalize;
+pub use paths::{normalize, relative};
 pub use plan::{
     CompileMode, Dependency, FileName, Package, PackageSource, Plan, PlanToolchain, PlannedUnit, Platform, Target,
     TargetName, Unit, UnitIndex, UnitKind,

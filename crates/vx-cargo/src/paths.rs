@@ -19,7 +19,7 @@ pub fn normalize(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
 
 /// The relative path from the directory `from` to `to`, both absolute and normalized: `a/b`, `../a`, or empty if they
 /// are equal.
-pub(crate) fn relative(from: &Utf8Path, to: &Utf8Path) -> String {
+pub fn relative(from: &Utf8Path, to: &Utf8Path) -> String {
     let common = from
         .components()
         .zip(to.components())

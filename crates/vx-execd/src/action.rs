@@ -1,5 +1,6 @@
 //! One action from request to result.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -7,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vx_model::{OutputFile, OutputTree, Root, RootedPath};
 use vx_proto::{
-    Content, Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested, InlineFile,
-    MaterializeRequest, Placement, WireError,
+    Content, Dispatch, EnvVar, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested,
+    InlineFile, MaterializeRequest, Placement, WireError,
 };
 
 use crate::budget::Permit;
@@ -156,13 +157,13 @@ impl Action<'_> {
         let tmpdir = root.tmp();
         let mut added = jobserver.environment;
         added.push(("TMPDIR".to_owned(), tmpdir.to_string()));
-        let mut environment: Vec<(String, String)> = request
+        let mut environment: Vec<(OsString, OsString)> = request
             .environment
             .iter()
             .filter(|variable| added.iter().all(|(name, _)| *name != variable.name))
-            .map(|variable| (variable.name.clone(), variable.value.clone()))
+            .map(EnvVar::unescaped)
             .collect();
-        environment.append(&mut added);
+        environment.extend(added.into_iter().map(|(name, value)| (name.into(), value.into())));
         let contained = self.contained(root)?;
         Ok(Launch {
             label: self.dispatch.label.clone(),

@@ -62,8 +62,8 @@ pub enum DeclaredInput {
 /// not kept if its action wrote elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
-    /// Whether the process gets the variables of its surroundings besides those of its command. Only for processes that
-    /// report which they read.
+    /// Whether the process gets the variables of its surroundings besides those of its command. Which of them it has
+    /// read is recorded: as reported, or all of them.
     pub environment: bool,
     /// Paths below which new files may be written, which then belong to the result.
     pub writable: Vec<RootedPath>,

@@ -9,20 +9,24 @@
 /// - 1: labeled texts, assembled for each kind of unit (`vx-key-1`).
 /// - 2: one value, [`crate::Action`], encoded as REAPI's; all variables that Cargo sets are part of it; homes are named
 ///   by role.
-/// - 3: what a contained action may change and cannot see is part of it.
+/// - 3: what a contained action may change and cannot see is part of it;
+///   the user's variables are no part of it, except for those that compilers and linkers are known to read.
 pub const ACTION: u32 = 3;
 
 /// The recorded inputs of a run: [`crate::InputSet`].
 ///
 /// - 1: as first released.
 /// - 2: paths below the user's home are named by role; files beside the workspace by their package.
-pub const INPUT_SET: u32 = 2;
+/// - 3: paths without symbolic links, each link by itself; permission bits and lengths of what is used; what lies beside
+///   the workspace is named relative to it; the environment as a whole.
+pub const INPUT_SET: u32 = 3;
 
 /// How the strong key of a result is computed from answers to recorded inputs.
 ///
 /// - 1: labels for people were hashed.
 /// - 2: inputs in their own encoding; answers name paths by role.
-pub const STRONG_KEY: u32 = 2;
+/// - 3: `.git` counts where a directory is listed; the environment is answered by a digest for each variable.
+pub const STRONG_KEY: u32 = 3;
 
 /// The content of a stored result: [`crate::ActionResult`].
 ///
@@ -41,13 +45,15 @@ pub const PLAN: u32 = 8;
 ///
 /// - 1: tables of bare values.
 /// - 2: every record has its format and the time of writing.
-pub const RECORDS: u32 = 2;
+/// - 3: of a program it is noted whether it can read the environment, not which names it holds.
+pub const RECORDS: u32 = 3;
 
 /// The messages between the processes of vx.
 ///
 /// - 5: as first recorded here.
 /// - 6: requests to the executor are made from actions.
-/// - 7: processes are contained.
+/// - 7: processes are contained; observed uses say what was there, and how it was reached, and what was executed;
+///   variables that are not UTF-8.
 pub const PROTOCOL: u32 = 7;
 
 /// The files of a store below `$VX_HOME/cas`. A store with another layout is cleared.

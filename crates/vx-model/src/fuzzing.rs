@@ -36,7 +36,8 @@ mod tests {
         let set = InputSet::new(vec![
             Input::File(path.clone()),
             Input::Env("PATH".to_owned()),
-            Input::Kind(path),
+            Input::Kind(path.clone()),
+            Input::Stat(path),
         ]);
         let result = ActionResult {
             files: vec![OutputFile {

@@ -25,8 +25,12 @@ pub enum Input {
     Ancestors(String),
     /// What is the value of this environment variable, or is it unset?
     Env(String),
+    /// Which variables does the process get from its surroundings, with which values?
+    Environment,
     /// Where is this path, in absolute terms? Binds a result to one directory of one machine.
     Location(RootedPath),
+    /// What does `lstat` say of this path: its kind, its permission bits, the length of a file, the target of a link?
+    Stat(RootedPath),
 }
 
 /// The inputs whose answers decide a result, sorted, without duplicates.

@@ -13,6 +13,7 @@ pub mod formats;
 pub mod fuzzing;
 mod input;
 mod key;
+pub mod os_text;
 mod root;
 mod template;
 mod wire;

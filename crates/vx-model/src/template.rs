@@ -150,6 +150,7 @@ impl From<RootedPath> for Template {
     }
 }
 
+/// An escaped byte (see [`crate::os_text`]) is part of a name too.
 fn is_name_char(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\0')
 }

@@ -92,6 +92,7 @@ fn input() -> impl Strategy<Value = Input> {
         path.clone().prop_map(Input::Kind),
         path.clone().prop_map(Input::Listing),
         path.clone().prop_map(Input::Tree),
+        path.clone().prop_map(Input::Stat),
         path.prop_map(Input::Location),
         ".{0,12}".prop_map(Input::Ancestors),
         ".{0,12}".prop_map(Input::Env),

@@ -102,8 +102,7 @@ pub trait Cas {
     async fn put_blob(&self, content: Vec<u8>) -> crate::Reply<Digest>;
     /// Reads a small blob; `None` if it is missing or damaged.
     async fn get_blob(&self, digest: Digest) -> crate::Reply<Option<Vec<u8>>>;
-    /// How often each of these texts occurs in the blob, as bytes; `None` if it is missing or damaged. A build script
-    /// can only ask for a variable whose name it holds (see the daemon's rules for environments).
+    /// How often each of these texts occurs in the blob, as bytes; `None` if it is missing or damaged.
     async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
     /// The same for all files and links of a tree together.
     async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;

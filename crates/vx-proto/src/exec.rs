@@ -1,17 +1,35 @@
 //! The execution service: runs one action per connection; the connection's end is the action's cancellation.
 
+use std::ffi::{OsStr, OsString};
+
 use facet::Facet;
-use vx_model::{Digest, OutputFile, OutputTree, RootedPath};
+use vx_model::{Digest, OutputFile, OutputTree, RootedPath, os_text};
+use vx_path::Was;
 
 use crate::WireError;
 
-/// An environment variable of a process.
+/// An environment variable of a process. Both texts are escaped where they are not UTF-8: see `vx_model::os_text`.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+impl EnvVar {
+    /// As the operating system gives it.
+    pub fn escaped(name: &OsStr, value: &OsStr) -> Self {
+        Self {
+            name: os_text::escape(name),
+            value: os_text::escape(value),
+        }
+    }
+
+    /// As the operating system takes it.
+    pub fn unescaped(&self) -> (OsString, OsString) {
+        os_text::variable(&self.name, &self.value)
+    }
 }
 
 /// A file that an action needs in its exec root.
@@ -106,10 +124,15 @@ pub struct InlineFile {
 pub enum AccessKind {
     /// Opened for reading, or executed.
     Read,
-    /// Looked for (stat, access, readlink, a failed open): whether something is there, its kind, and what stat reports.
+    /// Looked at (stat, access, a failed open): whether something is there, its kind, and what stat reports.
     Probe,
-    /// Opened as a directory to list it.
+    /// Its entries were listed.
     List,
+    /// Passed on the way to something else: a symbolic link that was followed or read, a directory that was entered or
+    /// that a `..` left. Its kind and its target decided where the way led.
+    Pass,
+    /// Executed. The path is that of the program itself, with symbolic links resolved; of a script, its interpreter's.
+    Execute,
     /// Written, renamed or removed before any other use. If the path has no other use, what was there before did not
     /// matter: a file was created or written anew.
     Write,
@@ -118,10 +141,15 @@ pub enum AccessKind {
 /// One observed use of a path; the first use of each path and kind.
 #[derive(Facet, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Access {
-    /// Absolute, without `.` and `..`. Symbolic links are not followed, except where a `..` comes after one.
+    /// Absolute, without `.`, `..` and symbolic links, except for a link that was itself used.
     pub path: String,
     /// How it was used.
     pub kind: AccessKind,
+    /// What was there at the first use of any kind.
+    pub was: Was,
+    /// If every use went through a `..`: the directory that the first of them left. Such a path was named relative to
+    /// that directory, all others may have been named by themselves.
+    pub climbed_from: Option<String>,
 }
 
 /// What was seen of a process tree.

@@ -252,15 +252,10 @@ fn absolute(path: &Utf8Path) -> Result<String, WireError> {
     Ok(current_directory()?.join(path).into_string())
 }
 
-/// The user's environment. Variables that are not UTF-8 are left out: rustc refuses to look at them too.
+/// The user's environment.
 pub(crate) fn environment() -> Vec<EnvVar> {
-    let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some(EnvVar {
-            name: name.into_string().ok()?,
-            value: value.into_string().ok()?,
-        })
-    };
-    let mut environment: Vec<EnvVar> = std::env::vars_os().filter_map(utf8).collect();
+    let variables = std::env::vars_os();
+    let mut environment: Vec<EnvVar> = variables.map(|(name, value)| EnvVar::escaped(&name, &value)).collect();
     environment.sort();
     environment
 }

@@ -356,7 +356,7 @@ fn a_script_that_declares_nothing_runs_when_any_file_of_its_package_changes() {
 }
 
 #[test]
-fn variables_reach_a_script_that_names_them_and_make_it_run() {
+fn a_variable_makes_the_script_run_and_its_program_only_if_that_says_something_else() {
     let env = package(
         r#"
         let colour = std::env::var("COLOUR").unwrap_or_else(|_| "none".to_owned());
@@ -369,7 +369,8 @@ fn variables_reach_a_script_that_names_them_and_make_it_run() {
     let build = |name: &str, value: &str| env.vx(["build"]).env(name, value).run().success().counts();
     assert_ran(env.build(&[]), ALL);
     assert_eq!(env.run_program("debug/app"), "none\n");
-    assert_ran(build("SHAPE", "round"), 0);
+    assert_ran(build("SHAPE", "round"), 1);
+    assert_eq!(env.run_program("debug/app"), "none\n");
     assert_ran(build("COLOUR", "red"), SCRIPT_AND_PROGRAM);
     assert_eq!(env.run_program("debug/app"), "red\n");
     assert_ran(env.build(&[]), 0);

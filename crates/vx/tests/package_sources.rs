@@ -236,7 +236,7 @@ fn a_second_home_needs_no_repository() {
     env.vx(["kill"]).run().success();
     // The store and the packages go; the downloads stay.
     std::fs::remove_dir_all(env.home()).unwrap();
-    std::fs::remove_dir_all(env.root().join("cargo")).unwrap();
+    std::fs::remove_dir_all(env.root().join("user/.cargo")).unwrap();
     assert_eq!(env.build(&["--locked"]).ran, first.counts().ran);
     assert_eq!(env.run_program("debug/app"), said);
 }
@@ -246,7 +246,7 @@ fn emptied_downloads_are_fetched_again() {
     let (env, _dep) = project_with_workspace_of_git();
     env.build(&[]);
     std::fs::remove_dir_all(env.root().join("downloads")).unwrap();
-    std::fs::remove_dir_all(env.root().join("cargo")).unwrap();
+    std::fs::remove_dir_all(env.root().join("user/.cargo")).unwrap();
     // Another plan, of the same packages.
     let counts = env.build(&["--locked", "--release"]);
     assert_eq!((counts.ran, counts.units()), (5, 5));
@@ -257,7 +257,7 @@ fn a_stale_lock_file_is_mended_without_another_look_at_the_repository() {
     let (env, dep) = project_with_workspace_of_git();
     env.build(&[]);
     std::fs::remove_dir_all(dep.directory()).unwrap();
-    std::fs::remove_dir_all(env.root().join("cargo")).unwrap();
+    std::fs::remove_dir_all(env.root().join("user/.cargo")).unwrap();
     env.replace("Cargo.toml", "0.1.0", "0.2.0");
     assert_eq!(env.build(&["--offline"]).ran, 1);
 }
@@ -498,7 +498,7 @@ fn a_token_in_the_file_of_credentials() {
     let registry = TestRegistry::with_token("sesame");
     let env = project_of_registry(&registry);
     let credentials = "[registries.our-own]\ntoken = \"sesame\"\n";
-    files::write(&env.root().join("cargo/credentials.toml"), credentials);
+    files::write(&env.root().join("user/.cargo/credentials.toml"), credentials);
     // The lock file is made with it, too.
     assert_eq!(env.build(&[]).ran, 3);
     assert_eq!(env.run_program("debug/app"), "hello from lib.rs\n");

@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
+use vx_model::os_text;
 use vx_packages::CargoHome;
 
 use super::refusal::refusal;
@@ -111,7 +112,8 @@ impl<'a> Tools<'a> {
             .context
             .environment
             .iter()
-            .filter(|(name, _)| !is_set_for_children(name));
+            .filter(|(name, _)| !is_set_for_children(name))
+            .map(|(name, value)| os_text::variable(name, value));
         let mut command = Command::new(program);
         command
             .env_clear()

@@ -149,7 +149,9 @@ fn dynamic_libraries_are_found_under_their_names() {
     let root = plan.roots[0];
     let program = project.root.join(&plan.unit(root).uplifts()[0].destination);
     let path: Vec<String> = plan
-        .library_path(root, &|_| None)
+        .unit(root)
+        .run_program(&|_| None)
+        .library_path
         .iter()
         .map(|path| path.render(&project.roots()))
         .collect();

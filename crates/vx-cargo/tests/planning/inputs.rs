@@ -35,7 +35,9 @@ fn answer(input: &Input, context: &PlanContext, roots: &Roots) -> String {
             above.map(|directory| directory.as_str()).collect()
         }
         Input::Env(name) => format!("{:?}", context.environment.get(name)),
-        Input::Tree(_) | Input::Location(_) => unreachable!("a plan asks for neither"),
+        Input::Tree(_) | Input::Location(_) | Input::Stat(_) | Input::Environment => {
+            unreachable!("a plan asks for none of these")
+        }
     }
 }
 

@@ -32,7 +32,7 @@ use vx_proto::{BuildEvent, BuildRequest, BuildStatus, ErrorKind, Explanation, Un
 use self::actions::{Actions, ExecRoots};
 use self::build::{Build, Plans, Registered, Snapshots, UnderWay};
 pub use self::doors::{ActionCache, BlobStore, Doors, ExecuteEvents, Executor, RecordStore};
-use self::inputs::{FileDigests, ProgramNames};
+use self::inputs::{EnvironmentReaders, FileDigests};
 use self::records::{LastBuild, Records, UnitParts, unit_key};
 use self::report::messages;
 use self::units::OutDirs;
@@ -57,7 +57,7 @@ pub struct Engine {
     blobs: Arc<dyn BlobStore>,
     records: Records,
     files: Arc<FileDigests>,
-    program_names: ProgramNames,
+    environment_readers: EnvironmentReaders,
     out_dirs: OutDirs,
     exec_roots: Arc<ExecRoots>,
     snapshots: Snapshots,
@@ -73,15 +73,16 @@ impl Engine {
     pub fn new(config: EngineConfig, doors: &Doors) -> Arc<Self> {
         let files = Arc::new(FileDigests::default());
         let records = Records::new(doors);
+        let exec_roots = ExecRoots::new(config.home.exec());
         Arc::new(Self {
             actions: Actions::new(doors, files.clone()),
             plans: Plans::new(doors, files.clone()),
             blobs: doors.blobs.clone(),
-            program_names: ProgramNames::new(doors, records.clone()),
+            environment_readers: EnvironmentReaders::new(doors, records.clone(), exec_roots.clone()),
             records,
             files,
             out_dirs: OutDirs::new(config.home.clone(), doors),
-            exec_roots: ExecRoots::new(config.home.exec()),
+            exec_roots,
             snapshots: Snapshots::default(),
             warned_unobserved: AtomicBool::new(false),
             under_way: Mutex::default(),

@@ -3,7 +3,7 @@
 //! Every record has its format and the time of writing, so that one of another version is not read, and old ones can be
 //! recognized.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,9 +43,9 @@ pub(crate) struct Documented(pub(crate) String);
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastScript(pub(crate) Option<String>);
 
-/// Whether a program holds the name of a variable; by the program's digest.
+/// Whether a proc macro can read the environment; by the digest of its library.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct NamesInProgram(pub(crate) BTreeMap<String, bool>);
+pub(crate) struct ReadsEnvironment(pub(crate) bool);
 
 /// What an action was granted because it failed without; by the weak key of the action without any grants.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,8 +75,8 @@ impl Record for LastScript {
     const TABLE: &'static str = "last-script";
 }
 
-impl Record for NamesInProgram {
-    const TABLE: &'static str = "names";
+impl Record for ReadsEnvironment {
+    const TABLE: &'static str = "reads-environment";
 }
 
 /// The key of [`UnitParts`].

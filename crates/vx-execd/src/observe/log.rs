@@ -5,18 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
-use libc::{O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY};
+use camino::{Utf8Path, Utf8PathBuf};
+use libc::{O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY};
+use vx_model::Digest;
+use vx_path::{Resolved, Was, is_special};
 use vx_proto::{Access, AccessKind, Observation};
 
-/// Paths whose content cannot be keyed.
-const UNKEYED: &[&str] = &["/proc", "/dev", "/sys"];
+use super::special::{is_harmless, process_of, without_process};
+
+/// A file that is opened to be read and written is compared with itself afterwards, up to this length. Times of files
+/// do not show every write through a mapping.
+const MAX_COMPARED: u64 = 4 << 20;
 
 /// What is left out of an observation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
-    /// Directories that belong to the action, absolute: its exec root and output trees. What is below them is not
-    /// reported, except through symbolic links that the action created.
+    /// Directories that belong to the action, absolute, with and without symbolic links: its exec root and output trees.
+    /// What is below them is not reported.
     pub(crate) own: Vec<Utf8PathBuf>,
     /// What lies below one of these and does not belong to the action.
     pub(crate) foreign: Vec<Utf8PathBuf>,
@@ -36,11 +41,9 @@ impl Scope {
 #[derive(Debug)]
 pub(super) struct AccessLog {
     scope: Scope,
-    uses: BTreeMap<Utf8PathBuf, BTreeSet<AccessKind>>,
+    uses: BTreeMap<Utf8PathBuf, Use>,
     /// Created by the tree outside of the scope's own directories.
     made: HashSet<Utf8PathBuf>,
-    /// Whether the tree has created a symbolic link, through which an owned path may lead outside.
-    has_symlinks: bool,
     connections: Connections,
     incomplete: Option<String>,
 }
@@ -54,13 +57,31 @@ pub(crate) struct Connections {
     pub(crate) services: bool,
 }
 
+/// All uses of one path.
+#[derive(Debug)]
+struct Use {
+    kinds: BTreeSet<AccessKind>,
+    was: Was,
+    /// The directory that a `..` left, if every use went through one.
+    climbed_from: Option<Utf8PathBuf>,
+    /// If it was opened to be read and written: its content before that.
+    content: Option<Content>,
+}
+
+/// The content of a file that a process may change without a further call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Known(Digest),
+    /// It is too large, or cannot be read.
+    Unknown,
+}
+
 impl AccessLog {
     pub(super) fn new(scope: Scope) -> Self {
         Self {
             scope,
             uses: BTreeMap::new(),
             made: HashSet::new(),
-            has_symlinks: false,
             connections: Connections::default(),
             incomplete: None,
         }
@@ -87,133 +108,221 @@ impl AccessLog {
         self.connections.services |= is_foreign;
     }
 
-    /// Everything, sorted.
+    /// Everything, sorted. The tree must be gone.
     pub(super) fn finish(self) -> Observation {
         if let Some(reason) = self.incomplete {
             return Observation::Incomplete(reason);
         }
-        let accesses = self.uses.into_iter().flat_map(|(path, kinds)| {
-            let access = move |kind| Access {
+        let mut accesses = Vec::new();
+        for (path, mut used) in self.uses {
+            if used
+                .content
+                .is_some_and(|before| before == Content::Unknown || before != Content::of(&path))
+            {
+                used.kinds.insert(AccessKind::Write);
+            }
+            accesses.extend(used.kinds.iter().map(|kind| Access {
                 path: path.to_string(),
-                kind,
-            };
-            kinds.into_iter().map(access)
-        });
-        Observation::Complete(accesses.collect())
+                kind: *kind,
+                was: used.was,
+                climbed_from: used.climbed_from.as_ref().map(ToString::to_string),
+            }));
+        }
+        Observation::Complete(accesses)
     }
 
-    pub(super) fn open(&mut self, path: &Utf8Path, flags: i32) {
-        if flags & O_PATH != 0 || flags & O_TMPFILE == O_TMPFILE {
-            return self.look(path);
+    pub(super) fn open(&mut self, place: &Resolved, flags: i32) {
+        let path = &place.path;
+        if flags & O_PATH != 0 || flags & O_TMPFILE == O_TMPFILE || path.is_symlink() {
+            return self.look(place);
         }
         let access = flags & O_ACCMODE;
         let creates = flags & O_CREAT != 0;
         if access == O_RDONLY && flags & (O_CREAT | O_TRUNC) == 0 {
-            let lists = flags & O_DIRECTORY != 0 || path.is_dir();
-            return self.note(path, if lists { AccessKind::List } else { AccessKind::Read });
+            // A directory may be opened to be listed, to name what is in it, or to be synchronized.
+            let is_directory = flags & O_DIRECTORY != 0 || path.is_dir();
+            let kind = if is_directory {
+                AccessKind::Probe
+            } else {
+                AccessKind::Read
+            };
+            return self.note(place, kind);
         }
         // Overwritten content is not seen; any other access may depend on what was there before.
         let keeps_content = flags & O_TRUNC == 0 && access != O_WRONLY;
         match Before::of(path) {
-            Before::Absent if creates && flags & O_EXCL != 0 => self.make(path),
-            Before::Absent if creates => self.write(path, Before::Absent),
-            Before::Present if creates && flags & O_EXCL != 0 => self.look(path),
-            Before::Present if keeps_content => self.note(path, AccessKind::Read),
+            Before::Absent if creates && flags & O_EXCL != 0 => self.make(place),
+            Before::Absent if creates => self.write(place, Before::Absent),
+            Before::Present if creates && flags & O_EXCL != 0 => self.look(place),
+            Before::Present if keeps_content => {
+                self.note(place, AccessKind::Read);
+                if access == O_RDWR {
+                    self.compare_afterwards(path);
+                }
+            }
             Before::Present if flags & O_TRUNC == 0 => {
                 // What is not written over stays.
-                self.note(path, AccessKind::Read);
-                self.write(path, Before::Present);
+                self.note(place, AccessKind::Read);
+                self.write(place, Before::Present);
             }
-            Before::Present => self.write(path, Before::Present),
-            Before::Absent | Before::Nowhere => self.look(path),
+            Before::Present => self.write(place, Before::Present),
+            Before::Absent | Before::Nowhere => self.look(place),
         }
     }
 
-    pub(super) fn look(&mut self, path: &Utf8Path) {
-        self.note(path, AccessKind::Probe);
+    pub(super) fn look(&mut self, place: &Resolved) {
+        self.note(place, AccessKind::Probe);
     }
 
-    pub(super) fn read(&mut self, path: &Utf8Path) {
-        self.note(path, AccessKind::Read);
+    pub(super) fn read(&mut self, place: &Resolved) {
+        self.note(place, AccessKind::Read);
+    }
+
+    /// Lists a directory that is open, and was noted when it was opened.
+    pub(super) fn list(&mut self, directory: Utf8PathBuf) {
+        let opened = self.uses.get(&directory);
+        let climbed_from = opened.and_then(|used| used.climbed_from.clone());
+        self.note_at(&directory, climbed_from.as_deref(), AccessKind::List);
+    }
+
+    /// Goes through a directory, or reads a link.
+    pub(super) fn pass(&mut self, place: &Resolved) {
+        self.note(place, AccessKind::Pass);
+    }
+
+    /// Executes the program at a path, its own or not: what it may read is decided by what it is.
+    pub(super) fn execute(&mut self, path: &Utf8Path) {
+        self.used(path.to_owned(), None).kinds.insert(AccessKind::Execute);
     }
 
     /// Creates something at a path, which fails if it exists.
-    pub(super) fn make(&mut self, path: &Utf8Path) {
-        self.look(path);
-        if Before::of(path) == Before::Absent {
-            self.write(path, Before::Absent);
+    pub(super) fn make(&mut self, place: &Resolved) {
+        self.look(place);
+        if Before::of(&place.path) == Before::Absent {
+            self.write(place, Before::Absent);
         }
-    }
-
-    pub(super) fn make_symlink(&mut self, path: &Utf8Path) {
-        self.has_symlinks = true;
-        self.make(path);
     }
 
     /// Removes or changes what is at a path, which fails if it does not exist.
-    pub(super) fn change(&mut self, path: &Utf8Path) {
-        self.look(path);
-        if Before::of(path) == Before::Present {
-            self.write(path, Before::Present);
+    pub(super) fn change(&mut self, place: &Resolved) {
+        self.look(place);
+        if Before::of(&place.path) == Before::Present {
+            self.write(place, Before::Present);
         }
     }
 
-    pub(super) fn rename(&mut self, from: &Utf8Path, to: &Utf8Path) {
-        if !self.owns(from) && from.is_dir() {
+    pub(super) fn rename(&mut self, from: &Resolved, to: &Resolved) {
+        if !self.owns(&from.path) && from.path.is_dir() {
             // What is below `to` afterwards was not created here, although `to` was.
-            self.set_incomplete(format!("a process moved the directory {from}"));
+            self.set_incomplete(format!("a process moved the directory {}", from.path));
         }
         self.note(from, AccessKind::Read);
-        if Before::of(from) == Before::Present {
+        if Before::of(&from.path) == Before::Present {
             self.write(from, Before::Present);
         }
         self.replace(to);
     }
 
-    pub(super) fn link(&mut self, from: &Utf8Path, to: &Utf8Path) {
-        self.note(from, AccessKind::Read);
-        self.make(to);
-    }
-
     /// Puts something at a path, whether it exists or not.
-    fn replace(&mut self, path: &Utf8Path) {
-        match Before::of(path) {
-            Before::Nowhere => self.look(path),
-            before => self.write(path, before),
+    fn replace(&mut self, place: &Resolved) {
+        match Before::of(&place.path) {
+            Before::Nowhere => self.look(place),
+            before => self.write(place, before),
         }
     }
 
-    fn write(&mut self, path: &Utf8Path, before: Before) {
-        if is_unkeyed(path) || self.owns(path) {
+    fn write(&mut self, place: &Resolved, before: Before) {
+        self.note_way(place);
+        let Some(path) = self.counted(&place.path, AccessKind::Write) else {
             return;
-        }
-        let uses = self.uses.entry(path.to_owned()).or_default();
-        let first = uses.is_empty();
-        uses.insert(AccessKind::Write);
+        };
+        let used = self.used(path.clone(), place.climbed_from.as_deref());
+        let first = used.kinds.is_empty();
+        used.kinds.insert(AccessKind::Write);
         if first || before == Before::Absent {
-            self.made.insert(path.to_owned());
+            self.made.insert(path);
         }
     }
 
-    fn note(&mut self, path: &Utf8Path, kind: AccessKind) {
-        if is_unkeyed(path) {
-            return;
+    fn note(&mut self, place: &Resolved, kind: AccessKind) {
+        self.note_way(place);
+        self.note_at(&place.path, place.climbed_from.as_deref(), kind);
+    }
+
+    /// Records what decided where a path leads.
+    fn note_way(&mut self, place: &Resolved) {
+        let mut climbed_from = None;
+        for passed in &place.passed {
+            self.note_at(passed, climbed_from, AccessKind::Pass);
+            if place.climbed_from.as_ref() == Some(passed) {
+                climbed_from = place.climbed_from.as_deref();
+            }
         }
-        if !self.owns(path) {
-            self.uses.entry(path.to_owned()).or_default().insert(kind);
-            return;
+    }
+
+    fn note_at(&mut self, path: &Utf8Path, climbed_from: Option<&Utf8Path>, kind: AccessKind) {
+        if let Some(path) = self.counted(path, kind) {
+            self.used(path, climbed_from).kinds.insert(kind);
         }
-        if self.has_symlinks
-            && let Some(real) = real_path(path)
-            && !self.owns(&real)
-            && !is_unkeyed(&real)
+    }
+
+    /// The path by which a use is recorded; `None` if it is not.
+    fn counted(&self, path: &Utf8Path, kind: AccessKind) -> Option<Utf8PathBuf> {
+        if !is_special(path) {
+            return (!self.owns(path)).then(|| path.to_owned());
+        }
+        let decides = match kind {
+            AccessKind::Pass => false,
+            // That there is such a file is true of every process.
+            AccessKind::Probe => process_of(path).is_none(),
+            AccessKind::Read | AccessKind::List | AccessKind::Execute | AccessKind::Write => true,
+        };
+        (decides && !is_harmless(path)).then(|| without_process(path))
+    }
+
+    /// The uses of a path so far. What is there is compared with what was there at the first of them.
+    fn used(&mut self, path: Utf8PathBuf, climbed_from: Option<&Utf8Path>) -> &mut Use {
+        let now = match is_special(&path) {
+            // Its stamp means nothing.
+            true => Was::Absent,
+            false => Was::at(&path),
+        };
+        let used = self.uses.entry(path).or_insert_with(|| Use {
+            kinds: BTreeSet::new(),
+            was: now,
+            climbed_from: climbed_from.map(ToOwned::to_owned),
+            content: None,
+        });
+        if climbed_from.is_none() {
+            used.climbed_from = None;
+        }
+        if !used.kinds.contains(&AccessKind::Write) && !used.was.is_still(now) {
+            used.was = Was::Unsteady;
+        }
+        used
+    }
+
+    fn compare_afterwards(&mut self, path: &Utf8Path) {
+        if let Some(used) = self.uses.get_mut(path)
+            && !used.kinds.contains(&AccessKind::Write)
+            && path.is_file()
         {
-            self.uses.entry(real).or_default().insert(kind);
+            used.content.get_or_insert_with(|| Content::of(path));
         }
     }
 
     fn owns(&self, path: &Utf8Path) -> bool {
         self.scope.holds(path) || path.ancestors().any(|ancestor| self.made.contains(ancestor))
+    }
+}
+
+impl Content {
+    fn of(path: &Utf8Path) -> Self {
+        let is_small = path
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_COMPARED);
+        let content = is_small.then(|| std::fs::read(path).ok()).flatten();
+        content.map_or(Self::Unknown, |content| Self::Known(Digest::of(&content)))
     }
 }
 
@@ -239,42 +348,11 @@ impl Before {
     }
 }
 
-fn is_unkeyed(path: &Utf8Path) -> bool {
-    UNKEYED.iter().any(|root| path.starts_with(root))
-}
-
-/// The path with symbolic links resolved; the last component need not exist.
-fn real_path(path: &Utf8Path) -> Option<Utf8PathBuf> {
-    path.canonicalize_utf8().ok().or_else(|| {
-        let parent = path.parent()?.canonicalize_utf8().ok()?;
-        Some(parent.join(path.file_name()?))
-    })
-}
-
-/// `path` as seen from the directory `base`, without `.` and `..`. A `..` after a symbolic link leads where the kernel
-/// goes: above the link's target.
-pub(super) fn absolute(base: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
-    let mut plain = Utf8PathBuf::from("/");
-    for component in base.join(path).components() {
-        match component {
-            Utf8Component::Normal(name) => plain.push(name),
-            Utf8Component::ParentDir => {
-                if plain.is_symlink()
-                    && let Ok(real) = plain.canonicalize_utf8()
-                {
-                    plain = real;
-                }
-                plain.pop();
-            }
-            Utf8Component::RootDir | Utf8Component::CurDir | Utf8Component::Prefix(_) => {}
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use vx_path::{LastLink, resolve};
 
     use super::*;
 
@@ -295,33 +373,32 @@ mod tests {
         }
 
         fn path(&self, name: &str) -> Utf8PathBuf {
-            Utf8Path::from_path(self.dir.path()).unwrap().join(name)
+            let real = self.dir.path().canonicalize().unwrap();
+            Utf8PathBuf::from_path_buf(real).unwrap().join(name)
+        }
+
+        fn place(&self, name: &str) -> Resolved {
+            resolve(&self.path(""), name.into(), LastLink::Follow)
         }
 
         /// The uses of `name`.
         fn kinds(&self, name: &str) -> Vec<AccessKind> {
-            self.log
-                .uses
-                .get(&self.path(name))
-                .into_iter()
-                .flatten()
-                .copied()
-                .collect()
+            let used = self.log.uses.get(&self.path(name));
+            used.iter().flat_map(|used| &used.kinds).copied().collect()
         }
     }
 
     #[test]
     fn what_the_tree_made_is_not_an_input() {
         let mut test = Fixture::new();
-        let file = test.path("made");
-        test.log.open(&file, O_CREAT | O_WRONLY | O_TRUNC);
+        let (file, place) = (test.path("made"), test.place("made"));
+        test.log.open(&place, O_CREAT | O_WRONLY | O_TRUNC);
         fs::write(&file, "").unwrap();
-        test.log.open(&file, O_RDONLY);
+        test.log.open(&place, O_RDONLY);
         assert_eq!(test.kinds("made"), [AccessKind::Write]);
-        let below = test.path("dir/below");
-        test.log.make(&test.path("dir"));
+        test.log.make(&test.place("dir"));
         fs::create_dir(test.path("dir")).unwrap();
-        test.log.open(&below, O_RDONLY);
+        test.log.open(&test.place("dir/below"), O_RDONLY);
         assert_eq!(test.kinds("dir"), [AccessKind::Probe, AccessKind::Write]);
         assert_eq!(test.kinds("dir/below"), []);
     }
@@ -329,100 +406,143 @@ mod tests {
     #[test]
     fn what_was_there_before_is_an_input_although_it_is_written_later() {
         let mut test = Fixture::new();
-        let file = test.path("file");
+        let (file, place) = (test.path("file"), test.place("file"));
         fs::write(&file, "old").unwrap();
-        test.log.open(&file, O_RDONLY);
-        test.log.open(&file, O_WRONLY | O_TRUNC);
+        test.log.open(&place, O_RDONLY);
+        test.log.open(&place, O_WRONLY | O_TRUNC);
         assert_eq!(test.kinds("file"), [AccessKind::Read, AccessKind::Write]);
         let appended = test.path("appended");
         fs::write(&appended, "old").unwrap();
-        test.log.open(&appended, O_WRONLY | libc::O_APPEND);
+        test.log.open(&test.place("appended"), O_WRONLY | libc::O_APPEND);
         assert_eq!(test.kinds("appended"), [AccessKind::Read, AccessKind::Write]);
         let log = test.path("log");
         fs::write(&log, "old").unwrap();
-        test.log.open(&log, libc::O_RDWR | O_CREAT);
+        test.log.open(&test.place("log"), O_RDWR | O_CREAT);
         assert_eq!(test.kinds("log"), [AccessKind::Read]);
         let lock = test.path("lock");
         fs::write(&lock, "").unwrap();
-        test.log.open(&lock, libc::O_RDWR | O_CREAT | O_EXCL);
+        test.log.open(&test.place("lock"), O_RDWR | O_CREAT | O_EXCL);
         assert_eq!(test.kinds("lock"), [AccessKind::Probe]);
     }
 
     #[test]
     fn looking_before_creating_depends_on_the_absence() {
         let mut test = Fixture::new();
-        let file = test.path("file");
-        test.log.look(&file);
-        test.log.open(&file, O_CREAT | O_WRONLY);
+        let (file, place) = (test.path("file"), test.place("file"));
+        test.log.look(&place);
+        test.log.open(&place, O_CREAT | O_WRONLY);
         fs::write(&file, "").unwrap();
-        test.log.open(&file, O_RDONLY);
+        test.log.open(&place, O_RDONLY);
         assert_eq!(test.kinds("file"), [AccessKind::Probe, AccessKind::Write]);
-        let fresh = test.path("fresh");
-        test.log.open(&fresh, O_CREAT | O_EXCL | O_WRONLY);
+        test.log.open(&test.place("fresh"), O_CREAT | O_EXCL | O_WRONLY);
         assert_eq!(test.kinds("fresh"), [AccessKind::Probe, AccessKind::Write]);
     }
 
     #[test]
     fn writing_anew_depends_on_nothing() {
         let mut test = Fixture::new();
-        let file = test.path("file");
+        let (file, place) = (test.path("file"), test.place("file"));
         fs::write(&file, "old").unwrap();
-        test.log.open(&file, O_CREAT | O_WRONLY | O_TRUNC);
-        test.log.open(&test.path("new"), O_CREAT | O_WRONLY | O_TRUNC);
+        test.log.open(&place, O_CREAT | O_WRONLY | O_TRUNC);
+        test.log.open(&test.place("new"), O_CREAT | O_WRONLY | O_TRUNC);
         assert_eq!(test.kinds("file"), [AccessKind::Write]);
         assert_eq!(test.kinds("new"), [AccessKind::Write]);
     }
 
     #[test]
-    fn a_directory_is_listed_whatever_the_flags_say() {
+    fn a_directory_counts_with_its_entries_only_if_it_is_listed() {
         let mut test = Fixture::new();
-        test.log.open(&test.path(""), O_RDONLY);
-        assert_eq!(test.kinds(""), [AccessKind::List]);
-        test.log.open(&test.path("absent"), O_RDONLY | O_DIRECTORY);
-        assert_eq!(test.kinds("absent"), [AccessKind::List]);
+        test.log.open(&test.place(""), O_RDONLY);
+        assert_eq!(test.kinds(""), [AccessKind::Probe]);
+        test.log.list(test.path(""));
+        assert_eq!(test.kinds(""), [AccessKind::Probe, AccessKind::List]);
+        test.log.open(&test.place("absent"), O_RDONLY | O_DIRECTORY);
+        assert_eq!(test.kinds("absent"), [AccessKind::Probe]);
     }
 
     #[test]
     fn own_directories_do_not_count_unless_a_link_leads_out_of_them() {
         let mut test = Fixture::new();
-        let outside = test.path("outside");
-        fs::write(&outside, "").unwrap();
-        test.log.open(&test.path("own/file"), O_RDONLY);
+        fs::write(test.path("outside"), "").unwrap();
+        test.log.open(&test.place("own/file"), O_RDONLY);
         assert!(test.log.uses.is_empty());
-        let link = test.path("own/link");
-        test.log.make_symlink(&link);
-        std::os::unix::fs::symlink(&outside, &link).unwrap();
-        test.log.open(&link, O_RDONLY);
-        let real = Utf8PathBuf::from_path_buf(outside.canonicalize().unwrap()).unwrap();
-        assert_eq!(test.log.uses.keys().collect::<Vec<_>>(), [&real]);
+        std::os::unix::fs::symlink(test.path("outside"), test.path("own/link")).unwrap();
+        test.log.open(&test.place("own/link"), O_RDONLY);
+        assert_eq!(test.log.uses.keys().collect::<Vec<_>>(), [&test.path("outside")]);
+    }
+
+    #[test]
+    fn links_on_the_way_and_directories_that_are_left_are_recorded() {
+        let mut test = Fixture::new();
+        fs::create_dir_all(test.path("deep/down")).unwrap();
+        fs::write(test.path("deep/file"), "").unwrap();
+        std::os::unix::fs::symlink("deep/down", test.path("link")).unwrap();
+        test.log.open(&test.place("link/../file"), O_RDONLY);
+        assert_eq!(test.kinds("link"), [AccessKind::Pass]);
+        assert_eq!(test.kinds("deep/down"), [AccessKind::Pass]);
+        assert_eq!(test.kinds("deep/file"), [AccessKind::Read]);
+        let climbed_from = |test: &Fixture, name: &str| test.log.uses[&test.path(name)].climbed_from.clone();
+        assert_eq!(climbed_from(&test, "deep/down"), None);
+        assert_eq!(climbed_from(&test, "deep/file"), Some(test.path("deep/down")));
+        test.log.look(&test.place("deep/file"));
+        assert_eq!(climbed_from(&test, "deep/file"), None);
+    }
+
+    #[test]
+    fn what_another_process_changes_between_two_uses_is_unsteady() {
+        let mut test = Fixture::new();
+        fs::write(test.path("file"), "1").unwrap();
+        for name in ["file", "absent"] {
+            test.log.look(&test.place(name));
+            fs::write(test.path(name), "longer").unwrap();
+            test.log.look(&test.place(name));
+            assert_eq!(test.log.uses[&test.path(name)].was, Was::Unsteady, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_opened_to_be_changed_counts_as_written_if_it_was() {
+        let mut test = Fixture::new();
+        for name in ["lock", "mapped"] {
+            fs::write(test.path(name), "old").unwrap();
+            test.log.open(&test.place(name), O_RDWR | O_CREAT);
+        }
+        fs::write(test.path("mapped"), "new").unwrap();
+        let (lock, mapped) = (test.path("lock"), test.path("mapped"));
+        let Observation::Complete(accesses) = test.log.finish() else {
+            panic!("it is complete")
+        };
+        let kinds = |path: &Utf8Path| -> Vec<AccessKind> {
+            let of_path = accesses.iter().filter(|access| access.path == path.as_str());
+            of_path.map(|access| access.kind).collect()
+        };
+        assert_eq!(kinds(&lock), [AccessKind::Read]);
+        assert_eq!(kinds(&mapped), [AccessKind::Read, AccessKind::Write]);
     }
 
     #[test]
     fn moving_a_foreign_directory_cannot_be_followed() {
         let mut test = Fixture::new();
         fs::create_dir(test.path("foreign")).unwrap();
-        test.log.rename(&test.path("foreign"), &test.path("moved"));
+        test.log.rename(&test.place("foreign"), &test.place("moved"));
         assert!(matches!(test.log.finish(), Observation::Incomplete(_)));
     }
 
     #[test]
-    fn paths_that_cannot_be_keyed_are_left_out() {
+    fn of_what_the_kernel_makes_up_only_what_decides_something_counts() {
         let mut test = Fixture::new();
-        for path in ["/proc/self/status", "/dev/null", "/sys/kernel"] {
-            test.log.read(Utf8Path::new(path));
+        let at = |path: &str| Resolved {
+            path: path.into(),
+            ..Resolved::default()
+        };
+        for path in ["/proc/1/status", "/dev/null", "/sys/fs/cgroup/cpu.max"] {
+            test.log.read(&at(path));
         }
-        assert_eq!(test.log.finish(), Observation::Complete(Vec::new()));
-    }
-
-    #[test]
-    fn dots_are_resolved_as_the_kernel_does() {
-        let test = Fixture::new();
-        fs::create_dir_all(test.path("deep/down")).unwrap();
-        std::os::unix::fs::symlink(test.path("deep/down"), test.path("link")).unwrap();
-        let real = Utf8PathBuf::from_path_buf(test.dir.path().canonicalize().unwrap()).unwrap();
-        let base = Utf8Path::from_path(test.dir.path()).unwrap();
-        assert_eq!(absolute(base, Utf8Path::new("a/.././b")), base.join("b"));
-        assert_eq!(absolute(base, Utf8Path::new("link/../x")), real.join("deep/x"));
-        assert_eq!(absolute(base, Utf8Path::new("/../x/")), "/x");
+        test.log.look(&at("/proc/1/environ"));
+        assert!(test.log.uses.is_empty());
+        test.log.read(&at("/proc/1/environ"));
+        test.log.look(&at("/dev/kvm"));
+        let used: Vec<&str> = test.log.uses.keys().map(|path| path.as_str()).collect();
+        assert_eq!(used, ["/dev/kvm", "/proc/self/environ"]);
     }
 }

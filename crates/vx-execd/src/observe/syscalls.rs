@@ -2,6 +2,9 @@
 
 use libc::c_long;
 
+/// Linux 6.6; the same number everywhere, and not in `libc` for all.
+const SYS_FCHMODAT2: c_long = 452;
+
 /// Numbers from here on belong to x86-64's variant with short pointers, or to nobody.
 pub(super) const FOREIGN_FROM: u32 = 0x4000_0000;
 
@@ -41,26 +44,41 @@ pub(super) enum OpenFlags {
     Always(i32),
 }
 
+/// Whether a call looks at a symbolic link itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LookFlags {
+    /// If the argument has `AT_SYMLINK_NOFOLLOW`.
+    Arg(Arg),
+    /// Always.
+    AtLink,
+    /// Never.
+    BehindLink,
+}
+
 /// What a call does.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Call {
     /// Opens.
     Open(PathArg, OpenFlags),
     /// Asks what is there.
-    Look(PathArg),
+    Look(PathArg, LookFlags),
+    /// Reads a symbolic link.
+    ReadLink(PathArg),
+    /// Enters a directory.
+    Enter(PathArg),
+    /// Lists the directory that this descriptor has open.
+    List(Arg),
     /// Executes.
     Execute(PathArg),
-    /// Creates something new that is not a symbolic link.
+    /// Creates something new.
     Make(PathArg),
-    /// Makes a symbolic link.
-    MakeSymlink(PathArg),
     /// Removes.
     Remove(PathArg),
     /// Renames the first to the second; the third is the argument with the flags.
     Rename(PathArg, PathArg, Option<Arg>),
-    /// Gives the file at the first the name of the second too.
-    Link(PathArg, PathArg),
-    /// Changes the content of something that must exist.
+    /// Gives the file at the first the name of the second too; the third is the argument with the flags.
+    Link(PathArg, PathArg, Option<Arg>),
+    /// Changes the content or the permissions of something that must exist.
     Overwrite(PathArg),
     /// Asks for the CPU affinity of a thread, the one with this id or the caller.
     AskProcessors(Arg),
@@ -80,30 +98,34 @@ const fn at(at: Arg, text: Arg) -> PathArg {
     PathArg { at: Some(at), text }
 }
 
-/// All calls that the filter stops at. Calls on open descriptors are not among them, because the open was. Those
-/// without a path are listed because the tracer may change their result.
+/// All calls that the filter stops at. Calls on open descriptors are not among them, because the open was, but for the one
+/// that lists a directory: most are opened for something else. Those without a path are listed because the tracer may
+/// change their result.
 pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_openat, Call::Open(at(0, 1), OpenFlags::Arg(2))),
     (libc::SYS_openat2, Call::Open(at(0, 1), OpenFlags::How(2))),
-    (libc::SYS_newfstatat, Call::Look(at(0, 1))),
-    (libc::SYS_statx, Call::Look(at(0, 1))),
-    (libc::SYS_faccessat, Call::Look(at(0, 1))),
-    (libc::SYS_faccessat2, Call::Look(at(0, 1))),
-    (libc::SYS_readlinkat, Call::Look(at(0, 1))),
-    (libc::SYS_statfs, Call::Look(path(0))),
-    (libc::SYS_chdir, Call::Look(path(0))),
+    (libc::SYS_newfstatat, Call::Look(at(0, 1), LookFlags::Arg(3))),
+    (libc::SYS_statx, Call::Look(at(0, 1), LookFlags::Arg(2))),
+    (libc::SYS_faccessat, Call::Look(at(0, 1), LookFlags::BehindLink)),
+    (libc::SYS_faccessat2, Call::Look(at(0, 1), LookFlags::Arg(3))),
+    (libc::SYS_readlinkat, Call::ReadLink(at(0, 1))),
+    (libc::SYS_statfs, Call::Enter(path(0))),
+    (libc::SYS_getdents64, Call::List(0)),
+    (libc::SYS_chdir, Call::Enter(path(0))),
     (libc::SYS_execve, Call::Execute(path(0))),
     (libc::SYS_execveat, Call::Execute(at(0, 1))),
     (libc::SYS_mkdirat, Call::Make(at(0, 1))),
     (libc::SYS_mknodat, Call::Make(at(0, 1))),
-    (libc::SYS_symlinkat, Call::MakeSymlink(at(1, 2))),
+    (libc::SYS_symlinkat, Call::Make(at(1, 2))),
     (libc::SYS_unlinkat, Call::Remove(at(0, 1))),
     (libc::SYS_renameat, Call::Rename(at(0, 1), at(2, 3), None)),
     (libc::SYS_renameat2, Call::Rename(at(0, 1), at(2, 3), Some(4))),
-    (libc::SYS_linkat, Call::Link(at(0, 1), at(2, 3))),
+    (libc::SYS_linkat, Call::Link(at(0, 1), at(2, 3), Some(4))),
     (libc::SYS_truncate, Call::Overwrite(path(0))),
     (libc::SYS_connect, Call::Connect(1)),
     (libc::SYS_sendto, Call::Connect(4)),
+    (libc::SYS_fchmodat, Call::Overwrite(at(0, 1))),
+    (SYS_FCHMODAT2, Call::Overwrite(at(0, 1))),
     (libc::SYS_sched_getaffinity, Call::AskProcessors(0)),
     (libc::SYS_sched_setaffinity, Call::ChooseProcessors),
     (libc::SYS_chroot, Call::Escape("changed its root directory")),
@@ -125,19 +147,23 @@ pub(super) const SYSCALLS: &[(c_long, Call)] = &[
         ),
     ),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_stat, Call::Look(path(0))),
+    (libc::SYS_stat, Call::Look(path(0), LookFlags::BehindLink)),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_lstat, Call::Look(path(0))),
+    (libc::SYS_lstat, Call::Look(path(0), LookFlags::AtLink)),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_access, Call::Look(path(0))),
+    (libc::SYS_access, Call::Look(path(0), LookFlags::BehindLink)),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_readlink, Call::Look(path(0))),
+    (libc::SYS_readlink, Call::ReadLink(path(0))),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_getdents, Call::List(0)),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, Call::Overwrite(path(0))),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_mkdir, Call::Make(path(0))),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_mknod, Call::Make(path(0))),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_symlink, Call::MakeSymlink(path(1))),
+    (libc::SYS_symlink, Call::Make(path(1))),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_unlink, Call::Remove(path(0))),
     #[cfg(target_arch = "x86_64")]
@@ -145,7 +171,7 @@ pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_rename, Call::Rename(path(0), path(1), None)),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_link, Call::Link(path(0), path(1))),
+    (libc::SYS_link, Call::Link(path(0), path(1), None)),
 ];
 
 /// What the call of this number does.

@@ -42,6 +42,32 @@ async fn observe(dir: &TestDir, script: &str) -> Seen {
 }
 
 #[tokio::test]
+async fn what_is_executed_is_named_by_the_program_itself() {
+    let dir = TestDir::new();
+    dir.write("script", "#!/bin/sh\nexec ./link\n");
+    let at = |name: &str| dir.path().join(name);
+    std::os::unix::fs::symlink("/bin/true", at("link")).unwrap();
+    std::fs::set_permissions(at("script"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let seen = observe(&dir, "./script; ./absent || true").await;
+    for program in ["/bin/sh", "/bin/true"] {
+        let real = Utf8Path::new(program).canonicalize_utf8().unwrap();
+        assert!(seen.kinds(real).contains(&AccessKind::Execute), "{program}");
+    }
+    for name in ["script", "link", "absent"] {
+        assert!(!seen.kinds(at(name)).contains(&AccessKind::Execute), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_the_environment_through_proc_is_seen() {
+    let dir = TestDir::new();
+    let reads = |seen: &Seen| seen.reads_ending("/environ");
+    assert!(reads(&observe(&dir, "cat /proc/self/environ >/dev/null").await));
+    assert!(reads(&observe(&dir, "cat /proc/$$/environ >/dev/null").await));
+    assert!(!reads(&observe(&dir, "cat /proc/self/status >/dev/null").await));
+}
+
+#[tokio::test]
 async fn files_are_read_probed_listed_and_written() {
     let dir = TestDir::new();
     dir.write("read", "content");
@@ -77,6 +103,9 @@ async fn executing_shows_the_script_its_interpreter_and_the_search() {
     assert!(seen.reads(&script));
     let interpreter = Utf8Path::new("/bin/sh").canonicalize_utf8().unwrap();
     assert!(seen.reads(&interpreter), "{interpreter}");
+    if Utf8Path::new("/bin").is_symlink() {
+        assert_eq!(seen.kinds("/bin"), [AccessKind::Pass]);
+    }
     // Absent at the first path tried.
     assert!(!seen.kinds(here.join("first/tool")).is_empty());
     // The dynamic linker, which the kernel itself opens.
@@ -90,7 +119,7 @@ async fn what_belongs_to_the_action_is_left_out() {
     let outside = dir.write("outside", "");
     let seen = observe(
         &dir,
-        "echo >$TMPDIR/a; cat $TMPDIR/a; ln -s ../outside $TMPDIR/link; cat $TMPDIR/link; cat /proc/self/stat; ls /dev",
+        "echo >$TMPDIR/a; cat $TMPDIR/a; ln -s ../outside $TMPDIR/link; cat $TMPDIR/link; cat /proc/self/stat /dev/null",
     )
     .await;
     let own = dir.path().join("tmp");
@@ -107,6 +136,91 @@ async fn what_belongs_to_the_action_is_left_out() {
             .any(|access| access.path.starts_with("/proc/") || access.path.starts_with("/dev"))
     );
     assert!(seen.reads(outside));
+}
+
+#[tokio::test]
+async fn links_are_followed_as_the_kernel_does() {
+    let dir = TestDir::new();
+    dir.write("deep/down/file", "");
+    dir.write("deep/beside", "");
+    let here = dir.path();
+    std::os::unix::fs::symlink("deep/down", here.join("link")).unwrap();
+    std::os::unix::fs::symlink("file", here.join("deep/down/alias")).unwrap();
+    let seen = observe(
+        &dir,
+        "cat link/alias link/../beside; cd -P link; cat file; readlink alias; test -L alias",
+    )
+    .await;
+    assert!(seen.kinds(here.join("link")).contains(&AccessKind::Pass));
+    assert!(seen.kinds(here.join("deep/down/alias")).contains(&AccessKind::Pass));
+    assert!(seen.kinds(here.join("deep/down/alias")).contains(&AccessKind::Probe));
+    assert_eq!(seen.kinds(here.join("deep/down/file")), [AccessKind::Read]);
+    assert_eq!(seen.kinds(here.join("deep/beside")), [AccessKind::Read]);
+    assert!(!seen.0.iter().any(|access| access.path.contains("/link/")));
+    let beside = seen.0.iter().find(|access| access.path.ends_with("/beside")).unwrap();
+    assert_eq!(beside.climbed_from, Some(here.join("deep/down").to_string()));
+}
+
+#[tokio::test]
+async fn what_is_opened_through_a_process_is_named_by_its_real_path() {
+    let dir = TestDir::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        dir.write(name, "");
+    }
+    let here = dir.path();
+    let seen = observe(
+        &dir,
+        &format!(
+            "cat /proc/self/cwd/a /proc/self/root{here}/b; cat /proc/$$/cwd/c; cat /dev/fd/3 3<d; cd /; cat /proc/self/fd/4 4<{here}/e; cat /proc/self/environ >/dev/null"
+        ),
+    )
+    .await;
+    for name in ["a", "b", "c", "d", "e"] {
+        assert_eq!(seen.kinds(here.join(name)), [AccessKind::Read], "{name}");
+    }
+    assert_eq!(seen.kinds("/proc/self/environ"), [AccessKind::Read]);
+}
+
+#[tokio::test]
+async fn a_workspace_in_shared_memory_is_seen() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let file = Utf8Path::from_path(dir.path()).unwrap().join("file");
+    std::fs::write(&file, "").unwrap();
+    let seen = observe(&TestDir::new(), &format!("cat {file}")).await;
+    assert!(seen.reads(&file));
+}
+
+#[tokio::test]
+async fn a_change_of_permissions_is_a_change() {
+    let dir = TestDir::new();
+    let file = dir.write("file", "");
+    let seen = observe(&dir, "chmod 600 file").await;
+    assert!(seen.kinds(&file).contains(&AccessKind::Write));
+}
+
+const MAPPED: &str = r#"
+#include <fcntl.h>
+#include <sys/mman.h>
+int main(void) {
+    int fd = open("mapped", O_RDWR);
+    if (fd < 0 || open("lock", O_RDWR) < 0) return 1;
+    char *text = mmap(0, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (text == MAP_FAILED) return 2;
+    text[0] = 'X';
+    return 0;
+}
+"#;
+
+#[tokio::test]
+async fn a_write_through_a_mapping_is_a_write() {
+    let dir = TestDir::new();
+    let program = dir.compile(MAPPED, &[]).unwrap();
+    let (mapped, lock) = (dir.write("mapped", "text"), dir.write("lock", "text"));
+    let seen = Seen::of(&run(dir.observed(dir.command(&[program.as_str()]))).await);
+    assert_eq!(seen.kinds(&mapped), [AccessKind::Read, AccessKind::Write]);
+    assert_eq!(seen.kinds(&lock), [AccessKind::Read]);
 }
 
 #[tokio::test]

@@ -1,18 +1,21 @@
 //! The loop that runs a traced tree, records what it does, and kills what is left when its main process has ended.
 
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, Read as _};
+use std::net::Ipv6Addr;
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use vx_path::{LastLink, Resolved};
 use vx_proto::Observation;
 
 use super::affinity::CpuAffinity;
-use super::log::{AccessLog, Connections, Scope, absolute};
+use super::log::{AccessLog, Connections, Scope};
+use super::place::place;
 use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
-use super::syscalls::{ARCH, Call, FOREIGN_FROM, OpenFlags, PathArg, lookup};
+use super::syscalls::{ARCH, Call, FOREIGN_FROM, LookFlags, OpenFlags, PathArg, lookup};
 
 /// The longest path that the kernel accepts, including its null byte.
 const PATH_MAX: usize = 4096;
@@ -164,10 +167,19 @@ impl Tracer {
     /// Records the files that the kernel itself opened to execute a program: targets of symbolic links, the interpreter
     /// of a script, the dynamic linker.
     fn observe_image(&mut self, pid: Pid) {
+        match std::fs::read_link(format!("/proc/{pid}/exe")).map(Utf8PathBuf::from_path_buf) {
+            Ok(Ok(program)) => self.log.execute(&program),
+            Ok(Err(program)) => self.log.set_incomplete(not_utf8(&program.to_string_lossy())),
+            // Killed just now.
+            Err(_) => {}
+        }
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         let files = maps.lines().filter_map(|line| Some(&line[line.find('/')?..]));
         for file in files.filter(|file| !file.starts_with("/memfd:") && !file.ends_with(" (deleted)")) {
-            self.log.read(Utf8Path::new(file));
+            self.log.read(&Resolved {
+                path: file.into(),
+                ..Resolved::default()
+            });
         }
     }
 
@@ -196,21 +208,55 @@ impl Tracer {
         match meaning {
             Call::Open(path, flags) => {
                 let flags = caller.open_flags(flags)?;
-                self.with(caller, path, |log, path| log.open(path, flags))
+                let is_new = flags & libc::O_CREAT != 0 && flags & libc::O_EXCL != 0;
+                let last = at_link(is_new || flags & libc::O_NOFOLLOW != 0);
+                self.with(caller, path, last, |log, place| log.open(place, flags))
             }
-            Call::Look(path) => self.with(caller, path, AccessLog::look),
-            Call::Execute(path) => self.with(caller, path, AccessLog::read),
-            Call::Make(path) => self.with(caller, path, AccessLog::make),
-            Call::MakeSymlink(path) => self.with(caller, path, AccessLog::make_symlink),
-            Call::Remove(path) | Call::Overwrite(path) => self.with(caller, path, AccessLog::change),
-            Call::Link(from, to) => self.with_both(caller, from, to, AccessLog::link),
+            Call::Look(path, flags) => {
+                let last = at_link(match flags {
+                    LookFlags::Arg(arg) => caller.has_flag(arg, libc::AT_SYMLINK_NOFOLLOW),
+                    LookFlags::AtLink => true,
+                    LookFlags::BehindLink => false,
+                });
+                self.with(caller, path, last, AccessLog::look)
+            }
+            Call::ReadLink(path) => self.with(caller, path, LastLink::Keep, AccessLog::pass),
+            Call::Enter(path) => self.with(caller, path, LastLink::Follow, AccessLog::pass),
+            Call::List(arg) => {
+                let descriptor = caller.call.arguments[arg] as i32;
+                if let Some(directory) = caller.link(&format!("fd/{descriptor}"))?
+                    && directory.is_absolute()
+                {
+                    self.log.list(directory);
+                }
+                Ok(())
+            }
+            Call::Execute(path) => {
+                let Some(place) = caller.path(path, LastLink::Follow)? else {
+                    return Ok(());
+                };
+                self.log.read(&place);
+                self.note_interpreters(caller, place)
+            }
+            Call::Make(path) => self.with(caller, path, LastLink::Keep, AccessLog::make),
+            Call::Remove(path) => self.with(caller, path, LastLink::Keep, AccessLog::change),
+            Call::Overwrite(path) => self.with(caller, path, LastLink::Follow, AccessLog::change),
+            Call::Link(from, to, flags) => {
+                let follows = flags.is_some_and(|arg| caller.has_flag(arg, libc::AT_SYMLINK_FOLLOW));
+                // What has no name yet is linked by its descriptor.
+                self.with(caller, from, at_link(!follows), AccessLog::read)?;
+                self.with(caller, to, LastLink::Keep, AccessLog::make)
+            }
             Call::Rename(from, to, flags) => {
-                let exchanges =
-                    flags.is_some_and(|arg| caller.call.arguments[arg] & u64::from(libc::RENAME_EXCHANGE) != 0);
+                let exchanges = flags.is_some_and(|arg| caller.has_flag(arg, libc::RENAME_EXCHANGE.cast_signed()));
                 if exchanges {
                     return Err("a process exchanged two files".to_owned());
                 }
-                self.with_both(caller, from, to, AccessLog::rename)
+                let (from, to) = (caller.path(from, LastLink::Keep)?, caller.path(to, LastLink::Keep)?);
+                if let (Some(from), Some(to)) = (from, to) {
+                    self.log.rename(&from, &to);
+                }
+                Ok(())
             }
             Call::Connect(address) => self.note_connection(caller, address),
             Call::AskProcessors(arg) => {
@@ -248,14 +294,17 @@ impl Tracer {
                 let text = std::str::from_utf8(text).map_err(|_| not_utf8(&String::from_utf8_lossy(text)))?;
                 // Names of sockets without a file begin with a null byte.
                 let path = Some(text).filter(|text| !text.is_empty());
-                let path = path
-                    .map(|path| caller.absolute(path.into(), None))
-                    .transpose()?
-                    .flatten();
+                let place = path.map(|path| caller.place(None, path.into(), LastLink::Follow));
+                let path = place.transpose()?.flatten().map(|place| place.path);
                 self.log.connect_to_socket(path.as_deref());
             }
             libc::AF_UNSPEC | libc::AF_NETLINK => {}
-            _ => self.log.connect_to_network(),
+            family => {
+                self.log.connect_to_network();
+                if is_this_machine(family, name) {
+                    self.log.connect_to_socket(None);
+                }
+            }
         }
         Ok(())
     }
@@ -264,26 +313,50 @@ impl Tracer {
         &mut self,
         caller: &Caller,
         path: PathArg,
-        note: impl FnOnce(&mut AccessLog, &Utf8Path),
+        last: LastLink,
+        note: impl FnOnce(&mut AccessLog, &Resolved),
     ) -> Result<(), String> {
-        if let Some(path) = caller.path(path)? {
-            note(&mut self.log, &path);
+        if let Some(place) = caller.path(path, last)? {
+            note(&mut self.log, &place);
         }
         Ok(())
     }
 
-    fn with_both(
-        &mut self,
-        caller: &Caller,
-        from: PathArg,
-        to: PathArg,
-        note: impl FnOnce(&mut AccessLog, &Utf8Path, &Utf8Path),
-    ) -> Result<(), String> {
-        if let (Some(from), Some(to)) = (caller.path(from)?, caller.path(to)?) {
-            note(&mut self.log, &from, &to);
+    /// Records what the kernel will execute in place of a script.
+    fn note_interpreters(&mut self, caller: &Caller, script: Resolved) -> Result<(), String> {
+        let mut program = script.path;
+        for _ in 0..MAX_INTERPRETERS {
+            let Some(interpreter) = interpreter(&program) else {
+                break;
+            };
+            let Some(place) = caller.place(None, &interpreter, LastLink::Follow)? else {
+                break;
+            };
+            self.log.read(&place);
+            program = place.path;
         }
         Ok(())
     }
+}
+
+/// A script's interpreter may be a script, up to this depth.
+const MAX_INTERPRETERS: usize = 5;
+/// As much of a script as the kernel looks at.
+const SCRIPT_HEAD: u64 = 256;
+
+/// The path in the first line of a script.
+fn interpreter(program: &Utf8Path) -> Option<Utf8PathBuf> {
+    let is_file = program.metadata().is_ok_and(|metadata| metadata.is_file());
+    let file = is_file.then(|| std::fs::File::open(program).ok()).flatten()?;
+    let mut head = Vec::new();
+    file.take(SCRIPT_HEAD).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    line.split_ascii_whitespace().next().map(Utf8PathBuf::from)
+}
+
+fn at_link(is_at_link: bool) -> LastLink {
+    if is_at_link { LastLink::Keep } else { LastLink::Follow }
 }
 
 /// A process or thread that stopped before a call.
@@ -313,47 +386,32 @@ impl Caller {
         }
     }
 
-    /// The absolute path that an argument names; `None` if the call fails or works on a descriptor alone.
-    fn path(&self, path: PathArg) -> Result<Option<Utf8PathBuf>, String> {
+    fn has_flag(&self, arg: usize, flag: i32) -> bool {
+        self.call.arguments[arg] as i32 & flag != 0
+    }
+
+    /// Where the path that an argument names leads; `None` if the call fails or works on a descriptor alone.
+    fn path(&self, path: PathArg, last: LastLink) -> Result<Option<Resolved>, String> {
         let Some(text) = self.text(self.call.arguments[path.text])? else {
             return Ok(None);
         };
-        self.absolute(text.into(), path.at)
+        let descriptor = path.at.map(|arg| self.call.arguments[arg] as i32);
+        self.place(descriptor, Utf8Path::new(&text), last)
     }
 
-    /// The absolute path for `text`; `at` is the argument with the directory that a relative one starts from.
-    fn absolute(&self, text: Utf8PathBuf, at: Option<usize>) -> Result<Option<Utf8PathBuf>, String> {
-        let text = self.behind_proc(text);
-        if text.is_absolute() {
-            return Ok(Some(absolute(Utf8Path::new("/"), &text)));
+    /// Where a path leads, from an open directory or the working directory.
+    fn place(&self, descriptor: Option<i32>, path: &Utf8Path, last: LastLink) -> Result<Option<Resolved>, String> {
+        if path.is_absolute() {
+            return Ok(place(self.pid, Utf8Path::new("/"), path, last));
         }
-        let base = match at.map(|arg| self.call.arguments[arg] as i32) {
+        let base = match descriptor {
             None | Some(libc::AT_FDCWD) => self.link("cwd"),
             Some(descriptor) => self.link(&format!("fd/{descriptor}")),
         };
         match base? {
-            Some(base) if base.is_absolute() => Ok(Some(absolute(&base, &text))),
+            Some(base) if base.is_absolute() => Ok(place(self.pid, &base, path, last)),
             // Not open, or not a directory: the call fails.
             _ => Ok(None),
-        }
-    }
-
-    /// A path through `/proc/self/fd/N` and the like names what is open there.
-    fn behind_proc(&self, path: Utf8PathBuf) -> Utf8PathBuf {
-        let starts = ["/proc/self/", "/proc/thread-self/", "/dev/"];
-        let Some(rest) = starts.iter().find_map(|start| path.as_str().strip_prefix(start)) else {
-            return path;
-        };
-        let mut components = Utf8Path::new(rest).components();
-        let link = match (components.next().map(|first| first.as_str()), rest) {
-            (Some("fd"), _) => components.next().map(|number| format!("fd/{number}")),
-            (Some("cwd"), _) => Some("cwd".to_owned()),
-            (_, "stdin") => Some("fd/0".to_owned()),
-            _ => None,
-        };
-        match link.map(|link| self.link(&link)) {
-            Some(Ok(Some(target))) if target.is_absolute() => target.join(components.as_path()),
-            _ => path,
         }
     }
 
@@ -388,6 +446,21 @@ impl Caller {
             bytes.extend_from_slice(text);
         }
         Ok(None)
+    }
+}
+
+/// Whether the rest of a socket address, after its family, is a loopback address.
+fn is_this_machine(family: i32, rest: &[u8]) -> bool {
+    // `sockaddr_in` has the port first; `sockaddr_in6` the port, the flow, and the address.
+    match family {
+        libc::AF_INET => rest.get(2) == Some(&127),
+        libc::AF_INET6 => {
+            let address = rest.get(6..22).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+            address.map(Ipv6Addr::from).is_some_and(|address| {
+                address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
+            })
+        }
+        _ => false,
     }
 }
 

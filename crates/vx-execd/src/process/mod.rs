@@ -10,6 +10,7 @@ mod supervise;
 pub(crate) mod tests;
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) struct Launch {
     /// All arguments, the zeroth included.
     pub(crate) arguments: Vec<String>,
     /// The whole environment.
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
     /// Where it runs.
     pub(crate) working_directory: Utf8PathBuf,
     /// Its `TMPDIR`, which is also in the environment and unique to this action.

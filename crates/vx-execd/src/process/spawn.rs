@@ -6,6 +6,7 @@
 use std::ffi::{CStr, CString, NulError};
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags};
@@ -87,7 +88,7 @@ struct Strings {
 }
 
 impl Strings {
-    fn new(strings: impl Iterator<Item = String>) -> Result<Self, NulError> {
+    fn new(strings: impl Iterator<Item = impl Into<Vec<u8>>>) -> Result<Self, NulError> {
         let strings: Vec<CString> = strings.map(CString::new).collect::<Result<_, _>>()?;
         let pointers = strings
             .iter()
@@ -112,7 +113,10 @@ impl Prepared {
             subject: launch.program.to_string(),
             source,
         })?;
-        let variables = launch.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let variables = launch.environment.iter().map(|(name, value)| {
+            let text = [name.as_bytes(), b"=", value.as_bytes()];
+            text.concat()
+        });
         let prepare = move || -> Result<Self, NulError> {
             Ok(Self {
                 program: CString::new(launch.program.as_str())?,

@@ -61,8 +61,8 @@ impl TestDir {
             program: arguments[0].into(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
             environment: vec![
-                ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
-                ("TMPDIR".to_owned(), tmpdir.to_string()),
+                ("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()),
+                ("TMPDIR".into(), tmpdir.as_str().into()),
             ],
             working_directory: self.path(),
             tmpdir,
@@ -145,7 +145,7 @@ async fn nothing_is_inherited() {
     let script =
         "env; read x || echo eof; for n in $(seq 3 99); do if test -e /proc/$$/fd/$n; then echo fd $n; fi; done";
     for mut command in dir.both(script) {
-        command.environment.push(("ONLY".to_owned(), "this one".to_owned()));
+        command.environment.push(("ONLY".into(), "this one".into()));
         let done = run(command).await;
         // What shells set by themselves.
         let of_shell = ["PWD=", "_=", "SHLVL=", "OLDPWD"];

@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vx_download::Checksum;
 use vx_lock::FileLock;
-use vx_model::{Digest, formats};
+use vx_model::{Digest, formats, os_text};
 
 use super::identity::{self, Files, Stamp};
 use super::{Found, Toolchain, ToolchainError};
@@ -83,6 +83,7 @@ impl Facts {
         Toolchain {
             name: found.name,
             sysroot: self.sysroot,
+            is_on_path: found.directory.is_none(),
             rustc: found.rustc,
             cargo: found.cargo,
             identity: self.identity,
@@ -211,7 +212,8 @@ fn ask(rustc: &Utf8Path, arguments: &[&str], environment: &BTreeMap<String, Stri
         reason,
     };
     let mut command = Command::new(rustc);
-    command.args(arguments).env_clear().envs(environment);
+    command.args(arguments).env_clear();
+    command.envs(environment.iter().map(|(name, value)| os_text::variable(name, value)));
     let output = command.output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);

@@ -37,6 +37,8 @@ pub struct Toolchain {
     pub name: String,
     /// The sysroot, absolute, symbolic links resolved.
     pub sysroot: Utf8PathBuf,
+    /// Whether it is the one on `PATH`, and not an installed one that rustup's programs could be told to use.
+    pub is_on_path: bool,
     /// rustc, absolute; below the sysroot if possible.
     pub rustc: Utf8PathBuf,
     /// cargo, absolute.

@@ -77,7 +77,7 @@ pub(super) fn run(
         nextest.arg("--no-fail-fast");
     }
     nextest.args(options.filter).args(options.arguments);
-    nextest.envs(library_path(summary).map(|variable| (&variable.name, &variable.value)));
+    nextest.envs(library_path(summary).map(EnvVar::unescaped));
     invocation.screen.status(
         "Running",
         format!(

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::{Command, ExitCode};
 
-use vx_proto::{Artifact, BuildSummary, ErrorKind, WireError};
+use vx_proto::{Artifact, BuildSummary, EnvVar, ErrorKind, WireError};
 
 use crate::Invocation;
 use crate::cli::RunArguments;
@@ -21,12 +21,7 @@ pub(crate) fn run(arguments: &RunArguments, invocation: &mut Invocation<'_>) -> 
     let first = command_line.next().unwrap_or(&program.path);
     let mut command = Command::new(first);
     command.args(command_line).args(&arguments.arguments);
-    command.envs(
-        program
-            .environment
-            .iter()
-            .map(|variable| (&variable.name, &variable.value)),
-    );
+    command.envs(program.environment.iter().map(EnvVar::unescaped));
     become_program(&mut command)
         .map_err(|error| WireError::new(ErrorKind::Machine, format!("could not run `{first}`")).caused_by(&error))
 }

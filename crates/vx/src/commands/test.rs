@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use vx_proto::{BuildSummary, ErrorKind, TestRun, WireError};
+use vx_proto::{BuildSummary, EnvVar, ErrorKind, TestRun, WireError};
 
 use super::nextest;
 use crate::Invocation;
@@ -136,11 +136,7 @@ impl Running<'_> {
         };
         let mut command = Command::new(&command_line[0]);
         command.args(&command_line[1..]).current_dir(&test.working_directory);
-        command.envs(
-            test.environment
-                .iter()
-                .map(|variable| (&variable.name, &variable.value)),
-        );
+        command.envs(test.environment.iter().map(EnvVar::unescaped));
         command.status().map_err(failed)
     }
 

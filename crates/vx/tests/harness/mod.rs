@@ -47,7 +47,7 @@ impl TestEnv {
         let directory = tempfile::Builder::new().prefix("vx-").tempdir_in(parent).unwrap();
         let root = directory.path().canonicalize().unwrap();
         let root = Utf8PathBuf::from_path_buf(root).unwrap();
-        for name in ["project", "user", "cargo", "sockets"] {
+        for name in ["project", "user", "user/.cargo", "sockets"] {
             files::make_private_directory(&root.join(name));
         }
         Self {
@@ -214,7 +214,7 @@ impl TestEnv {
             .envs(environment::inherited())
             .envs(environment::services_log());
         command.env("HOME", self.root.join("user"));
-        command.env("CARGO_HOME", self.root.join("cargo"));
+        command.env("CARGO_HOME", self.root.join("user/.cargo"));
         command.env("LANG", "C.UTF-8");
         command.env("VX_HOME", self.home());
         command.env("VX_DOWNLOAD_CACHE_DIR", &self.downloads);

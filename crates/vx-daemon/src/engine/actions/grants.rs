@@ -2,7 +2,7 @@
 //!
 //! An action that fails, and has tried to reach the network or to write somewhere, may have failed because of that: it
 //! is run again with just that granted. Its result then depends on things that are not known, so it is bound to its
-//! place. Some things are never granted.
+//! place; if it has written there, which a hit would not repeat, it is not kept. Some things are never granted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,6 @@ impl Grants {
         for path in &self.writable {
             if !containment.writable.contains(path) {
                 containment.writable.push(path.clone());
-                action.access.private.push(path.clone());
             }
         }
     }

@@ -11,10 +11,7 @@ use super::Surroundings;
 /// The request. `roots` are those of `surroundings`, and the directories that were created for this run.
 pub(super) fn localize(action: &Action, surroundings: &Surroundings, roots: &Roots) -> ExecuteRequest {
     let command = &action.command;
-    let mut environment = BTreeMap::new();
-    if action.access.environment {
-        environment.extend(&surroundings.environment);
-    }
+    let mut environment: BTreeMap<_, _> = surroundings.found_by(action).collect();
     environment.extend(&command.environment);
     let files = action.inputs.iter().filter_map(|(path, input)| match input {
         DeclaredInput::File { digest, is_executable } => Some(InputFile {

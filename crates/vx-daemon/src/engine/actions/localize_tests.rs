@@ -2,6 +2,7 @@
 //! different digests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -25,9 +26,11 @@ fn surroundings() -> Surroundings {
     let variables = [("PATH", "/bin"), ("A", "user's"), ("HOME", "/home/ann")];
     Surroundings {
         roots: roots(),
-        environment: variables
-            .map(|(name, value)| (name.to_owned(), Template::from_text(value, &roots())))
-            .into(),
+        environment: Arc::new(
+            variables
+                .map(|(name, value)| (name.to_owned(), Template::from_text(value, &roots())))
+                .into(),
+        ),
     }
 }
 

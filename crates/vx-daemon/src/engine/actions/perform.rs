@@ -14,7 +14,7 @@ use super::grants::{Denied, Grants};
 use super::localize::localize;
 use super::{Flights, Stop, Surroundings};
 use crate::engine::doors::{ActionCache, Doors, Executor};
-use crate::engine::inputs::{FileDigests, World, changed_since};
+use crate::engine::inputs::{FileDigests, Noted, World, changed_since, environment_answer};
 
 /// How many actions may wait for the executor at once; each may hold a connection.
 const WAITING: usize = 64;
@@ -54,6 +54,8 @@ pub(crate) struct Ran {
 pub(crate) struct Conclusion {
     /// What it depended on besides its action.
     pub(crate) inputs: InputSet,
+    /// What was there when it used it.
+    pub(crate) noted: Noted,
     /// Its outputs.
     pub(crate) result: ActionResult,
     /// False for a result that must not be published; the reason was reported.
@@ -86,7 +88,7 @@ pub(crate) struct Made {
     pub(crate) result: ActionResult,
     /// Whether it is stored under that key.
     pub(crate) is_kept: bool,
-    /// Whether one of its inputs changed meanwhile.
+    /// Whether one of its inputs changed meanwhile, or is not known.
     pub(crate) is_unsettled: bool,
 }
 
@@ -168,11 +170,18 @@ impl Actions {
         }
         ran.refused = denied.refused;
         let started_ns = ran.started_ns;
-        let conclusion = step.conclude(ran).await?;
+        let asked_others = ran.result.services;
+        let mut conclusion = step.conclude(ran).await?;
+        if asked_others {
+            tracing::info!("an action asked another process, whose answers are not known: the result is not stored");
+            conclusion.may_keep = false;
+        }
         let answers = self.ask(&conclusion.inputs, action, surroundings);
-        let made = self
+        let mut made = self
             .publish(weak, &surroundings.roots, started_ns, conclusion, answers)
             .await?;
+        // It might answer otherwise in the next build.
+        made.is_unsettled |= asked_others;
         Ok(Performed::Made(Box::new(made)))
     }
 
@@ -214,11 +223,15 @@ impl Actions {
     ) -> Result<Made, Stop> {
         let Conclusion {
             inputs,
+            noted,
             result,
             may_keep,
         } = conclusion;
         let strong = Key::strong(weak, &inputs, &answers);
-        let changed = tokio::task::block_in_place(|| changed_since(&inputs, roots, started_ns));
+        let changed = tokio::task::block_in_place(|| {
+            let noted = || noted.changed(started_ns).map(ToString::to_string);
+            changed_since(&inputs, roots, started_ns).or_else(noted)
+        });
         if let Some(path) = &changed {
             tracing::info!(
                 path,
@@ -248,6 +261,7 @@ impl Actions {
             roots: &surroundings.roots,
             files: &self.files,
             variable: &|name| surroundings.variable(action, name).cloned(),
+            environment: &|| environment_answer(surroundings.found_by(action)),
         };
         // Answering reads files; the other tasks of this thread continue elsewhere meanwhile.
         tokio::task::block_in_place(|| world.answers(inputs))

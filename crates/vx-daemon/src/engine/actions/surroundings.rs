@@ -2,6 +2,7 @@
 //! and the answers to inputs get their values from here alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use vx_model::{Action, Roots, Template};
 
@@ -11,7 +12,7 @@ pub(crate) struct Surroundings {
     /// The directories of the roots.
     pub(crate) roots: Roots,
     /// Variables by name.
-    pub(crate) environment: BTreeMap<String, Template>,
+    pub(crate) environment: Arc<BTreeMap<String, Template>>,
 }
 
 impl Surroundings {
@@ -19,5 +20,11 @@ impl Surroundings {
     pub(crate) fn variable<'a>(&'a self, action: &'a Action, name: &str) -> Option<&'a Template> {
         let own = action.command.environment.get(name);
         own.or_else(|| self.environment.get(name))
+    }
+
+    /// The variables that `action` finds here: all but those of its command.
+    pub(crate) fn found_by<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = (&'a String, &'a Template)> {
+        let all = self.environment.iter().filter(|_| action.access.environment);
+        all.filter(|(name, _)| !action.command.environment.contains_key(*name))
     }
 }

@@ -13,8 +13,7 @@ use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
 use vx_model::{Action, Digest, Key, KeyPart, Root, Roots, Template};
 use vx_proto::{
-    BuildEvent, Dispatch, ErrorKind, ExecuteRequest, ExecuteResult, MessageFormat, Observation, Outcome, Process,
-    WireError,
+    BuildEvent, Dispatch, ErrorKind, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError,
 };
 use vx_toolchain::Toolchain;
 
@@ -23,7 +22,9 @@ use super::progress::Board;
 use super::sandbox::Sandbox;
 use crate::engine::Engine;
 use crate::engine::actions::{Grants, Made, Performed, Step, Stop, Surroundings};
-use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, describe, interpret, templates};
+use crate::engine::inputs::{
+    CLOCK_TICK, Environment, Locator, Seen, absolute, interpret, of_processes, parts as parts_of,
+};
 use crate::engine::records::{Granted, UnitParts, unit_key};
 use crate::engine::report::{Audience, MessageFrame, STRONG_KEY, Shown, WEAK_KEY, differences, messages};
 
@@ -60,8 +61,8 @@ pub(crate) struct Context {
     pub(crate) board: Board,
     /// Names of paths that processes use.
     pub(crate) locator: Locator,
-    /// The user's variables, with paths named by role.
-    environment: BTreeMap<String, Template>,
+    /// The variables of processes, with paths named by role.
+    environment: Arc<BTreeMap<String, Template>>,
     priorities: Vec<u64>,
     jobs: Option<Semaphore>,
     failing: AtomicBool,
@@ -75,8 +76,13 @@ impl Context {
         let path_packages = plan.packages.iter().filter(|package| package.source.is_path());
         Self {
             board: Board::new(plan.units.len()),
-            locator: Locator::new(setting.roots.clone(), path_packages.map(|package| &package.root)),
-            environment: templates(&setting.environment, &setting.roots),
+            locator: Locator::new(setting.roots.clone(), path_packages.map(|package| &package.root))
+                .with_environment(&setting.environment),
+            environment: Arc::new(of_processes(
+                &setting.environment,
+                !setting.toolchain.is_on_path,
+                &setting.roots,
+            )),
             priorities: priorities(&plan, &durations),
             jobs: setting.jobs.map(|jobs| Semaphore::new(jobs as usize)),
             failing: AtomicBool::new(false),
@@ -101,7 +107,7 @@ impl Context {
         self.plan.unit(unit).package
     }
 
-    /// The surroundings of every action: the roots, and the user's variables.
+    /// The surroundings of every action: the roots, and what processes get of the user's variables.
     pub(crate) fn surroundings(&self) -> Surroundings {
         Surroundings {
             roots: self.setting.roots.clone(),
@@ -109,7 +115,7 @@ impl Context {
         }
     }
 
-    /// The user's variables.
+    /// What processes get of the user's variables.
     pub(crate) fn user_environment(&self) -> &BTreeMap<String, Template> {
         &self.environment
     }
@@ -288,16 +294,10 @@ impl Context {
     }
 
     /// Interprets the observation of a run; `None`, with a warning, if the process could not be observed.
-    pub(crate) fn observed(&self, action: &Action, result: &ExecuteResult) -> Option<Seen> {
-        match &result.observation {
+    pub(crate) fn observed(&self, action: &Action, observation: &Observation) -> Option<Seen> {
+        match observation {
             Observation::NotAsked => Some(Seen::default()),
-            Observation::Complete(accesses) => {
-                let mut seen = interpret(accesses, &action.access, &self.locator);
-                // What another process answered, or did, is not known.
-                seen.changed
-                    .extend(result.services.then(|| "another process, by its socket".to_owned()));
-                Some(seen)
-            }
+            Observation::Complete(accesses) => Some(interpret(accesses, &action.access, &self.locator)),
             Observation::Incomplete(reason) => {
                 self.engine.warn_unobserved(reason, &self.setting.events);
                 None
@@ -311,11 +311,7 @@ impl Context {
         let answered = made.inputs.inputs().iter().zip(&made.answers);
         let mut parts = vec![KeyPart::new(WEAK_KEY, made.weak.hex())];
         parts.extend(action.parts());
-        parts.extend(
-            answered
-                .clone()
-                .map(|(input, answer)| KeyPart::new(describe(input), answer)),
-        );
+        parts.extend(answered.clone().flat_map(|(input, answer)| parts_of(input, answer)));
         parts.push(KeyPart::new(STRONG_KEY, made.strong.hex()));
         let reasons = match made.outcome {
             Outcome::Ran => self.reasons(&name, &parts).await,

@@ -171,6 +171,7 @@ impl Outputs<'_> {
             roots: &self.context.setting.roots,
             files: &self.context.engine.files,
             variable: &|_| None,
+            environment: &String::new,
         };
         let answer = world.answer(&input);
         self.context.ledger().answers.insert(input, answer);

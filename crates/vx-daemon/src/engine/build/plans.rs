@@ -81,6 +81,7 @@ impl Plans {
             roots,
             files: &self.files,
             variable: &variable,
+            environment: &String::new,
         };
         tokio::task::block_in_place(|| world.answers(set))
     }

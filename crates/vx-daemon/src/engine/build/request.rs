@@ -22,7 +22,7 @@ use super::run::{make_all, tell_warnings};
 use super::sandbox::Sandbox;
 use super::snapshot::{Snapshot, SnapshotKey};
 use crate::engine::Engine;
-use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed};
+use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed, without_private};
 use crate::engine::records::{Durations, LastBuild, Record, UnitOfBuild, UnitParts, unit_key};
 
 /// How often a build starts again because blobs vanished meanwhile.
@@ -93,6 +93,9 @@ pub(crate) struct Build {
     request: BuildRequest,
     events: UnboundedSender<BuildEvent>,
     requested: Instant,
+    /// The user's, for cargo: whoever fetches needs the user's agents.
+    user: Environment,
+    /// The part of it that the processes of actions get.
     environment: Environment,
     toolchain: Toolchain,
     tasks: TaskTracker,
@@ -114,8 +117,10 @@ impl Build {
             .map(|var| (var.name.clone(), var.value.clone()))
             .collect();
         let toolchain = toolchain(&engine, &request, &user, &events).await?;
+        let user = without_private(user);
         let build = Self {
             environment: passed(&user),
+            user,
             engine,
             number,
             request,
@@ -211,7 +216,7 @@ impl Build {
     async fn prepare(&self) -> Result<(Planned, Roots), WireError> {
         let context = PlanContext {
             directory: Utf8PathBuf::from(&self.request.directory),
-            environment: self.environment.clone(),
+            environment: self.user.clone(),
             home: self.engine.config.home.clone(),
             toolchain: self.toolchain.clone(),
             selection: self.selection(),
@@ -222,7 +227,7 @@ impl Build {
             build.workspace = workspace.to_string();
         }
         let roots = context.roots(&workspace);
-        let downloads = downloads(&self.engine, &self.request, &self.environment, &self.events);
+        let downloads = downloads(&self.engine, &self.request, &self.user, &self.events);
         let source = vx_cargo::prepare_packages(&context, &workspace, &downloads, &status).await?;
         let planned = self.engine.plans.plan(&context, &source, &roots, &status).await?;
         Ok((planned, roots))

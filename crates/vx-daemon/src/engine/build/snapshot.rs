@@ -58,6 +58,7 @@ impl Snapshot {
             roots: &self.roots,
             files,
             variable: &|_| None,
+            environment: &String::new,
         };
         self.answers
             .iter()

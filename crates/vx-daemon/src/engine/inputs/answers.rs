@@ -9,11 +9,12 @@ use std::io;
 use std::path::Path;
 
 use vx_home::WorkspaceLayout;
-use vx_model::{DigestHasher, Input, InputSet, Root, RootedPath, Roots, Template};
+use vx_model::{DigestHasher, Input, InputSet, KeyPart, Root, RootedPath, Roots, Template};
 
+use super::environment::{self, WHOLE_ENVIRONMENT};
 use super::files::{FileDigests, is_absent, touched_since};
 
-/// Names of directories with build outputs or version control, which are never inputs as part of a directory.
+/// Names of directories with build outputs or version control, which are never inputs as part of a tree.
 const IGNORED: &[&str] = &[WorkspaceLayout::DIRECTORY, ".git"];
 
 /// The world as one action sees it.
@@ -24,6 +25,8 @@ pub(crate) struct World<'a> {
     pub(crate) files: &'a FileDigests,
     /// The value of a variable.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<Template>,
+    /// The answer to [`Input::Environment`].
+    pub(crate) environment: &'a dyn Fn() -> String,
 }
 
 /// Inputs with their answers; paths are absolute, so that answers of several actions can be combined.
@@ -40,11 +43,13 @@ impl World<'_> {
         match input {
             Input::File(path) => self.at(path, |path| self.file(path)),
             Input::Kind(path) => self.at(path, |path| self.kind(path)),
+            Input::Stat(path) => self.at(path, |path| self.stat(path)),
             Input::Listing(path) => self.at(path, |path| self.listing(path)),
             Input::Tree(path) => self.at(path, |path| self.tree(path)),
             Input::Location(path) => self.at(path, str::to_owned),
             Input::Ancestors(name) => self.ancestors(name),
-            Input::Env(name) => self.environment(name),
+            Input::Env(name) => self.variable(name),
+            Input::Environment => (self.environment)(),
         }
     }
 
@@ -56,7 +61,7 @@ impl World<'_> {
         }
     }
 
-    fn environment(&self, name: &str) -> String {
+    fn variable(&self, name: &str) -> String {
         match (self.variable)(name) {
             Some(value) => format!("={value}"),
             None => "unset".to_owned(),
@@ -111,7 +116,21 @@ impl World<'_> {
         }
     }
 
-    /// Names and kinds of the entries of a directory, as a digest.
+    /// Its kind, permission bits and, for a file, its length.
+    fn stat(&self, path: &str) -> String {
+        let kind = self.kind(path);
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => kind,
+            Ok(metadata) if metadata.is_file() => {
+                format!("{kind}, mode {:o}, {} bytes", permissions(&metadata), metadata.len())
+            }
+            Ok(metadata) => format!("{kind}, mode {:o}", permissions(&metadata)),
+            Err(_) => kind,
+        }
+    }
+
+    /// Names and kinds of the entries of a directory, as a digest. Only vx's own directory does not count: `.git` may be
+    /// what is looked for.
     fn listing(&self, path: &str) -> String {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
@@ -119,7 +138,7 @@ impl World<'_> {
         };
         let mut lines: Vec<String> = entries
             .flatten()
-            .filter(|entry| !is_ignored(&entry.file_name()))
+            .filter(|entry| entry.file_name() != WorkspaceLayout::DIRECTORY)
             .map(|entry| {
                 let kind = entry.file_type().map_or('?', |kind| match kind {
                     kind if kind.is_dir() => 'd',
@@ -159,10 +178,11 @@ pub(crate) fn absolute(input: &Input, roots: &Roots) -> Option<Input> {
     match input {
         Input::File(path) => host(path).map(Input::File),
         Input::Kind(path) => host(path).map(Input::Kind),
+        Input::Stat(path) => host(path).map(Input::Stat),
         Input::Listing(path) => host(path).map(Input::Listing),
         Input::Tree(path) => host(path).map(Input::Tree),
         Input::Ancestors(_) => Some(input.clone()),
-        Input::Env(_) | Input::Location(_) => None,
+        Input::Env(_) | Input::Environment | Input::Location(_) => None,
     }
 }
 
@@ -171,11 +191,18 @@ pub(crate) fn changed_since(set: &InputSet, roots: &Roots, since_ns: i128) -> Op
     set.inputs().iter().find_map(|input| {
         let absolute = |path: &RootedPath| roots.knows(path.root).then(|| roots.absolute(path));
         match input {
-            Input::File(path) | Input::Listing(path) => {
-                absolute(path).filter(|path| touched_since(path.as_ref(), since_ns))
+            // Where there is a directory, only that it is one is the answer.
+            Input::File(path) => {
+                absolute(path).filter(|path| !Path::new(path).is_dir() && touched_since(path.as_ref(), since_ns))
             }
+            Input::Listing(path) => absolute(path).filter(|path| touched_since(path.as_ref(), since_ns)),
             Input::Tree(path) => touched_below(&absolute(path)?, since_ns),
-            Input::Kind(_) | Input::Ancestors(_) | Input::Env(_) | Input::Location(_) => None,
+            Input::Kind(_)
+            | Input::Stat(_)
+            | Input::Ancestors(_)
+            | Input::Env(_)
+            | Input::Environment
+            | Input::Location(_) => None,
         }
     })
 }
@@ -186,6 +213,18 @@ fn touched_below(path: &str, since_ns: i128) -> Option<String> {
         .flatten()
         .filter(|entry| touched_since(entry.path(), since_ns));
     touched.next().map(|entry| entry.path().to_string_lossy().into_owned())
+}
+
+/// The permission bits.
+fn permissions(metadata: &std::fs::Metadata) -> u32 {
+    cfg_if::cfg_if! {
+        if #[cfg(unix)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            metadata.permissions().mode() & 0o7777
+        } else {
+            u32::from(metadata.permissions().readonly())
+        }
+    }
 }
 
 /// Everything below a directory, sorted, without ignored names.
@@ -200,8 +239,20 @@ fn is_ignored(name: &std::ffi::OsStr) -> bool {
     IGNORED.iter().any(|ignored| name == *ignored)
 }
 
+/// An input with its answer, for people. Each variable of the environment has a part of its own.
+pub(crate) fn parts(input: &Input, answer: &str) -> Vec<KeyPart> {
+    if *input != Input::Environment {
+        return vec![KeyPart::new(describe(input), answer)];
+    }
+    let variables = environment::answered(answer);
+    let variables = variables.map(|(name, value)| KeyPart::new(format!("environment variable {name}"), value));
+    std::iter::once(KeyPart::new(describe(input), "counts"))
+        .chain(variables)
+        .collect()
+}
+
 /// An input in words: `file src/main.rs`.
-pub(crate) fn describe(input: &Input) -> String {
+fn describe(input: &Input) -> String {
     let shown = |path: &RootedPath| match path.root {
         Root::Workspace => path.path.clone(),
         Root::Host => format!("/{}", path.path),
@@ -212,10 +263,12 @@ pub(crate) fn describe(input: &Input) -> String {
     match input {
         Input::File(path) => format!("file {}", shown(path)),
         Input::Kind(path) => format!("path {}", shown(path)),
+        Input::Stat(path) => format!("metadata of {}", shown(path)),
         Input::Listing(path) => format!("list of files in {}", shown(path)),
         Input::Tree(path) => format!("directory {}", shown(path)),
         Input::Ancestors(name) => format!("{name} above the workspace"),
         Input::Env(name) => format!("environment variable {name}"),
+        Input::Environment => WHOLE_ENVIRONMENT.to_owned(),
         Input::Location(path) => match (path.root, path.path.as_str()) {
             (Root::Workspace, "") => "location of the workspace".to_owned(),
             (Root::VxHome, "") => "location of $VX_HOME".to_owned(),
@@ -240,6 +293,7 @@ mod tests {
                 "HOME" => Some(RootedPath::new(Root::Workspace, "home").into()),
                 _ => None,
             },
+            environment: &String::new,
         };
         world.answer(input)
     }
@@ -273,7 +327,31 @@ mod tests {
         every_step_changes_the_answer(&Input::Kind(here("a")), &[&write("a", "1"), &remove("a"), &make("a")]);
         every_step_changes_the_answer(
             &Input::Listing(here("d")),
-            &[&make("d"), &write("d/x", "1"), &make("d/y"), &remove("d/x")],
+            &[
+                &make("d"),
+                &write("d/x", "1"),
+                &make("d/y"),
+                &remove("d/x"),
+                &make("d/.git"),
+            ],
+        );
+        let mode = |name: &'static str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            move |dir: &Path| {
+                std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+        };
+        every_step_changes_the_answer(
+            &Input::Stat(here("a")),
+            &[
+                &write("a", "1"),
+                &write("a", "12"),
+                &mode("a", 0o755),
+                &mode("a", 0o600),
+                &remove("a"),
+                &make("a"),
+                &mode("a", 0o711),
+            ],
         );
         every_step_changes_the_answer(
             &Input::Tree(here("d")),
@@ -293,6 +371,14 @@ mod tests {
         let before = ask(dir.path(), &Input::Kind(here("a")));
         std::fs::write(dir.path().join("a"), "2").unwrap();
         assert_eq!(before, ask(dir.path(), &Input::Kind(here("a"))));
+    }
+
+    #[test]
+    fn what_vx_itself_writes_is_not_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = ask(dir.path(), &Input::Listing(here("")));
+        std::fs::create_dir(dir.path().join(".vx")).unwrap();
+        assert_eq!(before, ask(dir.path(), &Input::Listing(here(""))));
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Stamp {
         }
     }
 
+    /// When its content was last modified, in nanoseconds since the Unix epoch.
+    pub(crate) fn modified_ns(&self) -> i128 {
+        self.modified_ns
+    }
+
     /// When the file was last touched, in nanoseconds since the Unix epoch.
     pub(crate) fn touched_ns(&self) -> i128 {
         self.modified_ns.max(self.changed_ns)

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use vx_cargo::DepInfo;
 use vx_model::{Input, Part, Root, RootedPath, Template};
+use vx_path::{LastLink, Resolved, resolve};
 
-use super::Locator;
+use super::noted::Noted;
+use super::{Locator, leads_to_a_root};
 
 /// A dep-info, interpreted.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
     /// What was read.
     pub(crate) inputs: Vec<Input>,
+    /// What must not have been touched since the start.
+    pub(crate) noted: Noted,
     /// Roots whose directories were only used to find files, but may be in the output: [`super::PathLeaks`] decides.
     pub(crate) may_leak: BTreeSet<Root>,
 }
@@ -30,17 +35,28 @@ impl Reported {
         let files: Vec<String> = dep_info
             .files
             .iter()
-            .map(|file| absolute_path(directory, file))
+            .map(|file| vx_cargo::normalize(directory.into(), file.as_str().into()).into_string())
             .collect();
-        for file in &files {
-            let path = locator.locate(file);
-            if path.root.is_immutable() {
+        for (file, normal) in dep_info.files.iter().zip(&files) {
+            if !file.contains("..") && locator.locate(normal).root.is_immutable() {
                 continue;
             }
-            if is_path && let Some(other) = other_spelling(&path) {
-                reported.inputs.push(Input::Kind(other));
+            let found = found(directory, file, locator);
+            if found.names.iter().any(|name| name.root.is_immutable()) {
+                continue;
             }
-            reported.inputs.push(Input::File(path));
+            if is_path {
+                let others = found.names.iter().filter_map(other_spelling);
+                reported.inputs.extend(others.map(Input::Kind));
+                reported
+                    .noted
+                    .untouched
+                    .extend(other_spelling_of(found.path.as_str()).map(Utf8PathBuf::from));
+            }
+            reported.noted.directories.extend(found.directories());
+            reported.noted.untouched.extend(found.links);
+            reported.inputs.extend(found.passed.into_iter().map(Input::Kind));
+            reported.inputs.extend(found.names.into_iter().map(Input::File));
         }
         for (name, _) in &dep_info.env {
             reported.inputs.push(Input::Env(name.clone()));
@@ -66,22 +82,65 @@ impl Reported {
     }
 }
 
-/// `path` as an absolute path without `.` and `..`, relative ones from `directory`.
-pub(crate) fn absolute_path(directory: &str, path: &str) -> String {
-    vx_cargo::normalize(directory.into(), path.into()).into_string()
+/// Where a path that a process has named leads.
+pub(crate) struct Found {
+    /// Its names; see [`Locator::names`].
+    pub(crate) names: Vec<RootedPath>,
+    /// Links on the way, and directories that a `..` left.
+    pub(crate) passed: Vec<RootedPath>,
+    /// Absolute; a link at the end is not followed.
+    path: Utf8PathBuf,
+    /// The links, absolute.
+    links: Vec<Utf8PathBuf>,
+}
+
+impl Found {
+    /// The directories below the workspace, or below another that it is named from, on the way to it.
+    fn directories(&self) -> impl Iterator<Item = Utf8PathBuf> {
+        let below = |name: &RootedPath| name.path.split('/').filter(|component| *component != "..").count();
+        let depth = self.names.iter().map(below).min().unwrap_or_default();
+        self.path
+            .ancestors()
+            .skip(1)
+            .take(depth.saturating_sub(1))
+            .map(Utf8Path::to_owned)
+    }
+}
+
+/// Finds `path`, from the absolute path `directory` if it is relative, as the kernel does.
+pub(crate) fn found(directory: &str, path: &str, locator: &Locator) -> Found {
+    let to = |last| resolve(directory.into(), path.into(), last);
+    let Resolved { path, climbed_from, .. } = to(LastLink::Keep);
+    let named = locator.as_named(path.as_str());
+    let passed = to(LastLink::Follow).passed.into_iter();
+    let passed: Vec<Utf8PathBuf> = passed
+        .filter(|passed| !leads_to_a_root(&locator.as_named(passed.as_str()), locator))
+        .collect();
+    let names_of = |path: &Utf8PathBuf| {
+        locator.names(
+            &locator.as_named(path.as_str()),
+            climbed_from.as_ref().map(|from| from.as_str()),
+        )
+    };
+    Found {
+        names: locator.names(&named, climbed_from.as_ref().map(|from| from.as_str())),
+        passed: passed.iter().flat_map(names_of).collect(),
+        links: passed.into_iter().filter(|passed| passed.is_symlink()).collect(),
+        path,
+    }
 }
 
 /// The other file for the same module. If it existed, the module would be ambiguous.
 fn other_spelling(path: &RootedPath) -> Option<RootedPath> {
-    if matches!(path.root, Root::Host | Root::UserHome) {
-        return None;
-    }
-    let stem = path.path.strip_suffix(".rs")?;
-    let other = match stem.strip_suffix("/mod") {
+    other_spelling_of(&path.path).map(|other| RootedPath::new(path.root, other))
+}
+
+fn other_spelling_of(path: &str) -> Option<String> {
+    let stem = path.strip_suffix(".rs")?;
+    Some(match stem.strip_suffix("/mod") {
         Some(directory) => format!("{directory}.rs"),
         None => format!("{stem}/mod.rs"),
-    };
-    Some(RootedPath::new(path.root, other))
+    })
 }
 
 #[cfg(test)]
@@ -92,7 +151,7 @@ mod tests {
 
     fn locator() -> Locator {
         let roots = Roots::default()
-            .with(Root::Workspace, "/w")
+            .with(Root::Workspace, "/nowhere/w")
             .with(Root::VxHome, "/vx")
             .with(Root::UserHome, "/home/u");
         Locator::new(roots, [&RootedPath::new(Root::Workspace, "../lib")])
@@ -107,7 +166,7 @@ mod tests {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| value.clone())
         };
-        Reported::of(&dep_info, "/w", true, &locator(), &value)
+        Reported::of(&dep_info, "/nowhere/w", true, &locator(), &value)
     }
 
     #[test]
@@ -120,7 +179,11 @@ mod tests {
 
     #[test]
     fn a_package_beside_the_workspace_is_named_relative_to_it() {
-        let inputs = reported(&["/lib/src/lib.rs", "src/main.rs", "/vx/packages/a/src/lib.rs"], &[]).inputs;
+        let inputs = reported(
+            &["/nowhere/lib/src/lib.rs", "src/main.rs", "/vx/packages/a/src/lib.rs"],
+            &[],
+        )
+        .inputs;
         let files: Vec<String> = inputs
             .iter()
             .filter_map(|input| match input {

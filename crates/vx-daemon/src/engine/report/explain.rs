@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vx_model::KeyPart;
 
+use crate::engine::inputs::{HASHED, WHOLE_ENVIRONMENT};
+
 /// Label of the digest of all parts that are known before an action runs.
 pub(crate) const WEAK_KEY: &str = "weak key";
 /// Label of the digest of all parts.
@@ -19,6 +21,11 @@ pub(crate) fn differences(before: &[KeyPart], now: &[KeyPart]) -> Vec<String> {
     let mut labels: Vec<&str> = now.iter().chain(before).map(|part| part.label.as_str()).collect();
     let mut seen = BTreeSet::new();
     labels.retain(|label| ![WEAK_KEY, STRONG_KEY].contains(label) && seen.insert(*label));
+    // If it counts in one of the two alone, that is one difference and not one for each variable.
+    if old.contains_key(WHOLE_ENVIRONMENT) != new.contains_key(WHOLE_ENVIRONMENT) {
+        let is_of_whole = |values: Option<&Values<'_>>| values.is_some_and(|values| values.iter().any(is_hashed));
+        labels.retain(|label| !is_of_whole(old.get(label)) && !is_of_whole(new.get(label)));
+    }
     labels
         .iter()
         .filter_map(|label| difference(label, old.get(label), new.get(label)))
@@ -36,6 +43,7 @@ fn by_label(parts: &[KeyPart]) -> BTreeMap<&str, Values<'_>> {
 }
 
 fn difference(label: &str, old: Option<&Values<'_>>, new: Option<&Values<'_>>) -> Option<String> {
+    let is_of_whole = |values: &Values<'_>| values.iter().all(is_hashed);
     match (old, new) {
         (Some(old), Some(new)) if old == new => None,
         (Some(old), Some(new)) => {
@@ -48,16 +56,24 @@ fn difference(label: &str, old: Option<&Values<'_>>, new: Option<&Values<'_>>) -
                 _ => format!("{label} changed"),
             })
         }
+        (None, Some(new)) if is_of_whole(new) => Some(format!("{label} is set now")),
+        (Some(old), None) if is_of_whole(old) => Some(format!("{label} is no longer set")),
         (None, Some(_)) => Some(format!("{label} is new")),
         (Some(_), None) => Some(format!("{label} no longer counts")),
         (None, None) => None,
     }
 }
 
+/// Whether a value of the environment was replaced by its digest.
+fn is_hashed(value: &&str) -> bool {
+    value.starts_with(HASHED)
+}
+
 /// The only value, if there is one that is meaningful to a person.
 fn single<'a>(mut values: impl Iterator<Item = &'a &'a str>) -> Option<&'a str> {
     let value = values.next()?;
-    (values.next().is_none() && value.len() <= SHOWN && value.parse::<vx_model::Digest>().is_err()).then_some(value)
+    (values.next().is_none() && !is_hashed(value) && value.len() <= SHOWN && value.parse::<vx_model::Digest>().is_err())
+        .then_some(value)
 }
 
 fn list<'a>(values: impl Iterator<Item = &'a &'a str>) -> String {
@@ -101,5 +117,29 @@ mod tests {
         ];
         assert_eq!(differences(&before, &now), expected);
         assert!(differences(&now, &now).is_empty());
+    }
+
+    #[test]
+    fn the_variable_that_differs_is_named() {
+        let before = parts(&[
+            (WHOLE_ENVIRONMENT, "counts"),
+            ("environment variable A", "sha256:1"),
+            ("environment variable B", "sha256:1"),
+            ("environment variable D", "sha256:1"),
+        ]);
+        let now = parts(&[
+            (WHOLE_ENVIRONMENT, "counts"),
+            ("environment variable A", "sha256:1"),
+            ("environment variable B", "sha256:2"),
+            ("environment variable C", "sha256:1"),
+        ]);
+        let expected = [
+            "environment variable B changed",
+            "environment variable C is set now",
+            "environment variable D is no longer set",
+        ];
+        assert_eq!(differences(&before, &now), expected);
+        let expected = ["whole environment no longer counts"];
+        assert_eq!(differences(&before, &[]), expected);
     }
 }

@@ -12,7 +12,7 @@ use super::executor::{Behaviour, FakeExecutor, success};
 use super::memory::Memory;
 use crate::engine::ActionCache as _;
 use crate::engine::actions::{Actions, Conclusion, Made, Performed, Ran, Step, Stop, Surroundings};
-use crate::engine::inputs::FileDigests;
+use crate::engine::inputs::{FileDigests, Noted};
 
 struct World {
     _directory: tempfile::TempDir,
@@ -40,7 +40,7 @@ impl World {
     fn surroundings(&self) -> Surroundings {
         Surroundings {
             roots: Roots::default().with(Root::Workspace, self.workspace.as_str()),
-            environment: BTreeMap::from([("COLOUR".to_owned(), "red".into())]),
+            environment: Arc::new(BTreeMap::from([("COLOUR".to_owned(), "red".into())])),
         }
     }
 
@@ -147,6 +147,7 @@ impl Step for TestStep {
         }
         Ok(Conclusion {
             inputs: InputSet::new(self.inputs.clone()),
+            noted: Noted::default(),
             result: ActionResult {
                 annotation: b"new".to_vec(),
                 ..ActionResult::default()
@@ -308,11 +309,11 @@ async fn a_variable_that_was_read_is_an_input_and_its_value_names_paths_by_role(
     let world = World::new(|_: &ExecuteRequest, _: &Memory| success());
     let mut surroundings = world.surroundings();
     let below = RootedPath::new(Root::Workspace, "assets");
-    surroundings.environment.insert("ASSETS".to_owned(), below.into());
+    Arc::make_mut(&mut surroundings.environment).insert("ASSETS".to_owned(), below.into());
     let mut step = TestStep::new(&world, &[Input::Env("ASSETS".to_owned())]);
     let made = world.perform_in(&surroundings, &mut step).await.unwrap();
     assert_eq!(made.answers, ["={workspace/assets}"]);
-    surroundings.environment.remove("ASSETS");
+    Arc::make_mut(&mut surroundings.environment).remove("ASSETS");
     let mut step = TestStep::new(&world, &[Input::Env("ASSETS".to_owned())]);
     let made = world.perform_in(&surroundings, &mut step).await.unwrap();
     assert_eq!((made.outcome, made.answers), (Outcome::Ran, vec!["unset".to_owned()]));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 use vx_cargo::{Compile, DepInfo, UnitIndex};
 use vx_model::{
-    Access, Action, ActionResult, Command, Digest, Input, InputSet, Key, Observation, OutputKind, OutputPath, Root,
-    RootedPath, Roots, Template,
+    Access, Action, ActionResult, Command, Input, InputSet, Key, Observation, OutputKind, OutputPath, Root, RootedPath,
+    Roots, Template,
 };
 use vx_proto::{ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, WireError};
 
@@ -18,7 +18,7 @@ use super::leaks;
 use crate::engine::actions::{Conclusion, ExecRootPath, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{
-    LIBRARY_PATH, Reported, is_read_by_rustc, library_path, link_programs, processor_identity,
+    LIBRARY_PATH, Reported, Seen, is_read_by_linkers, is_read_by_rustc, library_path, link_programs, processor_identity,
 };
 
 /// The output directory of rustc in the exec root.
@@ -32,11 +32,11 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
         macros,
     } = ReadyCrate::wait(context, unit).await?;
     let mut surroundings = context.surroundings();
-    surroundings
-        .environment
-        .extend(compile.reported_environment.iter().cloned());
-    let of_macros = asked_for_by_macros(context, &macros, &compile, &surroundings).await?;
-    let mut action = action(context, &compile, inputs, &of_macros, &surroundings);
+    if !compile.reported_environment.is_empty() {
+        Arc::make_mut(&mut surroundings.environment).extend(compile.reported_environment.iter().cloned());
+    }
+    let macros_read_environment = context.engine.environment_readers.are_among(&macros).await?;
+    let mut action = action(context, &compile, inputs, &surroundings);
     let mut contained = match compile.uses_proc_macros {
         true => Contained::new(context, unit, &mut action, containment::of_macros()).await?,
         false => Contained::not(context, unit, &action),
@@ -49,7 +49,7 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
             action: &action,
             bound: contained.inputs(),
             surroundings: &surroundings,
-            may_leak: of_macros.values().flat_map(Template::roots).collect(),
+            macros_read_environment,
             diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
             held: None,
         };
@@ -68,13 +68,7 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
 }
 
 /// The action.
-fn action(
-    context: &Context,
-    compile: &Compile,
-    inputs: Inputs,
-    of_macros: &BTreeMap<String, Template>,
-    surroundings: &Surroundings,
-) -> Action {
+fn action(context: &Context, compile: &Compile, inputs: Inputs, surroundings: &Surroundings) -> Action {
     let user = context.user_environment();
     let mut host_facts = BTreeMap::new();
     if compile.links {
@@ -97,7 +91,7 @@ fn action(
         kind: "rustc".to_owned(),
         command: Command {
             arguments: compile.arguments.clone(),
-            environment: environment(compile, of_macros, surroundings),
+            environment: environment(compile, surroundings),
             working_directory: compile.working_directory.clone(),
             outputs: dep_info.chain([files]).collect(),
         },
@@ -105,7 +99,8 @@ fn action(
         platform: platform(),
         host_facts,
         access: Access {
-            // rustc reports what `env!` read; variables that anything else may read are keyed.
+            // rustc reports what `env!` read. What it and linkers of the system read is keyed. If anything else can read
+            // variables, all of them are recorded.
             environment: true,
             writable: Vec::new(),
             private: vec![private_directory()],
@@ -123,14 +118,13 @@ fn action(
 }
 
 /// The variables that are keyed, whether rustc reports them or not.
-fn environment(
-    compile: &Compile,
-    of_macros: &BTreeMap<String, Template>,
-    surroundings: &Surroundings,
-) -> BTreeMap<String, Template> {
-    let mut environment = of_macros.clone();
-    let read_by_clippy = Compile::READ_BY_CLIPPY.iter().filter(|_| compile.clippy.is_some());
-    let is_read = |name: &str| is_read_by_rustc(name) || read_by_clippy.clone().any(|read| *read == name);
+fn environment(compile: &Compile, surroundings: &Surroundings) -> BTreeMap<String, Template> {
+    let mut environment = BTreeMap::new();
+    let is_read = |name: &str| {
+        is_read_by_rustc(name)
+            || (compile.links && is_read_by_linkers(name))
+            || (compile.clippy.is_some() && Compile::READ_BY_CLIPPY.contains(&name))
+    };
     for (name, value) in surroundings.environment.iter().filter(|(name, _)| is_read(name)) {
         // A linker may write them into its output, so they are keyed unchanged.
         environment.insert(name.clone(), value.render(&surroundings.roots).into());
@@ -144,30 +138,6 @@ fn environment(
     environment
 }
 
-/// The variables that a macro may read without reporting it: those whose names it holds.
-async fn asked_for_by_macros(
-    context: &Context,
-    macros: &[Digest],
-    compile: &Compile,
-    surroundings: &Surroundings,
-) -> Result<BTreeMap<String, Template>, Stop> {
-    if macros.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut all = surroundings.environment.clone();
-    all.extend(compile.environment.iter().cloned());
-    let mut asked = BTreeMap::new();
-    for dylib in macros {
-        for name in context.engine.program_names.of(*dylib, all.keys()).await? {
-            asked.extend(
-                all.get_key_value(&name)
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
-        }
-    }
-    Ok(asked)
-}
-
 /// A run of rustc, or its stored result.
 struct CompileStep<'a> {
     context: &'a Context,
@@ -177,8 +147,8 @@ struct CompileStep<'a> {
     /// What binds a result with grants to its place.
     bound: Vec<Input>,
     surroundings: &'a Surroundings,
-    /// Roots whose directories a macro may have read.
-    may_leak: BTreeSet<Root>,
+    /// Whether a macro can read variables without reporting it.
+    macros_read_environment: bool,
     diagnostics: Diagnostics<'a>,
     /// Held as long as the process runs.
     held: Option<(Option<SemaphorePermit<'a>>, ExecRootPath)>,
@@ -249,20 +219,32 @@ impl Step for CompileStep<'_> {
 impl CompileStep<'_> {
     /// What rustc reported, and what it, macros and linkers were seen to use.
     async fn depended_on(&self, ran: ExecuteResult) -> Result<Conclusion, Stop> {
-        let seen = self.context.observed(self.action, &ran);
+        let seen = self.context.observed(self.action, &ran.observation);
         let may_keep = seen
             .as_ref()
-            .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
-        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+            .is_some_and(|seen| seen.hindrance().is_none() && seen.written.is_empty());
+        let may_read_environment =
+            self.macros_read_environment || seen.as_ref().is_some_and(Seen::may_read_environment);
+        let Seen {
+            mut inputs, mut noted, ..
+        } = seen.unwrap_or_default();
         inputs.extend(self.bound.iter().cloned());
         let reported = self.reported(&ran)?;
+        let mut may_leak = reported.may_leak;
         inputs.extend(reported.inputs);
+        noted.extend(reported.noted);
+        if may_read_environment {
+            inputs.push(Input::Environment);
+            let declared = self.action.command.environment.values();
+            let all = self.surroundings.environment.values().chain(declared);
+            may_leak.extend(all.flat_map(Template::roots));
+        }
         inputs.extend(self.compile.clippy.clone().map(Input::File));
         if !may_keep {
             let label = self.context.plan.unit(self.unit).description();
             tracing::info!(
                 label,
-                "not observed, or wrote outside of its output directory: the result is not stored"
+                "not observed, or it wrote outside of its output directory, or read what cannot be keyed: the result is not stored"
             );
             inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
         }
@@ -272,10 +254,10 @@ impl CompileStep<'_> {
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        let may_leak = self.may_leak.union(&reported.may_leak).copied().collect();
         inputs.extend(leaks::bind(self.leaked(may_leak, &result).await?));
         Ok(Conclusion {
             inputs: InputSet::new(inputs),
+            noted,
             result,
             may_keep,
         })

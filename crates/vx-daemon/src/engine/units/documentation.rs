@@ -15,7 +15,7 @@ use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use crate::engine::actions::{Conclusion, ExecRootPath, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
-use crate::engine::inputs::{LIBRARY_PATH, library_path};
+use crate::engine::inputs::{LIBRARY_PATH, Seen, library_path};
 use crate::engine::records::Documented;
 
 /// Documents a crate, unless its documentation is up to date.
@@ -63,7 +63,7 @@ pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), S
 
 /// The action. rustdoc does not report what `env!` read, so all variables count.
 fn action(compile: &Compile, inputs: Inputs, surroundings: &Surroundings) -> Action {
-    let mut environment = surroundings.environment.clone();
+    let mut environment = (*surroundings.environment).clone();
     environment.extend(compile.reported_environment.iter().cloned());
     environment.extend(compile.environment.iter().cloned());
     let directories = library_path(&compile.library_path, environment.get(LIBRARY_PATH));
@@ -162,17 +162,18 @@ impl Step for DocumentStep<'_> {
         self.is_done();
         self.diagnostics.keep(ran.stderr).await?;
         self.context.note_duration(self.unit, ran.duration_ms);
-        let seen = self.context.observed(self.action, &ran);
+        let seen = self.context.observed(self.action, &ran.observation);
         let may_keep = seen
             .as_ref()
-            .is_some_and(|seen| seen.changed.is_empty() && seen.written.is_empty());
-        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+            .is_some_and(|seen| seen.hindrance().is_none() && seen.written.is_empty());
+        let Seen { mut inputs, noted, .. } = seen.unwrap_or_default();
         inputs.extend(self.bound.iter().cloned());
         if !may_keep {
             inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
         }
         Ok(Conclusion {
             inputs: InputSet::new(inputs),
+            noted,
             result: ActionResult {
                 stderr: ran.stderr,
                 duration_ms: ran.duration_ms,

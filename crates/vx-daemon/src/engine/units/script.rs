@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 use vx_cargo::{Needs, RunScript, ScriptError, ScriptOutput, UnitIndex, script_warnings};
 use vx_model::{
-    Access, Action, ActionResult, Command, DeclaredInput, Digest, Input, InputSet, Key, Observation, OutputFile,
-    OutputKind, OutputPath, Root, RootedPath, Roots, Template,
+    Access, Action, ActionResult, Command, DeclaredInput, Input, InputSet, Key, Observation, OutputFile, OutputKind,
+    OutputPath, Root, RootedPath, Roots, Template,
 };
 use vx_proto::{BuildEvent, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
@@ -16,9 +16,9 @@ use super::dependencies::{Inputs, among_dependencies, immutable, needed, platfor
 use super::leaks;
 use super::out_dirs::RunningOutDir;
 use super::workspace_files::WorkspaceFiles;
-use crate::engine::actions::{Conclusion, ExecRootPath, Made, Performed, Ran, Step, Stop};
+use crate::engine::actions::{Conclusion, ExecRootPath, Made, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Context, Progress};
-use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, absolute_path, library_path, reaches_every_script};
+use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, found, library_path};
 use crate::engine::report::messages;
 
 /// The path of the script in its exec root.
@@ -42,11 +42,17 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
     let run = run.command(&|script| context.board.script(script));
     let executable = executable(context, unit, &run)?;
     let libraries = libraries(context, &run).await?;
-    let reaching = reaching(context, &run, executable.digest).await?;
-    let may_leak = may_leak(context, unit, &reaching);
-    let mut action = action(context, unit, &run, &executable, libraries, reaching);
+    let mut surroundings = context.surroundings();
+    if run
+        .hidden
+        .iter()
+        .any(|name| surroundings.environment.contains_key(name))
+    {
+        Arc::make_mut(&mut surroundings.environment).retain(|name, _| !run.hidden.contains(name));
+    }
+    let may_leak = may_leak(context, unit, &surroundings);
+    let mut action = action(context, unit, &run, &executable, libraries, &surroundings);
     let mut contained = Contained::new(context, unit, &mut action, containment::of_script(context, unit)).await?;
-    let surroundings = context.surroundings();
     loop {
         let mut step = ScriptStep {
             context,
@@ -96,18 +102,9 @@ async fn libraries(context: &Context, run: &RunScript) -> Result<Inputs, Stop> {
     Ok(inputs)
 }
 
-/// The part of the user's environment that reaches the script.
-async fn reaching(context: &Context, run: &RunScript, executable: Digest) -> Result<BTreeMap<String, Template>, Stop> {
-    let mut candidates = context.user_environment().clone();
-    candidates.retain(|name, _| !run.environment.iter().any(|(set, _)| set == name) && !run.hidden.contains(name));
-    let named = context.engine.program_names.of(executable, candidates.keys()).await?;
-    candidates.retain(|name, _| reaches_every_script(name) || named.contains(name));
-    Ok(candidates)
-}
-
 /// Roots whose directories the script can know: its own, those in its variables, and the workspace for path packages.
-fn may_leak(context: &Context, unit: UnitIndex, reaching: &BTreeMap<String, Template>) -> BTreeSet<Root> {
-    let of_variables = reaching.values().flat_map(Template::roots);
+fn may_leak(context: &Context, unit: UnitIndex, surroundings: &Surroundings) -> BTreeSet<Root> {
+    let of_variables = surroundings.environment.values().flat_map(Template::roots);
     let workspace = context.package(unit).source.is_path().then_some(Root::Workspace);
     let own = [Root::VxHome, Root::UserHome, Root::Toolchain]
         .into_iter()
@@ -115,14 +112,14 @@ fn may_leak(context: &Context, unit: UnitIndex, reaching: &BTreeMap<String, Temp
     own.chain(of_variables).collect()
 }
 
-/// The action. A script does not report which variables it reads, so all that reach it count.
+/// The action. A script does not report which variables it reads, so all that it finds are recorded.
 fn action(
     context: &Context,
     unit: UnitIndex,
     run: &RunScript,
     executable: &OutputFile,
     libraries: Inputs,
-    reaching: BTreeMap<String, Template>,
+    surroundings: &Surroundings,
 ) -> Action {
     let script = RootedPath::new(Root::Exec, SCRIPT);
     let mut inputs = immutable(context, unit);
@@ -136,9 +133,11 @@ fn action(
     );
     let directories = context.plan.unit(unit).script_run().directories().into_iter();
     inputs.extend(directories.map(|directory| (directory, DeclaredInput::Directory)));
-    let mut environment = reaching;
-    environment.extend(run.environment.iter().cloned());
-    let directories = library_path(&run.library_path, environment.get(LIBRARY_PATH));
+    let mut environment: BTreeMap<_, _> = run.environment.iter().cloned().collect();
+    let user = environment
+        .get(LIBRARY_PATH)
+        .or_else(|| surroundings.environment.get(LIBRARY_PATH));
+    let directories = library_path(&run.library_path, user);
     environment.extend(directories.map(|directories| (LIBRARY_PATH.to_owned(), directories)));
     Action {
         kind: "build script".to_owned(),
@@ -155,7 +154,7 @@ fn action(
         platform: platform(),
         host_facts: BTreeMap::new(),
         access: Access {
-            environment: false,
+            environment: true,
             writable: vec![RootedPath::new(Root::Workspace, "")],
             private: vec![private_directory()],
             containment: None,
@@ -321,7 +320,7 @@ impl ScriptStep<'_> {
         };
         let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
         let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
-        let seen = self.context.observed(self.action, &ran);
+        let seen = self.context.observed(self.action, &ran.observation);
         let files = self.written(seen.as_ref()).await?;
         let may_keep = files.is_some();
         let annotation = Annotation {
@@ -335,8 +334,9 @@ impl ScriptStep<'_> {
             annotation: serde_json::to_vec(&annotation).unwrap_or_default(),
             ..ActionResult::default()
         };
-        let mut inputs = seen.map(|seen| seen.inputs).unwrap_or_default();
+        let Seen { mut inputs, noted, .. } = seen.unwrap_or_default();
         inputs.extend(self.bound.iter().cloned());
+        inputs.push(Input::Environment);
         inputs.extend(self.declared(&output, may_keep));
         let mut leaked = leaks::leaked(self.context, &self.may_leak, &result).await?;
         leaked.extend(self.leaked_by_directives());
@@ -344,6 +344,7 @@ impl ScriptStep<'_> {
         self.output = Some(output);
         Ok(Conclusion {
             inputs: InputSet::new(inputs),
+            noted,
             result,
             may_keep,
         })
@@ -352,11 +353,15 @@ impl ScriptStep<'_> {
     /// Files that it has written into the workspace; `None` if it cannot be replayed from the store.
     async fn written(&self, seen: Option<&Seen>) -> Result<Option<Vec<OutputFile>>, Stop> {
         match seen {
-            Some(seen) if seen.changed.is_empty() => self.workspace_files.take_in(&seen.written).await,
+            Some(seen) if seen.hindrance().is_none() => self.workspace_files.take_in(&seen.written).await,
             Some(seen) => {
                 let label = self.context.plan.unit(self.unit).description();
-                let path = seen.changed.first();
-                tracing::info!(label, ?path, "changed by a build script: its result is not stored");
+                let path = seen.hindrance();
+                tracing::info!(
+                    label,
+                    ?path,
+                    "changed by a build script, or read by it although it cannot be keyed: its result is not stored"
+                );
                 Ok(None)
             }
             None => Ok(None),
@@ -401,8 +406,13 @@ impl ScriptStep<'_> {
         let mut declared = false;
         for path in output.rerun_if_changed() {
             declared = true;
-            let absolute = absolute_path(&roots.absolute(&package.root), &path.render(roots));
-            inputs.push(Input::Tree(self.context.locator.locate(&absolute)));
+            let found = found(
+                &roots.absolute(&package.root),
+                &path.render(roots),
+                &self.context.locator,
+            );
+            inputs.extend(found.names.into_iter().map(Input::Tree));
+            inputs.extend(found.passed.into_iter().map(Input::Kind));
         }
         if !observed && !declared {
             inputs.push(Input::Tree(package.root.clone()));
