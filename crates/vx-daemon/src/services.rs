@@ -140,7 +140,16 @@ impl Services {
     }
 
     /// The endpoint of a running service, and the token that is cancelled at its end; starts it if needed.
+    ///
+    /// The build that asks may be cancelled meanwhile. A start is not: what its predecessor left behind is ended before
+    /// it, and would otherwise be ended during the next one.
     async fn ensure(&self, service: Service) -> Result<(Endpoint, CancellationToken), WireError> {
+        let services = self.clone();
+        let started = tokio::spawn(async move { services.start_if_needed(service).await }).await;
+        started.map_err(|error| WireError::from_error(ErrorKind::Internal, &error))?
+    }
+
+    async fn start_if_needed(&self, service: Service) -> Result<(Endpoint, CancellationToken), WireError> {
         let mut pair = self.shared.pair.lock().await;
         if self.shared.stopped.is_cancelled() {
             return Err(shutting_down());

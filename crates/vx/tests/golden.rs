@@ -30,14 +30,18 @@ fn versions() -> String {
 fn normal(keys: &str) -> String {
     // Of the host, or of the tests' own environment; the linker also looks for libraries in its working directory.
     let of_the_host = Regex::new(
-        r"(?m)^((path|file|metadata of|list of files in) (/|\S*\.so)|\S+ above the workspace|program |platform ISA|environment variable (PATH|SSL_CERT_|RUSTUP_|CARGO_CFG_)).*\n",
+        r"(?m)^((path|file|metadata of|list of files in) (/|\S*\.so)|\S+ above the workspace|program |platform ISA|environment variable (PATH|SSL_CERT_|RUSTUP_|CARGO_CFG_|\w+_(PROXY|proxy))).*\n",
     );
     let hash = Regex::new("[0-9a-f]{64}(/[0-9]+)?|[0-9a-f]{40}|[0-9a-f]{16}");
     // Of whoever has cloned the repository.
     let mode = Regex::new("mode [0-7]+");
     let keys = of_the_host.expect("a pattern").replace_all(keys, "").into_owned();
     let keys = mode.expect("a pattern").replace_all(&keys, "mode [MODE]").into_owned();
-    hash.expect("a pattern").replace_all(&keys, "[HASH]").into_owned()
+    let keys = hash.expect("a pattern").replace_all(&keys, "[HASH]").into_owned();
+    // Units are told in the order in which they were done, which is not the same in every build.
+    let mut units: Vec<&str> = keys.split("unit = ").skip(1).collect();
+    units.sort_unstable();
+    units.iter().map(|unit| format!("unit = {unit}")).collect()
 }
 
 /// Keys as they are where actions cannot be contained.
