@@ -18,7 +18,7 @@ use crate::executor::{Executor, Store};
 use crate::notices::Notice;
 use crate::observe::Scope;
 use crate::output::{Line, LineSink, Spool, capture};
-use crate::process::{Contained, Ended, Launch, Running, launch, own_directories};
+use crate::process::{Ended, Launch, Namespaces, Running, launch};
 
 /// Where the events of an action go. Once its client is gone, they are dropped.
 #[derive(Debug, Clone)]
@@ -164,7 +164,7 @@ impl Action<'_> {
             .map(EnvVar::unescaped)
             .collect();
         environment.extend(added.into_iter().map(|(name, value)| (name.into(), value.into())));
-        let contained = self.contained(root)?;
+        let namespaces = self.namespaces(root)?;
         Ok(Launch {
             label: self.dispatch.label.clone(),
             program,
@@ -173,15 +173,12 @@ impl Action<'_> {
             working_directory: Utf8PathBuf::from(&request.working_directory),
             tmpdir,
             descriptors: jobserver.descriptors,
-            observe: match request.observe {
-                true => Some(self.scope(root, contained.as_ref())?),
-                false => None,
-            },
-            contained,
+            observe: request.observe.then(|| self.scope(root, namespaces.as_ref())),
+            namespaces,
         })
     }
 
-    fn contained(&self, root: &ExecRoot) -> Result<Option<Contained>, Stop> {
+    fn namespaces(&self, root: &ExecRoot) -> Result<Option<Namespaces>, Stop> {
         let request = self.request;
         let Some(containment) = &request.containment else {
             return Ok(None);
@@ -191,10 +188,11 @@ impl Action<'_> {
         for directory in &request.output_directories {
             own.push(root.join(directory)?);
         }
-        Ok(Some(Contained {
-            containment: containment.clone(),
-            own,
-        }))
+        let namespaces = Namespaces::new(containment, &own, &root.tmp()).map_err(|error| {
+            let message = format!("cannot contain `{}`", self.dispatch.label);
+            WireError::new(ErrorKind::Machine, message).caused_by(&error)
+        })?;
+        Ok(Some(namespaces))
     }
 
     fn program(&self, root: &ExecRoot) -> Result<Utf8PathBuf, Stop> {
@@ -211,21 +209,19 @@ impl Action<'_> {
 
     /// What an observation leaves out, with symbolic links resolved, because the kernel reports the working directory
     /// that way.
-    fn scope(&self, root: &ExecRoot, contained: Option<&Contained>) -> Result<Scope, Stop> {
+    fn scope(&self, root: &ExecRoot, namespaces: Option<&Namespaces>) -> Scope {
         let trees = self.request.output_trees.iter().map(|tree| Utf8Path::new(&tree.path));
         let own = trees.chain([root.path()]).flat_map(|own| {
             let real = own.canonicalize_utf8().unwrap_or_else(|_| own.to_owned());
             [own.to_owned(), real]
         });
         let mut own: Vec<Utf8PathBuf> = own.collect();
-        let mut foreign = Vec::new();
-        if let Some(contained) = contained {
-            let (masked, kept) = own_directories(&contained.containment, &contained.own)
-                .map_err(|error| WireError::from_error(ErrorKind::Internal, &error))?;
-            own.extend(masked);
-            foreign = kept;
+        own.extend(namespaces.iter().flat_map(|namespaces| namespaces.masked.clone()));
+        let foreign = namespaces.iter().flat_map(|namespaces| namespaces.kept.clone());
+        Scope {
+            own,
+            foreign: foreign.collect(),
         }
-        Ok(Scope { own, foreign })
     }
 
     /// Passes on what a process prints until it has ended, and kills it if the client disconnects.

@@ -81,19 +81,13 @@ enum Step {
     Link { target: CString, at: CString },
 }
 
-/// Directories that a contained process finds empty, or with what it has put there, and what it finds there from outside.
-pub(crate) fn own_directories(
-    containment: &Containment,
-    own: &[Utf8PathBuf],
-) -> io::Result<(Vec<Utf8PathBuf>, Vec<Utf8PathBuf>)> {
-    let mut list = List::default();
-    list.mask(containment, own, Utf8Path::new("/"))?;
-    Ok((list.masked, list.kept.into_iter().collect()))
-}
-
-/// Everything that the child needs.
-#[derive(Debug)]
-pub(super) struct Namespaces {
+/// Everything that the child needs, and what it finds.
+#[derive(Debug, Clone)]
+pub(crate) struct Namespaces {
+    /// Directories that it finds empty, or with what it has put there.
+    pub(crate) masked: Vec<Utf8PathBuf>,
+    /// What it finds in these from outside.
+    pub(crate) kept: BTreeSet<Utf8PathBuf>,
     steps: Vec<Step>,
     network: bool,
     is_superuser: bool,
@@ -102,7 +96,7 @@ pub(super) struct Namespaces {
 impl Namespaces {
     /// The namespaces for `containment`. `own` are the directories of the action, which it may change; `tmpdir` is one
     /// of them.
-    pub(super) fn new(containment: &Containment, own: &[Utf8PathBuf], tmpdir: &Utf8Path) -> io::Result<Self> {
+    pub(crate) fn new(containment: &Containment, own: &[Utf8PathBuf], tmpdir: &Utf8Path) -> io::Result<Self> {
         let mut list = List::default();
         list.mask(containment, own, tmpdir)?;
         for path in containment.hidden.iter().map(Utf8Path::new) {
@@ -121,6 +115,8 @@ impl Namespaces {
             return Err(io::Error::other("too many directories to mount"));
         }
         Ok(Self {
+            masked: list.masked,
+            kept: list.kept,
             steps: list.steps,
             network: containment.network,
             is_superuser: rustix::process::geteuid().is_root(),
@@ -162,7 +158,7 @@ impl Namespaces {
             *slot = open_tree(CWD, from.as_c_str(), flags)?.into_raw_fd();
         }
         mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-        set_read_only(CWD, c"/", true, true)?;
+        set_read_only(CWD, c"/", true)?;
         let mut exposed = exposed.iter().copied();
         for step in &self.steps {
             let source = match step {
@@ -217,7 +213,7 @@ impl Step {
                 // SAFETY: it was opened by `enter` and is used once.
                 let tree = unsafe { OwnedFd::from_raw_fd(source.unwrap_or(-1)) };
                 if !is_writable {
-                    set_read_only(tree.as_fd(), c"", true, true)?;
+                    set_read_only(tree.as_fd(), c"", true)?;
                 }
                 move_mount(
                     tree.as_fd(),
@@ -229,7 +225,7 @@ impl Step {
             }
             Self::Memory(at) => mount(c"vx", at.as_c_str(), c"tmpfs", secure, MEMORY_FILES),
             Self::Processes(at) => mount(c"proc", at.as_c_str(), c"proc", secure | MountFlags::NOEXEC, c""),
-            Self::Seal(at) => set_read_only(CWD, at, true, false),
+            Self::Seal(at) => set_read_only(CWD, at, false),
             Self::Directory(at) => or_exists(rustix::fs::mkdir(at.as_c_str(), Mode::from_raw_mode(0o755))),
             Self::File(at) => {
                 let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CREATE | rustix::fs::OFlags::CLOEXEC;
@@ -247,8 +243,8 @@ fn or_exists(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-/// Makes the mount at `path`, or what `tree` refers to if it is empty, read-only or not.
-fn set_read_only(tree: BorrowedFd<'_>, path: &CStr, value: bool, is_recursive: bool) -> Result<(), Errno> {
+/// Makes the mount at `path`, or what `tree` refers to if it is empty, read-only.
+fn set_read_only(tree: BorrowedFd<'_>, path: &CStr, is_recursive: bool) -> Result<(), Errno> {
     use std::os::fd::AsRawFd as _;
 
     /// The kernel's `struct mount_attr`.
@@ -262,8 +258,8 @@ fn set_read_only(tree: BorrowedFd<'_>, path: &CStr, value: bool, is_recursive: b
     const READ_ONLY: u64 = 1;
     const RECURSIVE: libc::c_int = 0x8000;
     let attributes = Attributes {
-        set: if value { READ_ONLY } else { 0 },
-        clear: if value { 0 } else { READ_ONLY },
+        set: READ_ONLY,
+        clear: 0,
         propagation: 0,
         user_namespace: 0,
     };
@@ -423,12 +419,9 @@ impl List {
     }
 
     fn hide(&mut self, path: &Utf8Path) -> io::Result<()> {
-        let Ok(real) = path.canonicalize_utf8() else {
+        let Some(real) = self.found(path) else {
             return Ok(());
         };
-        if self.is_gone(&real) {
-            return Ok(());
-        }
         let at = text(real.as_str())?;
         if real.is_dir() {
             self.step(Step::Memory(at.clone()));
@@ -444,12 +437,9 @@ impl List {
     }
 
     fn expose(&mut self, path: &Utf8Path, is_writable: bool) -> io::Result<()> {
-        let Ok(real) = path.canonicalize_utf8() else {
+        let Some(real) = self.found(path) else {
             return Ok(());
         };
-        if self.is_gone(&real) {
-            return Ok(());
-        }
         let at = text(real.as_str())?;
         self.step(Step::Expose {
             from: at.clone(),
@@ -459,13 +449,16 @@ impl List {
         Ok(())
     }
 
-    /// Whether a path lies below a directory of the action's own and was not kept.
-    fn is_gone(&self, path: &Utf8Path) -> bool {
+    /// Where a path leads; `None` if nothing is there, or if it lies below a directory of the action's own and was not
+    /// kept.
+    fn found(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        let real = path.canonicalize_utf8().ok()?;
         let is_masked = self
             .masked
             .iter()
-            .any(|masked| path.starts_with(masked) && path != masked);
-        is_masked && !self.kept.iter().any(|kept| path.starts_with(kept))
+            .any(|masked| real.starts_with(masked) && real != *masked);
+        let is_kept = || self.kept.iter().any(|kept| real.starts_with(kept));
+        (!is_masked || is_kept()).then_some(real)
     }
 }
 
@@ -475,8 +468,8 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
+    use crate::process::Launch;
     use crate::process::tests::{Done, TestDir, run};
-    use crate::process::{Contained, Launch};
 
     /// A contained shell; `/tmp/…/own` is its own.
     struct Shell {
@@ -497,10 +490,8 @@ mod tests {
 
         fn launch(&self, script: &str) -> Launch {
             let mut launch = self.dir.shell(script);
-            launch.contained = Some(Contained {
-                containment: self.containment.clone(),
-                own: vec![launch.tmpdir.clone(), self.dir.path().join("own")],
-            });
+            let own = [launch.tmpdir.clone(), self.dir.path().join("own")];
+            launch.namespaces = Some(Namespaces::new(&self.containment, &own, &launch.tmpdir).unwrap());
             launch
         }
 

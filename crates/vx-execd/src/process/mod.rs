@@ -20,12 +20,12 @@ use camino::Utf8PathBuf;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::sync::oneshot;
-use vx_proto::{Containment, Observation};
+use vx_proto::Observation;
 
 use crate::observe::{Connections, Scope};
 use crate::reap;
 
-pub(crate) use containment::own_directories;
+pub(crate) use containment::Namespaces;
 pub(crate) use supervise::{launch, refused_containment};
 
 /// What to run.
@@ -47,17 +47,8 @@ pub(crate) struct Launch {
     pub(crate) descriptors: Vec<RawFd>,
     /// What to observe, if anything.
     pub(crate) observe: Option<Scope>,
-    /// How it is contained, if at all.
-    pub(crate) contained: Option<Contained>,
-}
-
-/// A containment, and the directories of the action, which it may change.
-#[derive(Debug, Clone)]
-pub(crate) struct Contained {
-    /// What the request says.
-    pub(crate) containment: Containment,
-    /// Absolute.
-    pub(crate) own: Vec<Utf8PathBuf>,
+    /// The namespaces that contain it, if it is contained.
+    pub(crate) namespaces: Option<Namespaces>,
 }
 
 /// A process that has started. Killed when dropped.

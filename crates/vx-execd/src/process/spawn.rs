@@ -104,27 +104,18 @@ impl Strings {
 
 impl Prepared {
     pub(super) fn new(launch: &Launch) -> Result<Self, LaunchError> {
-        let namespaces = launch
-            .contained
-            .as_ref()
-            .map(|contained| Namespaces::new(&contained.containment, &contained.own, &launch.tmpdir));
-        let namespaces = namespaces.transpose().map_err(|source| LaunchError {
-            step: "contain",
-            subject: launch.program.to_string(),
-            source,
-        })?;
         let variables = launch.environment.iter().map(|(name, value)| {
             let text = [name.as_bytes(), b"=", value.as_bytes()];
             text.concat()
         });
-        let prepare = move || -> Result<Self, NulError> {
+        let prepare = || -> Result<Self, NulError> {
             Ok(Self {
                 program: CString::new(launch.program.as_str())?,
                 arguments: Strings::new(launch.arguments.iter().cloned())?,
                 environment: Strings::new(variables)?,
                 working_directory: CString::new(launch.working_directory.as_str())?,
                 descriptors: launch.descriptors.clone(),
-                namespaces,
+                namespaces: launch.namespaces.clone(),
                 filter: launch.observe.as_ref().and_then(|_| Filter::new()),
             })
         };

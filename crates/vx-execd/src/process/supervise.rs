@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use vx_proto::{Containment, Observation};
 
 use super::spawn::{Child, Go, Prepared, Report, Step};
-use super::{Contained, Ended, Launch, LaunchError, Process, Running, Tree};
+use super::{Ended, Launch, LaunchError, Namespaces, Process, Running, Tree};
 use crate::observe::{Connections, Tracer};
 use crate::reap::{self, Mark, with_mains};
 
@@ -54,6 +54,10 @@ struct Death {
 pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
     /// No program: what cannot be run was contained.
     const NOTHING: &str = "/dev/null/nothing";
+    let namespaces = match Namespaces::new(&Containment::default(), &[tmpdir.to_owned()], tmpdir) {
+        Ok(namespaces) => namespaces,
+        Err(error) => return Some(error.to_string()),
+    };
     let attempt = Launch {
         label: "containment".to_owned(),
         program: NOTHING.into(),
@@ -63,10 +67,7 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
         tmpdir: tmpdir.to_owned(),
         descriptors: Vec::new(),
         observe: None,
-        contained: Some(Contained {
-            containment: Containment::default(),
-            own: vec![tmpdir.to_owned()],
-        }),
+        namespaces: Some(namespaces),
     };
     let (child, process) = match start(&attempt) {
         Ok(started) => started,

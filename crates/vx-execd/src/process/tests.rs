@@ -68,7 +68,7 @@ impl TestDir {
             tmpdir,
             descriptors: Vec::new(),
             observe: None,
-            contained: None,
+            namespaces: None,
         }
     }
 
