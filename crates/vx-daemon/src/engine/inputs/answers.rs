@@ -5,6 +5,7 @@
 //! [`Input::Location`] is answered with an absolute path, to bind a result to a directory on purpose.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
@@ -99,27 +100,33 @@ impl World<'_> {
 
     /// What is at `path`: `absent`, `file`, `directory`, `other`, or a link with its target and the kind of that.
     fn kind(&self, path: &str) -> String {
-        let of = |metadata: std::fs::Metadata| match metadata.file_type() {
+        self.kind_of(path, &std::fs::symlink_metadata(path))
+    }
+
+    /// The same, where `found` is what is there.
+    fn kind_of(&self, path: &str, found: &io::Result<Metadata>) -> String {
+        let of = |metadata: &Metadata| match metadata.file_type() {
             kind if kind.is_dir() => "directory",
             kind if kind.is_file() => "file",
             _ => "other",
         };
         let absent = |error: &io::Error| if is_absent(error) { "absent" } else { "unreadable" };
-        match std::fs::symlink_metadata(path) {
+        match found {
             Ok(metadata) if metadata.is_symlink() => {
                 let target = std::fs::read_link(path).unwrap_or_default();
-                let behind = std::fs::metadata(path).map_or_else(|error| absent(&error), of);
+                let behind = std::fs::metadata(path).map_or_else(|error| absent(&error), |metadata| of(&metadata));
                 format!("link to {} ({behind})", self.named(&target.to_string_lossy()))
             }
             Ok(metadata) => of(metadata).to_owned(),
-            Err(error) => absent(&error).to_owned(),
+            Err(error) => absent(error).to_owned(),
         }
     }
 
     /// Its kind, permission bits and, for a file, its length.
     fn stat(&self, path: &str) -> String {
-        let kind = self.kind(path);
-        match std::fs::symlink_metadata(path) {
+        let found = std::fs::symlink_metadata(path);
+        let kind = self.kind_of(path, &found);
+        match found {
             Ok(metadata) if metadata.is_symlink() => kind,
             Ok(metadata) if metadata.is_file() => {
                 format!("{kind}, mode {:o}, {} bytes", permissions(&metadata), metadata.len())
@@ -216,7 +223,7 @@ fn touched_below(path: &str, since_ns: i128) -> Option<String> {
 }
 
 /// The permission bits.
-fn permissions(metadata: &std::fs::Metadata) -> u32 {
+fn permissions(metadata: &Metadata) -> u32 {
     cfg_if::cfg_if! {
         if #[cfg(unix)] {
             use std::os::unix::fs::PermissionsExt as _;

@@ -37,10 +37,8 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
     }
     let macros_read_environment = context.engine.environment_readers.are_among(&macros).await?;
     let mut action = action(context, &compile, inputs, &surroundings);
-    let mut contained = match compile.uses_proc_macros {
-        true => Contained::new(context, unit, &mut action, containment::of_macros()).await?,
-        false => Contained::not(context, unit, &action),
-    };
+    let containment = compile.uses_proc_macros.then(containment::of_macros);
+    let mut contained = Contained::new(context, unit, &mut action, containment).await?;
     loop {
         let mut step = CompileStep {
             context,

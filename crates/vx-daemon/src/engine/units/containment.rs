@@ -11,6 +11,7 @@ use vx_proto::WireError;
 use super::dependencies::private_directory;
 use crate::engine::actions::{Grants, Stop};
 use crate::engine::build::Context;
+use crate::engine::inputs::is_below;
 
 /// What nobody's build may read, below the user's home.
 const SECRETS: &[&str] = &[
@@ -54,41 +55,40 @@ const SECRETS: &[&str] = &[
 pub(super) struct Contained<'a> {
     context: &'a Context,
     unit: UnitIndex,
-    /// The key of the action without grants.
-    key: Key,
+    /// The key of the action without grants; `None` if it is not contained.
+    key: Option<Key>,
     grants: Grants,
 }
 
 impl<'a> Contained<'a> {
-    /// Contains `action`, unless the machine refuses, and gives it what it was granted before.
+    /// Contains `action` by `containment`, if any, unless the machine refuses; gives it what it was granted before.
     pub(super) async fn new(
         context: &'a Context,
         unit: UnitIndex,
         action: &mut Action,
-        containment: Containment,
+        containment: Option<Containment>,
     ) -> Result<Self, Stop> {
-        let mut contained = Self::not(context, unit, action);
+        let mut contained = Self {
+            context,
+            unit,
+            key: None,
+            grants: Grants::default(),
+        };
+        let Some(containment) = containment else {
+            return Ok(contained);
+        };
         if context.can_contain().await? {
             action.access.containment = Some(containment);
-            contained.key = action.key();
+            let key = action.key();
+            contained.key = Some(key);
             contained.grants = context.setting.sandbox.grants(&context.package(unit).name);
             if !context.setting.sandbox.strict {
-                contained.grants.extend(&context.granted(contained.key).await?);
+                contained.grants.extend(&context.granted(key).await?);
             }
             contained.grants.give(action);
             contained.make_granted_directories();
         }
         Ok(contained)
-    }
-
-    /// An action that is not contained.
-    pub(super) fn not(context: &'a Context, unit: UnitIndex, action: &Action) -> Self {
-        Self {
-            context,
-            unit,
-            key: action.key(),
-            grants: Grants::default(),
-        }
     }
 
     /// What does not exist cannot be mounted.
@@ -113,9 +113,11 @@ impl<'a> Contained<'a> {
     pub(super) async fn grant(&mut self, action: &mut Action, denied: Grants) -> Result<(), Stop> {
         self.grants.extend(&denied);
         self.grants.give(action);
-        self.context
-            .note_granted(self.unit, self.key, &self.grants, &denied)
-            .await
+        match self.key {
+            Some(key) => self.context.note_granted(self.unit, key, &self.grants, &denied).await,
+            // Nothing is denied to an action that is not contained.
+            None => Ok(()),
+        }
     }
 }
 
@@ -135,9 +137,10 @@ pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
         ..Containment::default()
     };
     if package.source.is_path() {
+        let absolute = |path: &RootedPath| context.setting.roots.absolute(path);
+        let own = absolute(&package.root);
         let others = context.plan.packages.iter().filter(|other| {
-            let is_below = || is_below(&other.root, &package.root);
-            other.source.is_path() && other.root != package.root && is_below()
+            other.source.is_path() && other.root != package.root && is_below(&absolute(&other.root), &own)
         });
         containment.read_only = others.map(|other| other.root.clone()).collect();
         containment.read_only.push(private_directory());
@@ -162,9 +165,4 @@ fn hidden() -> Vec<RootedPath> {
     let services = [relative.cas(), relative.run(), relative.log(), relative.downloads()];
     let services = services.map(|path| RootedPath::new(Root::VxHome, path.as_str()));
     secrets.chain(services).collect()
-}
-
-fn is_below(path: &RootedPath, directory: &RootedPath) -> bool {
-    let rest = path.path.strip_prefix(&directory.path);
-    path.root == directory.root && rest.is_some_and(|rest| directory.path.is_empty() || rest.starts_with('/'))
 }

@@ -23,10 +23,8 @@ pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), S
     let ReadyCrate { compile, inputs, .. } = ReadyCrate::wait(context, unit).await?;
     let surroundings = context.surroundings();
     let mut action = action(&compile, inputs, &surroundings);
-    let mut contained = match compile.uses_proc_macros {
-        true => Contained::new(context, unit, &mut action, containment::of_macros()).await?,
-        false => Contained::not(context, unit, &action),
-    };
+    let containment = compile.uses_proc_macros.then(containment::of_macros);
+    let mut contained = Contained::new(context, unit, &mut action, containment).await?;
     let page = context.plan.unit(unit).documentation();
     let page = page
         .map(|page| context.setting.roots.absolute(&page))

@@ -76,7 +76,10 @@ impl OutDirs {
         let flight = Digest::of(name.as_bytes()).hash;
         let _flight = self.flights.enter(Key { hash: flight }).await;
         let path = self.home.out().join(name);
-        if !path.exists() || !(self.is_untouched(name) || self.holds(path.as_str(), tree).await?) {
+        if self.is_untouched(name) {
+            return Ok(());
+        }
+        if !path.exists() || !self.holds(path.as_str(), tree).await? {
             remove(path.as_str());
             let request = MaterializeRequest {
                 path: path.into_string(),

@@ -52,7 +52,7 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
     }
     let may_leak = may_leak(context, unit, &surroundings);
     let mut action = action(context, unit, &run, &executable, libraries, &surroundings);
-    let mut contained = Contained::new(context, unit, &mut action, containment::of_script(context, unit)).await?;
+    let mut contained = Contained::new(context, unit, &mut action, Some(containment::of_script(context, unit))).await?;
     loop {
         let mut step = ScriptStep {
             context,
