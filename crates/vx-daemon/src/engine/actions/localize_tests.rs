@@ -99,6 +99,20 @@ fn access() -> impl Strategy<Value = Access> {
     )
 }
 
+/// Without directories that exist anyway because of what is in them: whether they are declared makes no difference.
+fn without_parents(mut inputs: BTreeMap<RootedPath, DeclaredInput>) -> BTreeMap<RootedPath, DeclaredInput> {
+    let all: Vec<RootedPath> = inputs.keys().cloned().collect();
+    let is_parent = |path: &RootedPath| {
+        let is_below = |other: &RootedPath| {
+            let rest = other.path.strip_prefix(&path.path);
+            other.root == path.root && rest.is_some_and(|rest| path.path.is_empty() || rest.starts_with('/'))
+        };
+        all.iter().any(|other| other != path && is_below(other))
+    };
+    inputs.retain(|path, input| *input != DeclaredInput::Directory || !is_parent(path));
+    inputs
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let texts = || btree_map(name(), select(&["1", "2"][..]).prop_map(str::to_owned), 0..2);
     let facts = btree_map(name(), template(), 0..2);
@@ -106,7 +120,7 @@ fn action() -> impl Strategy<Value = Action> {
         file_accesses,
         artifact_notices,
     });
-    let inputs = btree_map(path(), input(), 0..4);
+    let inputs = btree_map(path(), input(), 0..4).prop_map(without_parents);
     let kind = select(&["rustc", "build script"][..]);
     (kind, command(), inputs, texts(), facts, access(), observation, "[ab]?").prop_map(
         |(kind, command, inputs, platform, host_facts, access, observation, salt)| Action {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore};
 use vx_model::{Action, ActionResult, InputSet, Key, Roots};
 use vx_proto::{BuildEvent, Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, Outcome, WireError};
 
@@ -133,59 +133,19 @@ impl Actions {
         Ok(*asked.await?)
     }
 
-    /// Looks up the result of `action`, or runs it and publishes the result. Dropping the future cancels the run.
-    pub(crate) async fn perform(
-        &self,
-        action: &Action,
-        surroundings: &Surroundings,
-        dispatch: Dispatch,
-        step: &mut impl Step,
-    ) -> Result<Performed, Stop> {
+    /// Waits until no equal action is performed, and keeps others from it.
+    pub(crate) async fn enter<'a>(&'a self, action: &'a Action, surroundings: &'a Surroundings) -> Entered<'a> {
         let weak = action.key();
-        let _flight = self.flights.enter(weak).await;
-        for inputs in self.cache.input_sets(weak).await? {
-            let answers = self.ask(&inputs, action, surroundings);
-            let strong = Key::strong(weak, &inputs, &answers);
-            let Some(result) = self.cache.get_result(strong).await? else {
-                continue;
-            };
-            if step.restore(strong, &result).await? {
-                return Ok(Performed::Made(Box::new(Made {
-                    outcome: Outcome::Cached,
-                    inputs,
-                    answers,
-                    weak,
-                    strong,
-                    result,
-                    is_kept: true,
-                    is_unsettled: false,
-                })));
-            }
+        Entered {
+            actions: self,
+            action,
+            surroundings,
+            weak,
+            _flight: self.flights.enter(weak).await,
         }
-        let roots = step.start().await?;
-        let mut ran = self.run(localize(action, surroundings, &roots), dispatch, step).await?;
-        let denied = Denied::of(action, &ran.result, &roots, &surroundings.environment);
-        if !denied.grants.is_empty() {
-            return Ok(Performed::Denied(denied.grants));
-        }
-        ran.refused = denied.refused;
-        let started_ns = ran.started_ns;
-        let asked_others = ran.result.services;
-        let mut conclusion = step.conclude(ran).await?;
-        if asked_others {
-            tracing::info!("an action asked another process, whose answers are not known: the result is not stored");
-            conclusion.may_keep = false;
-        }
-        let answers = self.ask(&conclusion.inputs, action, surroundings);
-        let mut made = self
-            .publish(weak, &surroundings.roots, started_ns, conclusion, answers)
-            .await?;
-        // It might answer otherwise in the next build.
-        made.is_unsettled |= asked_others;
-        Ok(Performed::Made(Box::new(made)))
     }
 
-    async fn run(&self, request: ExecuteRequest, dispatch: Dispatch, step: &mut impl Step) -> Result<Ran, Stop> {
+    async fn execute(&self, request: ExecuteRequest, dispatch: Dispatch, step: &mut impl Step) -> Result<Ran, Stop> {
         let _waiting = self.waiting.acquire().await;
         let mut events = self.executor.execute(request.clone(), dispatch).await?;
         let mut started_ns = 0;
@@ -210,23 +170,85 @@ impl Actions {
         let message = "the executor did not report how a process ended";
         Err(Stop::Failed(WireError::new(ErrorKind::Unavailable, message)))
     }
+}
 
-    /// Publishes a result under what it really depended on, with the current `answers`, unless an input changed since
-    /// the process started.
-    async fn publish(
-        &self,
-        weak: Key,
-        roots: &Roots,
-        started_ns: i128,
-        conclusion: Conclusion,
-        answers: Vec<String>,
-    ) -> Result<Made, Stop> {
+/// An action that is looked up or run; no equal one is meanwhile.
+#[derive(Debug)]
+pub(crate) struct Entered<'a> {
+    actions: &'a Actions,
+    action: &'a Action,
+    surroundings: &'a Surroundings,
+    weak: Key,
+    _flight: OwnedMutexGuard<()>,
+}
+
+impl Entered<'_> {
+    /// A stored result, whose effects are restored.
+    pub(crate) async fn look_up(&self, step: &mut impl Step) -> Result<Option<Made>, Stop> {
+        let (cache, weak) = (&self.actions.cache, self.weak);
+        for inputs in cache.input_sets(weak).await? {
+            let answers = self.ask(&inputs);
+            let strong = Key::strong(weak, &inputs, &answers);
+            let Some(result) = cache.get_result(strong).await? else {
+                continue;
+            };
+            if step.restore(strong, &result).await? {
+                return Ok(Some(Made {
+                    outcome: Outcome::Cached,
+                    inputs,
+                    answers,
+                    weak,
+                    strong,
+                    result,
+                    is_kept: true,
+                    is_unsettled: false,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs it and publishes the result. Dropping the future cancels the run.
+    pub(crate) async fn run(&self, dispatch: Dispatch, step: &mut impl Step) -> Result<Performed, Stop> {
+        let Self {
+            actions,
+            action,
+            surroundings,
+            ..
+        } = self;
+        let roots = step.start().await?;
+        let request = localize(action, surroundings, &roots);
+        let mut ran = actions.execute(request, dispatch, step).await?;
+        let denied = Denied::of(action, &ran.result, &roots, &surroundings.environment);
+        if !denied.grants.is_empty() {
+            return Ok(Performed::Denied(denied.grants));
+        }
+        ran.refused = denied.refused;
+        let started_ns = ran.started_ns;
+        let asked_others = ran.result.services;
+        let mut conclusion = step.conclude(ran).await?;
+        if asked_others {
+            tracing::info!("an action asked another process, whose answers are not known: the result is not stored");
+            conclusion.may_keep = false;
+        }
+        let mut made = self.publish(started_ns, conclusion).await?;
+        // It might answer otherwise in the next build.
+        made.is_unsettled |= asked_others;
+        Ok(Performed::Made(Box::new(made)))
+    }
+
+    /// Publishes a result under what it really depended on, with the current answers, unless an input changed since the
+    /// process started.
+    async fn publish(&self, started_ns: i128, conclusion: Conclusion) -> Result<Made, Stop> {
         let Conclusion {
             inputs,
             noted,
             result,
             may_keep,
         } = conclusion;
+        let weak = self.weak;
+        let roots = &self.surroundings.roots;
+        let answers = self.ask(&inputs);
         let strong = Key::strong(weak, &inputs, &answers);
         let changed = tokio::task::block_in_place(|| {
             let noted = || noted.changed(started_ns).map(ToString::to_string);
@@ -240,9 +262,8 @@ impl Actions {
         }
         let is_kept = may_keep && changed.is_none();
         if is_kept {
-            self.cache
-                .put_result(weak, inputs.clone(), strong, result.clone())
-                .await?;
+            let cache = &self.actions.cache;
+            cache.put_result(weak, inputs.clone(), strong, result.clone()).await?;
         }
         Ok(Made {
             outcome: Outcome::Ran,
@@ -256,10 +277,13 @@ impl Actions {
         })
     }
 
-    fn ask(&self, inputs: &InputSet, action: &Action, surroundings: &Surroundings) -> Vec<String> {
+    fn ask(&self, inputs: &InputSet) -> Vec<String> {
+        let Self {
+            action, surroundings, ..
+        } = self;
         let world = World {
             roots: &surroundings.roots,
-            files: &self.files,
+            files: &self.actions.files,
             variable: &|name| surroundings.variable(action, name).cloned(),
             environment: &|| environment_answer(surroundings.found_by(action)),
         };

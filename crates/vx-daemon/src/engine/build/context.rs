@@ -11,21 +11,19 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
-use vx_model::{Action, Digest, Key, KeyPart, Root, Roots, Template};
-use vx_proto::{
-    BuildEvent, Dispatch, ErrorKind, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError,
-};
+use vx_model::{Action, Digest, KeyPart, Root, Roots, Template};
+use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
 use super::ledger::{Ledger, UnitNote};
 use super::progress::Board;
 use super::sandbox::Sandbox;
 use crate::engine::Engine;
-use crate::engine::actions::{Grants, Made, Performed, Step, Stop, Surroundings};
+use crate::engine::actions::{Made, Stop, Surroundings};
 use crate::engine::inputs::{
     CLOCK_TICK, Environment, Locator, Seen, absolute, interpret, of_processes, parts as parts_of,
 };
-use crate::engine::records::{Granted, UnitParts, unit_key};
+use crate::engine::records::{UnitParts, unit_key};
 use crate::engine::report::{Audience, MessageFrame, STRONG_KEY, Shown, WEAK_KEY, differences, messages};
 
 /// What a run needs to know about its build.
@@ -125,71 +123,12 @@ impl Context {
         self.setting.toolchain.identity
     }
 
-    /// Performs the action of a unit and records what it depends on.
-    pub(crate) async fn perform(
-        &self,
-        unit: UnitIndex,
-        action: &Action,
-        surroundings: &Surroundings,
-        label: String,
-        step: &mut impl Step,
-    ) -> Result<Performed, Stop> {
-        let dispatch = Dispatch {
+    /// What a run of a unit's action has besides its request.
+    pub(crate) fn dispatch(&self, unit: UnitIndex, label: String) -> Dispatch {
+        Dispatch {
             label,
             priority: self.priorities[unit],
-        };
-        let performed = self
-            .engine
-            .actions
-            .perform(action, surroundings, dispatch, step)
-            .await?;
-        if let Performed::Made(made) = &performed {
-            self.note(unit, action, made).await;
         }
-        Ok(performed)
-    }
-
-    /// Whether actions can be contained here.
-    pub(crate) async fn can_contain(&self) -> Result<bool, Stop> {
-        self.engine.actions.can_contain(&self.setting.events).await
-    }
-
-    /// What an action was granted in an earlier run. `key` is its key without any grants.
-    pub(crate) async fn granted(&self, key: Key) -> Result<Grants, Stop> {
-        let recorded: Option<Granted> = self.engine.records.get(&key.hex()).await?;
-        Ok(recorded.map(|Granted(grants)| grants).unwrap_or_default())
-    }
-
-    /// Remembers `grants` for an action, of which `new` were needed just now. Fails if the user wants none but their own.
-    pub(crate) async fn note_granted(
-        &self,
-        unit: UnitIndex,
-        key: Key,
-        grants: &Grants,
-        new: &Grants,
-    ) -> Result<(), Stop> {
-        if self.setting.sandbox.strict {
-            let what = new.describe(&self.setting.roots);
-            let message = format!(
-                "{} needs {what}, which it is not granted",
-                self.plan.unit(unit).description()
-            );
-            let package = &self.package(unit).name;
-            let help = format!(
-                "to grant it, add to `.vx.toml` in the workspace:\n{}",
-                new.settings(package)
-            );
-            return Err(Stop::Failed(
-                WireError::new(ErrorKind::BuildFailed, message).with_help(help),
-            ));
-        }
-        self.engine.records.put(&key.hex(), &Granted(grants.clone())).await?;
-        let name = self.plan.unit(unit).description();
-        let what = new.describe(&self.setting.roots);
-        self.tell(BuildEvent::Warning(format!(
-            "{name} needs {what}: its result is not shared with other checkouts"
-        )));
-        Ok(())
     }
 
     /// Waits until a process of this build may be started. The permit is held as long as the process runs.
@@ -306,7 +245,7 @@ impl Context {
     }
 
     /// Records what an action depends on, and why it ran, if it did.
-    async fn note(&self, unit: UnitIndex, action: &Action, made: &Made) {
+    pub(crate) async fn note(&self, unit: UnitIndex, action: &Action, made: &Made) {
         let name = self.unit_name(unit);
         let answered = made.inputs.inputs().iter().zip(&made.answers);
         let mut parts = vec![KeyPart::new(WEAK_KEY, made.weak.hex())];

@@ -56,7 +56,12 @@ impl World {
     }
 
     async fn perform_in(&self, surroundings: &Surroundings, step: &mut TestStep) -> Result<Made, Stop> {
-        match self.actions.perform(&action(), surroundings, dispatch(), step).await? {
+        let action = action();
+        let entered = self.actions.enter(&action, surroundings).await;
+        if let Some(made) = entered.look_up(step).await? {
+            return Ok(made);
+        }
+        match entered.run(dispatch(), step).await? {
             Performed::Made(made) => Ok(*made),
             Performed::Denied(grants) => panic!("denied {grants:?}"),
         }

@@ -15,7 +15,7 @@ use super::containment::{self, Contained};
 use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use super::leaks;
-use crate::engine::actions::{Conclusion, ExecRootPath, Performed, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{
     LIBRARY_PATH, Reported, Seen, is_read_by_linkers, is_read_by_rustc, library_path, link_programs, processor_identity,
@@ -36,33 +36,24 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
         Arc::make_mut(&mut surroundings.environment).extend(compile.reported_environment.iter().cloned());
     }
     let macros_read_environment = context.engine.environment_readers.are_among(&macros).await?;
-    let mut action = action(context, &compile, inputs, &surroundings);
+    let action = action(context, &compile, inputs, &surroundings);
     let containment = compile.uses_proc_macros.then(containment::of_macros);
-    let mut contained = Contained::new(context, unit, &mut action, containment).await?;
-    loop {
-        let mut step = CompileStep {
-            context,
-            unit,
-            compile: &compile,
-            action: &action,
-            bound: contained.inputs(),
-            surroundings: &surroundings,
-            macros_read_environment,
-            diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
-            held: None,
-        };
-        let label = format!("rustc {}", context.plan.unit(unit).description());
-        match context.perform(unit, &action, &surroundings, label, &mut step).await? {
-            Performed::Made(made) => {
-                context.finished(unit, made.outcome);
-                return Ok(());
-            }
-            Performed::Denied(grants) => {
-                drop(step);
-                contained.grant(&mut action, grants).await?;
-            }
-        }
-    }
+    let contained = Contained::new(context, unit, action, containment).await?;
+    let label = format!("rustc {}", context.plan.unit(unit).description());
+    let step = |action, bound| CompileStep {
+        context,
+        unit,
+        compile: &compile,
+        action,
+        bound,
+        surroundings: &surroundings,
+        macros_read_environment,
+        diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
+        held: None,
+    };
+    let (made, _) = contained.perform(&surroundings, label, step).await?;
+    context.finished(unit, made.outcome);
+    Ok(())
 }
 
 /// The action.
@@ -141,7 +132,7 @@ struct CompileStep<'a> {
     context: &'a Context,
     unit: UnitIndex,
     compile: &'a Compile,
-    action: &'a Action,
+    action: Arc<Action>,
     /// What binds a result with grants to its place.
     bound: Vec<Input>,
     surroundings: &'a Surroundings,
@@ -217,7 +208,7 @@ impl Step for CompileStep<'_> {
 impl CompileStep<'_> {
     /// What rustc reported, and what it, macros and linkers were seen to use.
     async fn depended_on(&self, ran: ExecuteResult) -> Result<Conclusion, Stop> {
-        let seen = self.context.observed(self.action, &ran.observation);
+        let seen = self.context.observed(&self.action, &ran.observation);
         let may_keep = seen
             .as_ref()
             .is_some_and(|seen| seen.hindrance().is_none() && seen.written.is_empty());
@@ -279,7 +270,7 @@ impl CompileStep<'_> {
             &directory,
             self.context.package(self.unit).source.is_path(),
             &self.context.locator,
-            &|name| self.surroundings.variable(self.action, name).cloned(),
+            &|name| self.surroundings.variable(&self.action, name).cloned(),
         ))
     }
 

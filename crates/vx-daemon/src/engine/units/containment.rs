@@ -3,15 +3,18 @@
 //! They can read the machine, but not people's secrets and not the store, and write nothing but their outputs. The
 //! script of the user's own package may write into that package, as with Cargo: that is recorded and replayed.
 
+use std::sync::Arc;
+
 use vx_cargo::UnitIndex;
 use vx_home::VxHome;
 use vx_model::{Action, Containment, Input, Key, Root, RootedPath};
-use vx_proto::WireError;
+use vx_proto::{BuildEvent, ErrorKind, WireError};
 
 use super::dependencies::private_directory;
-use crate::engine::actions::{Grants, Stop};
+use crate::engine::actions::{Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::build::Context;
 use crate::engine::inputs::is_below;
+use crate::engine::records::Granted;
 
 /// What nobody's build may read, below the user's home.
 const SECRETS: &[&str] = &[
@@ -51,48 +54,124 @@ const SECRETS: &[&str] = &[
     ".python_history",
 ];
 
-/// An action that may be contained, and what it was granted.
+/// An action that may be contained, and what it is granted.
 pub(super) struct Contained<'a> {
     context: &'a Context,
     unit: UnitIndex,
+    action: Arc<Action>,
     /// The key of the action without grants; `None` if it is not contained.
     key: Option<Key>,
     grants: Grants,
+    /// Whether these include what it was granted in earlier builds.
+    remembers: bool,
 }
 
 impl<'a> Contained<'a> {
-    /// Contains `action` by `containment`, if any, unless the machine refuses; gives it what it was granted before.
+    /// Contains `action` by `containment`, if any, unless the machine refuses.
     pub(super) async fn new(
         context: &'a Context,
         unit: UnitIndex,
-        action: &mut Action,
+        mut action: Action,
         containment: Option<Containment>,
     ) -> Result<Self, Stop> {
+        let (mut key, mut grants) = (None, Grants::default());
+        if containment.is_some() && context.engine.actions.can_contain(&context.setting.events).await? {
+            action.access.containment = containment;
+            key = Some(action.key());
+            grants = context.setting.sandbox.grants(&context.package(unit).name);
+        }
         let mut contained = Self {
             context,
             unit,
-            key: None,
-            grants: Grants::default(),
+            action: Arc::new(action),
+            key,
+            grants,
+            remembers: false,
         };
-        let Some(containment) = containment else {
-            return Ok(contained);
-        };
-        if context.can_contain().await? {
-            action.access.containment = Some(containment);
-            let key = action.key();
-            contained.key = Some(key);
-            contained.grants = context.setting.sandbox.grants(&context.package(unit).name);
-            if !context.setting.sandbox.strict {
-                contained.grants.extend(&context.granted(key).await?);
-            }
-            contained.grants.give(action);
-            contained.make_granted_directories();
-        }
+        contained.give();
         Ok(contained)
     }
 
-    /// What does not exist cannot be mounted.
-    fn make_granted_directories(&self) {
+    /// Looks up the result, or runs the action: again if it fails without what it is denied. `step` makes a step for
+    /// the action and for the inputs that bind its result to its place; the last one is returned.
+    pub(super) async fn perform<S: Step>(
+        mut self,
+        surroundings: &Surroundings,
+        label: String,
+        step: impl Fn(Arc<Action>, Vec<Input>) -> S,
+    ) -> Result<(Made, S), Stop> {
+        let dispatch = self.context.dispatch(self.unit, label);
+        loop {
+            let action = self.action.clone();
+            let mut step = step(action.clone(), self.grants.bind(&self.context.setting.roots));
+            let entered = self.context.engine.actions.enter(&action, surroundings).await;
+            let mut made = entered.look_up(&mut step).await?;
+            if made.is_none() {
+                if self.remember().await? {
+                    continue;
+                }
+                match entered.run(dispatch.clone(), &mut step).await? {
+                    Performed::Made(ran) => made = Some(*ran),
+                    Performed::Denied(grants) => self.grant(&grants).await?,
+                }
+            }
+            if let Some(made) = made {
+                self.context.note(self.unit, &action, &made).await;
+                return Ok((made, step));
+            }
+        }
+    }
+
+    /// Gives it what it was granted in earlier builds; false if that is nothing more.
+    async fn remember(&mut self) -> Result<bool, Stop> {
+        let Some(key) = self
+            .key
+            .filter(|_| !self.remembers && !self.context.setting.sandbox.strict)
+        else {
+            return Ok(false);
+        };
+        self.remembers = true;
+        let Some(Granted(granted)) = self.context.engine.records.get(&key.hex()).await? else {
+            return Ok(false);
+        };
+        let before = self.grants.clone();
+        self.grants.extend(&granted);
+        self.give();
+        Ok(self.grants != before)
+    }
+
+    /// Grants what the action was denied, besides what it has. Fails if the user wants none but their own grants.
+    async fn grant(&mut self, denied: &Grants) -> Result<(), Stop> {
+        let context = self.context;
+        let name = context.plan.unit(self.unit).description();
+        let what = denied.describe(&context.setting.roots);
+        if context.setting.sandbox.strict {
+            let message = format!("{name} needs {what}, which it is not granted");
+            let settings = denied.settings(&context.package(self.unit).name);
+            let help = format!("to grant it, add to `.vx.toml` in the workspace:\n{settings}");
+            return Err(WireError::new(ErrorKind::BuildFailed, message).with_help(help).into());
+        }
+        self.grants.extend(denied);
+        self.give();
+        if let Some(key) = self.key {
+            context
+                .engine
+                .records
+                .put(&key.hex(), &Granted(self.grants.clone()))
+                .await?;
+        }
+        context.tell(BuildEvent::Warning(format!(
+            "{name} needs {what}: its result is not shared with other checkouts"
+        )));
+        Ok(())
+    }
+
+    fn give(&mut self) {
+        if self.grants.is_empty() {
+            return;
+        }
+        self.grants.give(Arc::make_mut(&mut self.action));
+        // What does not exist cannot be mounted.
         let roots = &self.context.setting.roots;
         for path in self.grants.writable.iter().filter(|path| roots.knows(path.root)) {
             let path = roots.absolute(path);
@@ -101,22 +180,6 @@ impl<'a> Contained<'a> {
             {
                 tracing::warn!(path, %error, "failed to create a directory that a package may write to");
             }
-        }
-    }
-
-    /// The inputs that bind a result with grants to its place.
-    pub(super) fn inputs(&self) -> Vec<Input> {
-        self.grants.bind(&self.context.setting.roots)
-    }
-
-    /// Grants what the action was denied, besides what it has.
-    pub(super) async fn grant(&mut self, action: &mut Action, denied: Grants) -> Result<(), Stop> {
-        self.grants.extend(&denied);
-        self.grants.give(action);
-        match self.key {
-            Some(key) => self.context.note_granted(self.unit, key, &self.grants, &denied).await,
-            // Nothing is denied to an action that is not contained.
-            None => Ok(()),
         }
     }
 }

@@ -13,7 +13,7 @@ use vx_proto::{ExecuteEvent, ExecuteRequest};
 use super::containment::{self, Contained};
 use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
-use crate::engine::actions::{Conclusion, ExecRootPath, Performed, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{LIBRARY_PATH, Seen, library_path};
 use crate::engine::records::Documented;
@@ -22,32 +22,24 @@ use crate::engine::records::Documented;
 pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), Stop> {
     let ReadyCrate { compile, inputs, .. } = ReadyCrate::wait(context, unit).await?;
     let surroundings = context.surroundings();
-    let mut action = action(&compile, inputs, &surroundings);
+    let action = action(&compile, inputs, &surroundings);
     let containment = compile.uses_proc_macros.then(containment::of_macros);
-    let mut contained = Contained::new(context, unit, &mut action, containment).await?;
+    let contained = Contained::new(context, unit, action, containment).await?;
     let page = context.plan.unit(unit).documentation();
     let page = page
         .map(|page| context.setting.roots.absolute(&page))
         .unwrap_or_default();
-    let made = loop {
-        let mut step = DocumentStep {
-            context,
-            unit,
-            action: &action,
-            bound: contained.inputs(),
-            page: &page,
-            diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
-            held: None,
-        };
-        let label = format!("rustdoc {}", context.plan.unit(unit).description());
-        match context.perform(unit, &action, &surroundings, label, &mut step).await? {
-            Performed::Made(made) => break made,
-            Performed::Denied(grants) => {
-                drop(step);
-                contained.grant(&mut action, grants).await?;
-            }
-        }
+    let label = format!("rustdoc {}", context.plan.unit(unit).description());
+    let step = |action, bound| DocumentStep {
+        context,
+        unit,
+        action,
+        bound,
+        page: &page,
+        diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
+        held: None,
     };
+    let (made, _) = contained.perform(&surroundings, label, step).await?;
     if made.is_kept {
         context
             .engine
@@ -95,7 +87,7 @@ fn action(compile: &Compile, inputs: Inputs, surroundings: &Surroundings) -> Act
 struct DocumentStep<'a> {
     context: &'a Context,
     unit: UnitIndex,
-    action: &'a Action,
+    action: Arc<Action>,
     /// What binds a result with grants to its place.
     bound: Vec<Input>,
     /// The first page, absolute.
@@ -160,7 +152,7 @@ impl Step for DocumentStep<'_> {
         self.is_done();
         self.diagnostics.keep(ran.stderr).await?;
         self.context.note_duration(self.unit, ran.duration_ms);
-        let seen = self.context.observed(self.action, &ran.observation);
+        let seen = self.context.observed(&self.action, &ran.observation);
         let may_keep = seen
             .as_ref()
             .is_some_and(|seen| seen.hindrance().is_none() && seen.written.is_empty());

@@ -16,7 +16,7 @@ use super::dependencies::{Inputs, among_dependencies, immutable, needed, platfor
 use super::leaks;
 use super::out_dirs::RunningOutDir;
 use super::workspace_files::WorkspaceFiles;
-use crate::engine::actions::{Conclusion, ExecRootPath, Made, Performed, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Conclusion, ExecRootPath, Made, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Context, Progress};
 use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, found, library_path};
 use crate::engine::report::messages;
@@ -51,29 +51,23 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
         Arc::make_mut(&mut surroundings.environment).retain(|name, _| !run.hidden.contains(name));
     }
     let may_leak = may_leak(context, unit, &surroundings);
-    let mut action = action(context, unit, &run, &executable, libraries, &surroundings);
-    let mut contained = Contained::new(context, unit, &mut action, Some(containment::of_script(context, unit))).await?;
-    loop {
-        let mut step = ScriptStep {
-            context,
-            unit,
-            action: &action,
-            bound: contained.inputs(),
-            may_leak: may_leak.clone(),
-            workspace_files: WorkspaceFiles::new(context, unit),
-            printed: Printed::default(),
-            output: None,
-            held: None,
-        };
-        let label = format!("build script of {}", context.plan.unit(unit).description());
-        match context.perform(unit, &action, &surroundings, label, &mut step).await? {
-            Performed::Made(made) => return step.finish(*made).await,
-            Performed::Denied(grants) => {
-                drop(step);
-                contained.grant(&mut action, grants).await?;
-            }
-        }
-    }
+    let action = action(context, unit, &run, &executable, libraries, &surroundings);
+    let containment = Some(containment::of_script(context, unit));
+    let contained = Contained::new(context, unit, action, containment).await?;
+    let label = format!("build script of {}", context.plan.unit(unit).description());
+    let step = |action, bound| ScriptStep {
+        context,
+        unit,
+        action,
+        bound,
+        may_leak: &may_leak,
+        workspace_files: WorkspaceFiles::new(context, unit),
+        printed: Printed::default(),
+        output: None,
+        held: None,
+    };
+    let (made, step) = contained.perform(&surroundings, label, step).await?;
+    step.finish(made).await
 }
 
 /// The compiled script.
@@ -186,11 +180,11 @@ struct Held<'a> {
 struct ScriptStep<'a> {
     context: &'a Context,
     unit: UnitIndex,
-    action: &'a Action,
+    action: Arc<Action>,
     /// What binds a result with grants to its place.
     bound: Vec<Input>,
     /// Roots whose directories the script can know.
-    may_leak: BTreeSet<Root>,
+    may_leak: &'a BTreeSet<Root>,
     workspace_files: WorkspaceFiles<'a>,
     printed: Printed,
     /// Its output, once it is known.
@@ -320,7 +314,7 @@ impl ScriptStep<'_> {
         };
         let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
         let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
-        let seen = self.context.observed(self.action, &ran.observation);
+        let seen = self.context.observed(&self.action, &ran.observation);
         let files = self.written(seen.as_ref()).await?;
         let may_keep = files.is_some();
         let annotation = Annotation {
@@ -338,7 +332,7 @@ impl ScriptStep<'_> {
         inputs.extend(self.bound.iter().cloned());
         inputs.push(Input::Environment);
         inputs.extend(self.declared(&output, may_keep));
-        let mut leaked = leaks::leaked(self.context, &self.may_leak, &result).await?;
+        let mut leaked = leaks::leaked(self.context, self.may_leak, &result).await?;
         leaked.extend(self.leaked_by_directives());
         inputs.extend(leaks::bind(leaked));
         self.output = Some(output);
