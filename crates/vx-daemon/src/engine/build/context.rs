@@ -2,8 +2,8 @@
 //! receiver of events. It makes no decisions about single units.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
-use vx_model::{Action, Digest, KeyPart, Root, Roots, Template};
+use vx_model::{Action, Digest, Roots, Template};
 use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
@@ -20,11 +20,8 @@ use super::progress::Board;
 use super::sandbox::Sandbox;
 use crate::engine::Engine;
 use crate::engine::actions::{Made, Stop, Surroundings};
-use crate::engine::inputs::{
-    CLOCK_TICK, Environment, Locator, Seen, absolute, interpret, of_processes, parts as parts_of,
-};
-use crate::engine::records::{UnitParts, unit_key};
-use crate::engine::report::{Audience, MessageFrame, STRONG_KEY, Shown, WEAK_KEY, differences, messages};
+use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, interpret, link_programs, of_processes};
+use crate::engine::report::{Audience, MessageFrame, Shown, messages};
 
 /// What a run needs to know about its build.
 #[derive(Debug)]
@@ -61,6 +58,7 @@ pub(crate) struct Context {
     pub(crate) locator: Locator,
     /// The variables of processes, with paths named by role.
     environment: Arc<BTreeMap<String, Template>>,
+    link_programs: OnceLock<BTreeMap<String, Template>>,
     priorities: Vec<u64>,
     jobs: Option<Semaphore>,
     failing: AtomicBool,
@@ -81,6 +79,7 @@ impl Context {
                 !setting.toolchain.is_on_path,
                 &setting.roots,
             )),
+            link_programs: OnceLock::new(),
             priorities: priorities(&plan, &durations),
             jobs: setting.jobs.map(|jobs| Semaphore::new(jobs as usize)),
             failing: AtomicBool::new(false),
@@ -113,9 +112,15 @@ impl Context {
         }
     }
 
-    /// What processes get of the user's variables.
-    pub(crate) fn user_environment(&self) -> &BTreeMap<String, Template> {
-        &self.environment
+    /// The paths of programs for linking, as facts of the host.
+    pub(crate) fn link_programs(&self) -> &BTreeMap<String, Template> {
+        self.link_programs.get_or_init(|| {
+            let path = self
+                .environment
+                .get("PATH")
+                .map(|path| path.render(&self.setting.roots));
+            link_programs(&path.unwrap_or_default(), &self.setting.roots).collect()
+        })
     }
 
     /// What identifies the toolchain.
@@ -244,46 +249,22 @@ impl Context {
         }
     }
 
-    /// Records what an action depends on, and why it ran, if it did.
-    pub(crate) async fn note(&self, unit: UnitIndex, action: &Action, made: &Made) {
-        let name = self.unit_name(unit);
-        let answered = made.inputs.inputs().iter().zip(&made.answers);
-        let mut parts = vec![KeyPart::new(WEAK_KEY, made.weak.hex())];
-        parts.extend(action.parts());
-        parts.extend(answered.clone().flat_map(|(input, answer)| parts_of(input, answer)));
-        parts.push(KeyPart::new(STRONG_KEY, made.strong.hex()));
-        let reasons = match made.outcome {
-            Outcome::Ran => self.reasons(&name, &parts).await,
-            Outcome::Cached | Outcome::Fresh => Vec::new(),
+    /// Records what an action depends on.
+    pub(crate) fn note(&self, unit: UnitIndex, action: Arc<Action>, made: &Arc<Made>) {
+        let note = UnitNote {
+            name: self.unit_name(unit),
+            label: self.plan.unit(unit).label(&self.setting.roots),
+            action,
+            made: made.clone(),
         };
-        let label = self.plan.unit(unit).label(&self.setting.roots);
         let mut ledger = self.ledger();
-        for (input, answer) in answered {
+        for (input, answer) in made.inputs.inputs().iter().zip(&made.answers) {
             if let Some(input) = absolute(input, &self.setting.roots) {
                 ledger.note(input, answer.clone());
             }
         }
         ledger.unsettled |= made.is_unsettled;
-        ledger.units.push(UnitNote {
-            name,
-            label,
-            outcome: made.outcome,
-            reasons,
-            parts,
-        });
-    }
-
-    async fn reasons(&self, name: &str, parts: &[KeyPart]) -> Vec<String> {
-        let key = unit_key(self.setting.roots.dir(Root::Workspace), name);
-        let before: Option<UnitParts> = self.engine.records.get(&key).await.ok().flatten();
-        let Some(before) = before else {
-            return vec!["it was never built in this workspace, and the store has no result for it".to_owned()];
-        };
-        let reasons = differences(&before.into_parts(), parts);
-        match reasons.is_empty() {
-            true => vec!["nothing it depends on has changed, but the store no longer has a result for it".to_owned()],
-            false => reasons,
-        }
+        ledger.units.push(note);
     }
 
     /// The unit's name for explanations, which does not depend on its features or profile.

@@ -1,13 +1,14 @@
 //! What one build has learned: answers, counts, durations, explanations.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use vx_cargo::UnitIndex;
-use vx_model::{Input, KeyPart};
+use vx_model::{Action, Input};
 use vx_proto::{Outcome, UnitLabel, WireError};
 
+use crate::engine::actions::Made;
 use crate::engine::inputs::Answers;
-use crate::engine::records::UnitOfBuild;
 
 /// Notes of one build, behind one lock.
 #[derive(Debug, Default)]
@@ -37,19 +38,10 @@ pub(crate) struct UnitNote {
     pub(crate) name: String,
     /// For people.
     pub(crate) label: UnitLabel,
-    /// Its outcome.
-    pub(crate) outcome: Outcome,
-    /// Why it ran, if it did.
-    pub(crate) reasons: Vec<String>,
-    /// The parts of its key.
-    pub(crate) parts: Vec<KeyPart>,
-}
-
-impl UnitNote {
-    /// For the records.
-    pub(crate) fn record(&self) -> UnitOfBuild {
-        UnitOfBuild::new(&self.name, &self.label, self.outcome, &self.reasons)
-    }
+    /// Its action.
+    pub(crate) action: Arc<Action>,
+    /// What came of it.
+    pub(crate) made: Arc<Made>,
 }
 
 impl Ledger {

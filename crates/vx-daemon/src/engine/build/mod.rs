@@ -2,10 +2,11 @@
 //!
 //! `request` is the whole of it; `plans` finds the plan, `snapshot` is the short cut if nothing has changed. `run`
 //! performs all units over a shared `context`, in which `progress` says which may continue and `ledger` collects what
-//! was learned. `outputs` writes the final artifacts.
+//! was learned, and `memory` keeps it for later builds. `outputs` writes the final artifacts.
 
 mod context;
 mod ledger;
+mod memory;
 mod outputs;
 mod plans;
 mod progress;

@@ -15,7 +15,7 @@ use vx_proto::{BuildEvent, BuildRequest, BuildStatus, BuildSummary, ErrorKind, G
 use vx_toolchain::{Caller, DistServer, Toolchain, ToolchainError, ToolchainStore};
 
 use super::context::{Context, Setting};
-use super::ledger::UnitNote;
+use super::memory::{keep, remember};
 use super::outputs::Outputs;
 use super::plans::Planned;
 use super::run::{make_all, tell_warnings};
@@ -23,7 +23,7 @@ use super::sandbox::Sandbox;
 use super::snapshot::{Snapshot, SnapshotKey};
 use crate::engine::Engine;
 use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed, without_private};
-use crate::engine::records::{Durations, LastBuild, Record, UnitOfBuild, UnitParts, unit_key};
+use crate::engine::records::{Durations, LastBuild, UnitOfBuild};
 
 /// How often a build starts again because blobs vanished meanwhile.
 const TRIES: u32 = 3;
@@ -412,37 +412,6 @@ fn downloads(
     DownloadCache::new(&engine.config.downloads, offline)
         .with_proxies_of(|name| user.get(name).cloned())
         .with_progress(Arc::new(progress))
-}
-
-/// Records what explanations and schedules of later builds need.
-async fn remember(context: &Context) {
-    let (durations, units) = {
-        let mut ledger = context.ledger();
-        let ran = ledger.count(Outcome::Ran) > 0;
-        let durations = ran.then(|| std::mem::take(&mut ledger.durations));
-        (durations, std::mem::take(&mut ledger.units))
-    };
-    let engine = &context.engine;
-    let workspace = context.setting.roots.dir(Root::Workspace);
-    keep(
-        engine,
-        workspace,
-        &LastBuild(units.iter().map(UnitNote::record).collect()),
-    )
-    .await;
-    if let Some(durations) = durations {
-        keep(engine, workspace, &Durations(durations)).await;
-    }
-    for note in units {
-        keep(engine, &unit_key(workspace, &note.name), &UnitParts::of(note.parts)).await;
-    }
-}
-
-/// Writes a record. If that fails, only explanations are incomplete.
-async fn keep<R: Record>(engine: &Engine, key: &str, record: &R) {
-    if let Err(error) = engine.records.put(key, record).await {
-        tracing::warn!(table = R::TABLE, %error, "failed to write a record");
-    }
 }
 
 /// Reads files that were just written, so that the next build does not have to.

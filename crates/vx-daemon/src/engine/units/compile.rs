@@ -18,7 +18,7 @@ use super::leaks;
 use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{
-    LIBRARY_PATH, Reported, Seen, is_read_by_linkers, is_read_by_rustc, library_path, link_programs, processor_identity,
+    LIBRARY_PATH, Reported, Seen, is_read_by_linkers, is_read_by_rustc, library_path, processor_identity,
 };
 
 /// The output directory of rustc in the exec root.
@@ -58,11 +58,9 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
 
 /// The action.
 fn action(context: &Context, compile: &Compile, inputs: Inputs, surroundings: &Surroundings) -> Action {
-    let user = context.user_environment();
     let mut host_facts = BTreeMap::new();
     if compile.links {
-        let path = user.get("PATH").map(|path| path.render(&surroundings.roots));
-        host_facts.extend(link_programs(&path.unwrap_or_default(), &surroundings.roots));
+        host_facts.clone_from(context.link_programs());
     }
     if compile.is_for_this_processor {
         host_facts.insert("processor".to_owned(), processor_identity().into());

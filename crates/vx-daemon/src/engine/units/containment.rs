@@ -99,7 +99,7 @@ impl<'a> Contained<'a> {
         surroundings: &Surroundings,
         label: String,
         step: impl Fn(Arc<Action>, Vec<Input>) -> S,
-    ) -> Result<(Made, S), Stop> {
+    ) -> Result<(Arc<Made>, S), Stop> {
         let dispatch = self.context.dispatch(self.unit, label);
         loop {
             let action = self.action.clone();
@@ -116,7 +116,8 @@ impl<'a> Contained<'a> {
                 }
             }
             if let Some(made) = made {
-                self.context.note(self.unit, &action, &made).await;
+                let made = Arc::new(made);
+                self.context.note(self.unit, action, &made);
                 return Ok((made, step));
             }
         }

@@ -67,7 +67,7 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
         held: None,
     };
     let (made, step) = contained.perform(&surroundings, label, step).await?;
-    step.finish(made).await
+    step.finish(&made).await
 }
 
 /// The compiled script.
@@ -252,7 +252,7 @@ impl Step for ScriptStep<'_> {
 }
 
 impl ScriptStep<'_> {
-    async fn finish(self, made: Made) -> Result<(), Stop> {
+    async fn finish(self, made: &Made) -> Result<(), Stop> {
         if made.outcome == Outcome::Ran && made.is_kept && !made.result.files.is_empty() {
             self.workspace_files.note_last(made.strong).await?;
         }
