@@ -217,10 +217,14 @@ impl Action<'_> {
         });
         let mut own: Vec<Utf8PathBuf> = own.collect();
         own.extend(namespaces.iter().flat_map(|namespaces| namespaces.masked.clone()));
-        let foreign = namespaces.iter().flat_map(|namespaces| namespaces.kept.clone());
+        let foreign = namespaces.iter().flat_map(|namespaces| {
+            let seen_elsewhere = namespaces.view.directories();
+            namespaces.kept.iter().chain(seen_elsewhere).cloned()
+        });
         Scope {
             own,
             foreign: foreign.collect(),
+            view: namespaces.map(|namespaces| namespaces.view.clone()).unwrap_or_default(),
         }
     }
 
@@ -282,6 +286,7 @@ impl Action<'_> {
             events: self.events,
             store: &self.executor.store,
             notices_below: self.request.rustc_json.then(|| root.path()),
+            request: self.request,
         }
     }
 
@@ -296,8 +301,9 @@ impl Action<'_> {
             stderr: None,
             duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
             observation: ended.observation,
-            network: ended.connections.network,
-            services: ended.connections.services,
+            network: ended.reach.network,
+            services: ended.reach.services,
+            left_view: ended.reach.left_view,
         };
         if ended.exit_code == Some(0) {
             let unreadable = |error: std::io::Error| WireError::from_error(ErrorKind::Machine, &error);
@@ -404,6 +410,7 @@ struct StderrSink<'a> {
     store: &'a Store,
     /// The exec root, where notices are expected.
     notices_below: Option<&'a Utf8Path>,
+    request: &'a ExecuteRequest,
 }
 
 impl LineSink for StderrSink<'_> {
@@ -411,7 +418,7 @@ impl LineSink for StderrSink<'_> {
         if let Some(root) = self.notices_below
             && let Some(notice) = Notice::parse(&line.bytes)
         {
-            if notice.is_metadata() {
+            if notice.is_metadata() && !self.names_view(root) {
                 self.deliver(root, &notice).await;
             }
             return false;
@@ -422,6 +429,24 @@ impl LineSink for StderrSink<'_> {
 }
 
 impl StderrSink<'_> {
+    /// Whether a file that is returned with the result already names a directory that the process finds elsewhere than
+    /// it is. Then the process may have to run again, so nothing of it is delivered early.
+    fn names_view(&self, root: &Utf8Path) -> bool {
+        let view = self
+            .request
+            .containment
+            .iter()
+            .flat_map(|containment| &containment.view);
+        let seen: Vec<&[u8]> = view.map(|mount| mount.at.as_bytes()).collect();
+        let names_one = |text: Vec<u8>| seen.iter().any(|at| memchr::memmem::find(&text, at).is_some());
+        let mut files = self
+            .request
+            .inline_files
+            .iter()
+            .map(|path| std::fs::read(root.join(path)));
+        !seen.is_empty() && files.any(|text| text.is_ok_and(names_one))
+    }
+
     /// Takes in a file while the compiler still runs. If that fails, dependents wait for the end of the action.
     async fn deliver(&self, root: &Utf8Path, notice: &Notice) {
         let Some(path) = below(root, &notice.artifact) else {

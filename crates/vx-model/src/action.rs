@@ -83,6 +83,9 @@ pub struct Containment {
     pub read_only: Vec<RootedPath>,
     /// Directories that are empty for it, and files that are.
     pub hidden: Vec<RootedPath>,
+    /// Directories that it finds at paths that are the same in every checkout (see [`Roots::in_view`]): the workspace
+    /// first, then packages beside it. None if it finds everything where it is.
+    pub view: Vec<RootedPath>,
     /// Whether it reaches the network, and the sockets of other processes.
     pub network: bool,
 }
@@ -108,6 +111,12 @@ pub struct EncodedAction {
 }
 
 impl Action {
+    /// Whether it finds the workspace at the path that is the same in every checkout.
+    pub fn is_in_view(&self) -> bool {
+        let containment = self.access.containment.as_ref();
+        containment.is_some_and(|containment| !containment.view.is_empty())
+    }
+
     /// The canonical encoding.
     pub fn encode(&self) -> EncodedAction {
         let command = self.command.encode();
@@ -223,6 +232,7 @@ impl Action {
                 writable: texts(&containment.writable),
                 read_only: texts(&containment.read_only),
                 hidden: texts(&containment.hidden),
+                view: texts(&containment.view),
                 network: containment.network,
             }),
             file_accesses: self.observation.file_accesses,
@@ -244,6 +254,7 @@ impl Containment {
             ("may change", &self.writable),
             ("may not change", &self.read_only),
             ("cannot see", &self.hidden),
+            ("finds at a fixed path", &self.view),
         ];
         let paths = kinds.into_iter().flat_map(|(label, paths)| {
             let part = move |path: &RootedPath| KeyPart::new(label, path.to_string());

@@ -11,7 +11,8 @@
 ///   by role.
 /// - 3: what a contained action may change and cannot see is part of it;
 ///   the user's variables are no part of it, except for those that compilers and linkers are known to read.
-pub const ACTION: u32 = 3;
+/// - 4: whether it finds the workspace at the same path in every checkout is part of it.
+pub const ACTION: u32 = 4;
 
 /// The recorded inputs of a run: [`crate::InputSet`].
 ///
@@ -46,7 +47,8 @@ pub const PLAN: u32 = 8;
 /// - 1: tables of bare values.
 /// - 2: every record has its format and the time of writing.
 /// - 3: of a program it is noted whether it can read the environment, not which names it holds.
-pub const RECORDS: u32 = 3;
+/// - 4: what an action was granted is noted for its unit.
+pub const RECORDS: u32 = 4;
 
 /// The messages between the processes of vx.
 ///
@@ -54,7 +56,8 @@ pub const RECORDS: u32 = 3;
 /// - 6: requests to the executor are made from actions.
 /// - 7: processes are contained; observed uses say what was there, and how it was reached, and what was executed;
 ///   variables that are not UTF-8.
-pub const PROTOCOL: u32 = 7;
+/// - 8: contained processes find directories at other paths.
+pub const PROTOCOL: u32 = 8;
 
 /// The files of a store below `$VX_HOME/cas`. A store with another layout is cleared.
 ///

@@ -127,6 +127,13 @@ impl FromStr for RootedPath {
     }
 }
 
+/// Where a contained process finds the workspace. Nothing but what it finds is in the directories above, up to
+/// [`VIEW_TOP`], so there is room for packages beside the workspace, and what is searched for upwards is not there.
+pub const VIEW: &str = "/run/vx/build/root/workspace";
+
+/// The outermost directory that exists for such processes alone.
+pub const VIEW_TOP: &str = "/run/vx";
+
 /// The current directories of the roots: absolute paths without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roots {
@@ -142,6 +149,12 @@ impl Roots {
         self.dirs.push((root, dir.into()));
         self.dirs.sort_by_key(|(_, dir)| std::cmp::Reverse(dir.len()));
         self
+    }
+
+    /// The same, but with the workspace where a contained process finds it: at the same path in every checkout.
+    #[must_use]
+    pub fn in_view(self) -> Self {
+        self.with(Root::Workspace, VIEW)
     }
 
     /// Sets the home directory of the user, if `home`, the value of a variable, is a valid one.

@@ -165,6 +165,8 @@ pub(crate) struct WireContainment {
     pub(crate) hidden: Vec<String>,
     #[prost(bool, tag = "4")]
     pub(crate) network: bool,
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) view: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -153,6 +153,9 @@ const CHANGES: &[(&str, Change)] = &[
         } = containment(action);
         std::mem::swap(writable, read_only);
     }),
+    ("view", |action| {
+        containment(action).view = vec![RootedPath::new(Root::Workspace, "")];
+    }),
     ("network", |action| containment(action).network = true),
     ("observed", |action| action.observation.file_accesses = true),
     ("notices", |action| action.observation.artifact_notices = true),

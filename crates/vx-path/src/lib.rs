@@ -5,6 +5,7 @@
 
 mod was;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -54,22 +55,27 @@ pub enum Magic {
 
 /// Whether `path` is in a file system whose content the kernel makes when it is read, so that it cannot be keyed.
 pub fn is_special(path: &Utf8Path) -> bool {
-    let is_below = |roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
+    let is_below = |roots: &[&str]| {
+        let mut rests = roots.iter().filter_map(|root| path.as_str().strip_prefix(root));
+        rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     is_below(&SPECIAL) && !is_below(&ORDINARY)
 }
 
 /// Resolves `path`, from the absolute directory `base` if it is relative.
 pub fn resolve(base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Resolved {
     // Without magic there is always a path.
-    resolve_with(base, path, last, &|_| Magic::No).unwrap_or_default()
+    resolve_with(base, path, last, &|_| Magic::No, &|path| path.into()).unwrap_or_default()
 }
 
-/// The same, where `magic` says how links of `/proc` lead on; `None` if what they name has no path.
+/// The same, where `magic` says how links of `/proc` lead on, and `real` where what is seen at a path is; `None` if what
+/// such a link names has no path.
 pub fn resolve_with(
     base: &Utf8Path,
     path: &Utf8Path,
     last: LastLink,
     magic: &dyn Fn(&Utf8Path) -> Magic,
+    real: &dyn for<'a> Fn(&'a Utf8Path) -> Cow<'a, Utf8Path>,
 ) -> Option<Resolved> {
     let mut resolved = Resolved {
         path: "/".into(),
@@ -105,7 +111,9 @@ pub fn resolve_with(
         if rest.is_empty() && last == LastLink::Keep {
             break;
         }
-        let Some(target) = target(&resolved.path) else { continue };
+        let Some(target) = target(&real(&resolved.path)) else {
+            continue;
+        };
         links += 1;
         resolved.pass(resolved.path.clone());
         if links > MAX_LINKS {
@@ -225,11 +233,25 @@ mod tests {
             Some("pipe") => Magic::Nowhere,
             _ => Magic::No,
         };
-        let through = resolve_with(&root, "cwd/deep/file".into(), LastLink::Follow, &magic).unwrap();
-        assert_eq!(
-            (through.path, through.passed),
-            (root.join("real/deep/file"), Vec::new())
+        let through = |path: &str| resolve_with(&root, path.into(), LastLink::Follow, &magic, &|path| path.into());
+        let file = through("cwd/deep/file").unwrap();
+        assert_eq!((file.path, file.passed), (root.join("real/deep/file"), Vec::new()));
+        assert_eq!(through("pipe"), None);
+    }
+
+    #[test]
+    fn links_are_read_where_they_are() {
+        let (_dir, root) = tree();
+        let seen = resolve_with(
+            "/seen".into(),
+            "link/file".into(),
+            LastLink::Follow,
+            &|_| Magic::No,
+            &|path| match path.strip_prefix("/seen") {
+                Ok(below) => Cow::Owned(root.join(below)),
+                Err(_) => Cow::Borrowed(path),
+            },
         );
-        assert_eq!(resolve_with(&root, "pipe".into(), LastLink::Follow, &magic), None);
+        assert_eq!(seen.unwrap().path, "/seen/real/deep/file");
     }
 }

@@ -233,6 +233,8 @@ pub struct BuildSummary {
     pub duration_ms: u64,
     /// Units whose process ran.
     pub ran: u32,
+    /// Processes that ran once more, because it turned out that they need what they did not have.
+    pub again: u32,
     /// Units from the store.
     pub cached: u32,
     /// Units for which nothing has changed.

@@ -66,8 +66,20 @@ pub struct Containment {
     pub hidden: Vec<String>,
     /// Directories that it finds although they lie below a directory that it gets for itself, such as `/tmp`.
     pub kept: Vec<String>,
+    /// Directories that it finds, read-only, at other paths: the workspace first. None if it reaches the network.
+    pub view: Vec<Mount>,
     /// Whether it reaches the network, and the sockets of services.
     pub network: bool,
+}
+
+/// A directory that a process finds at another path. `writable` and `read_only` name it by that one.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is, absolute.
+    pub from: String,
+    /// Where the process finds it: an absolute path below `/run`, which does not exist outside. The directory two levels
+    /// below `/` on the way there holds nothing else.
+    pub at: String,
 }
 
 /// A process to run. Made from an action and nothing else: the engine's `localize` is the one place that makes it.
@@ -133,6 +145,9 @@ pub enum AccessKind {
     Pass,
     /// Executed. The path is that of the program itself, with symbolic links resolved; of a script, its interpreter's.
     Execute,
+    /// Looked for in the directories above a [`Mount`], although it is in none of those above the directory itself. The
+    /// path is in the first of these.
+    Search,
     /// Written, renamed or removed before any other use. If the path has no other use, what was there before did not
     /// matter: a file was created or written anew.
     Write,
@@ -189,6 +204,9 @@ pub struct ExecuteResult {
     pub network: bool,
     /// Whether an observed process talked to another process of this machine.
     pub services: bool,
+    /// Whether an observed process used something that it finds elsewhere than its [`Mount`]s say: what lies beside
+    /// them, or they themselves where they are.
+    pub left_view: bool,
 }
 
 /// What happens to an action, in order: `Started`, any number of `Stdout`/`Stderr`/`Output`, then one `Finished` or `Failed`.

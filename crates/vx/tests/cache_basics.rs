@@ -20,6 +20,7 @@ fn the_second_build_starts_nothing() {
         env.build(&[]),
         Counts {
             ran: 1,
+            again: 0,
             cached: 0,
             fresh: 0
         }
@@ -29,6 +30,7 @@ fn the_second_build_starts_nothing() {
         env.build(&[]),
         Counts {
             ran: 0,
+            again: 0,
             cached: 0,
             fresh: 1
         }
@@ -84,6 +86,7 @@ fn a_second_checkout_at_another_path_starts_nothing() {
         env.build_in(&other, &[]),
         Counts {
             ran: 0,
+            again: 0,
             cached: 1,
             fresh: 0
         }

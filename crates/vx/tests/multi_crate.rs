@@ -19,6 +19,7 @@ fn everything_runs_once_and_then_nothing() {
         env.build(&[]),
         Counts {
             ran: 5,
+            again: 0,
             cached: 0,
             fresh: 0
         }
@@ -29,6 +30,7 @@ fn everything_runs_once_and_then_nothing() {
         env.build(&[]),
         Counts {
             ran: 0,
+            again: 0,
             cached: 0,
             fresh: 5
         }
@@ -182,6 +184,7 @@ fn a_second_checkout_starts_nothing() {
         again,
         Counts {
             ran: 0,
+            again: 0,
             cached: counts.units(),
             fresh: 0
         }

@@ -51,6 +51,7 @@ fn assert_built_with(env: &TestEnv, units: u32, variables: &[(&str, &str)]) -> S
     let (here, other) = (env.project(), env.root().join("elsewhere/deep"));
     let ran = Counts {
         ran: units,
+        again: 0,
         cached: 0,
         fresh: 0,
     };
@@ -59,11 +60,13 @@ fn assert_built_with(env: &TestEnv, units: u32, variables: &[(&str, &str)]) -> S
 
     let fresh = Counts {
         ran: 0,
+        again: 0,
         cached: 0,
         fresh: units,
     };
     let cached = Counts {
         ran: 0,
+        again: 0,
         cached: units,
         fresh: 0,
     };

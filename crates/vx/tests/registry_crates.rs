@@ -24,6 +24,7 @@ fn crates_with_scripts_and_macros_are_built_once() {
         env.build(&["--locked"]),
         Counts {
             ran: 0,
+            again: 0,
             cached: 0,
             fresh: first.units()
         }
@@ -34,6 +35,7 @@ fn crates_with_scripts_and_macros_are_built_once() {
         env.build_in(&other, &["--locked"]),
         Counts {
             ran: 0,
+            again: 0,
             cached: first.units(),
             fresh: 0
         }

@@ -92,7 +92,7 @@ fn ran(env: &TestEnv, directory: &Utf8Path, arguments: &[&str]) -> (String, u32)
     let before = env.started();
     let outcome = env.vx(arguments).current_dir(directory).run().success();
     let counts = outcome.counts();
-    assert_eq!(env.started() - before, u64::from(counts.ran), "{outcome}");
+    assert_eq!(env.started() - before, counts.processes(), "{outcome}");
     (outcome.stdout, counts.ran)
 }
 

@@ -82,6 +82,17 @@ fn build() -> String {
     "build".to_owned()
 }
 
+/// What is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// What cargo gives.
+    Cargo,
+    /// What vx gives in an empty home.
+    EmptyHome,
+    /// What each step says.
+    Expected,
+}
+
 /// One attack: a fixture, and what asks for its value.
 #[derive(Debug, Clone)]
 pub struct Attack {
@@ -91,8 +102,8 @@ pub struct Attack {
     pub about: String,
     /// Whether it is among the tests.
     pub is_quick: bool,
-    /// Whether cargo's results are what is right. Otherwise each step says what it is.
-    pub(crate) is_held_against_cargo: bool,
+    /// What its results are held against.
+    pub(crate) right: Right,
     /// Whether all steps give the same result.
     pub(crate) is_constant: bool,
     /// The directory in which its files are.
@@ -137,9 +148,13 @@ pub fn read_all(directory: &Utf8Path) -> Result<Vec<Attack>> {
 fn parse(name: &str, text: &str) -> Result<Vec<Attack>> {
     let fixture: Fixture = toml::from_str(text)?;
     ensure!(!fixture.step.is_empty(), "there is no step");
-    if !fixture.cargo && fixture.step.iter().any(|step| step.expect.is_none()) {
-        bail!("without cargo, each step has to say what is expected");
-    }
+    let say_what_is_expected = fixture.step.iter().filter(|step| step.expect.is_some()).count();
+    let right = match (fixture.cargo, say_what_is_expected) {
+        (true, _) => Right::Cargo,
+        (false, 0) => Right::EmptyHome,
+        (false, said) if said == fixture.step.len() => Right::Expected,
+        _ => bail!("without cargo, each step has to say what is expected, or none"),
+    };
     let askers: Vec<Option<Asker>> = match (&fixture.value, fixture.askers.as_slice()) {
         (None, []) => vec![None],
         (Some(_), askers @ [_, ..]) => askers.iter().copied().map(Some).collect(),
@@ -154,7 +169,7 @@ fn parse(name: &str, text: &str) -> Result<Vec<Attack>> {
         about: fixture.about.clone(),
         // What holds for one asker mostly holds for the other, and the tests have little time.
         is_quick: fixture.quick && asker == askers[0],
-        is_held_against_cargo: fixture.cargo,
+        right,
         is_constant: fixture.constant,
         // Socket paths are limited to about a hundred bytes, and what TMPDIR names may be long.
         base: fixture.base.clone().unwrap_or_else(|| "/tmp".into()),
@@ -184,7 +199,10 @@ mod tests {
         for (text, reason) in [
             ("about = 'a'\nstep = []", "no step"),
             ("about = 'a'\nvalue = '1'\n[[step]]", "go together"),
-            ("about = 'a'\ncargo = false\n[[step]]", "what is expected"),
+            (
+                "about = 'a'\ncargo = false\n[[step]]\nexpect = ''\n[[step]]",
+                "what is expected",
+            ),
             ("about = 'a'\n[[step]]\nlok = ''", "unknown field"),
         ] {
             let error = format!("{:#}", parse("class/name", text).unwrap_err());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use camino::Utf8Path;
 
-use crate::fixture::Attack;
+use crate::fixture::{Attack, Right};
 use crate::known::Known;
 use crate::mode::Mode;
 use crate::replay::{Replay, Seen, replay, tail};
@@ -68,13 +68,14 @@ pub fn run(attack: &Attack, vx: &Utf8Path, known: &Known) -> Verdict {
 /// What vx got wrong, if it did.
 fn wrong_results(attack: &Attack, vx: &Utf8Path) -> Result<Option<String>> {
     let mut world = World::new(&attack.base, vx)?;
-    let right = if attack.is_held_against_cargo {
-        let seen = replay(attack, &mut world, Mode::Cargo)?.seen;
-        check_reference(attack, &seen)?;
-        seen
-    } else {
-        expected(attack)
+    let right = match attack.right {
+        Right::Cargo => replay(attack, &mut world, Mode::Cargo)?.seen,
+        Right::EmptyHome => replay(attack, &mut world, Mode::Clean)?.seen,
+        Right::Expected => expected(attack),
     };
+    if attack.right != Right::Expected {
+        check_reference(attack, &right)?;
+    }
     let mut wrong = Differences::default();
     for mode in Mode::OF_VX {
         wrong.add(mode, &right, &replay(attack, &mut world, mode)?);
@@ -97,7 +98,7 @@ fn check_reference(attack: &Attack, reference: &[Seen]) -> Result<()> {
         if let Some(expect) = &step.expect {
             ensure!(
                 expect.trim_end() == seen.said,
-                "step {}: cargo's result is not what is expected:\n    {:?}\n    {expect:?}",
+                "step {}: the right result is not what is expected:\n    {:?}\n    {expect:?}",
                 number + 1,
                 seen.said
             );
@@ -106,7 +107,7 @@ fn check_reference(attack: &Attack, reference: &[Seen]) -> Result<()> {
     let differs = reference.windows(2).any(|pair| pair[0] != pair[1]);
     if differs == attack.is_constant {
         bail!(
-            "cargo's results of the steps {}: {reference:#?}",
+            "the right results of the steps {}: {reference:#?}",
             if differs { "differ" } else { "are all the same" }
         );
     }

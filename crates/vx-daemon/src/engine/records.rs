@@ -47,9 +47,15 @@ pub(crate) struct LastScript(pub(crate) Option<String>);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ReadsEnvironment(pub(crate) bool);
 
-/// What an action was granted because it failed without; by the weak key of the action without any grants.
+/// What a unit's action was granted because it needed it; by the identity of the unit.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Granted(pub(crate) Grants);
+pub(crate) struct Granted {
+    /// The weak key, hexadecimal, of the action without any grants. Another one may not need the same.
+    pub(crate) action: String,
+    /// What it was granted. That it finds everything where it is holds for all actions of the unit: with each change it
+    /// would run twice.
+    pub(crate) grants: Grants,
+}
 
 impl Record for Granted {
     const TABLE: &'static str = "granted";

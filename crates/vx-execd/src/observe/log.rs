@@ -12,6 +12,7 @@ use vx_path::{Resolved, Was, is_special};
 use vx_proto::{Access, AccessKind, Observation};
 
 use super::special::{is_harmless, process_of, without_process};
+use super::view::{Meaning, View};
 
 /// A file that is opened to be read and written is compared with itself afterwards, up to this length. Times of files
 /// do not show every write through a mapping.
@@ -25,36 +26,44 @@ pub(crate) struct Scope {
     pub(crate) own: Vec<Utf8PathBuf>,
     /// What lies below one of these and does not belong to the action.
     pub(crate) foreign: Vec<Utf8PathBuf>,
+    /// What is seen at other paths.
+    pub(crate) view: View,
 }
 
 impl Scope {
     /// The innermost directory decides.
     fn holds(&self, path: &Utf8Path) -> bool {
         let innermost = |directories: &[Utf8PathBuf]| {
-            let above = directories.iter().filter(|directory| path.starts_with(directory));
+            let above = directories.iter().filter(|directory| is_below(path, directory));
             above.map(|directory| directory.as_str().len()).max()
         };
-        innermost(&self.own) > innermost(&self.foreign)
+        let own = innermost(&self.own);
+        own.is_some() && own > innermost(&self.foreign)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct AccessLog {
     scope: Scope,
-    uses: BTreeMap<Utf8PathBuf, Use>,
+    /// By path. Texts are compared, because comparing components takes most of the time otherwise.
+    uses: BTreeMap<String, Use>,
     /// Created by the tree outside of the scope's own directories.
-    made: HashSet<Utf8PathBuf>,
-    connections: Connections,
+    made: HashSet<String>,
+    /// What was looked for above the view.
+    searched: BTreeSet<Utf8PathBuf>,
+    reach: Reach,
     incomplete: Option<String>,
 }
 
-/// What a process tree tried to talk to.
+/// What a process tree tried to reach.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Connections {
+pub(crate) struct Reach {
     /// Other machines.
     pub(crate) network: bool,
     /// Other processes of this machine.
     pub(crate) services: bool,
+    /// What it does not find in its view as it would without.
+    pub(crate) left_view: bool,
 }
 
 /// All uses of one path.
@@ -82,7 +91,8 @@ impl AccessLog {
             scope,
             uses: BTreeMap::new(),
             made: HashSet::new(),
-            connections: Connections::default(),
+            searched: BTreeSet::new(),
+            reach: Reach::default(),
             incomplete: None,
         }
     }
@@ -92,20 +102,35 @@ impl AccessLog {
         self.incomplete.get_or_insert_with(|| reason.into());
     }
 
-    /// What the tree tried to talk to.
-    pub(super) fn connections(&self) -> Connections {
-        self.connections
+    /// What the tree tried to reach.
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// What is seen at other paths.
+    pub(super) fn view(&self) -> &View {
+        &self.scope.view
+    }
+
+    /// Looks for something that is not there: see [`Meaning::Search`].
+    pub(super) fn search(&mut self, path: Utf8PathBuf) {
+        self.searched.insert(path);
+    }
+
+    /// Uses something that is not found as it would be without the view.
+    pub(super) fn leave_view(&mut self) {
+        self.reach.left_view = true;
     }
 
     /// A connection to another machine.
     pub(super) fn connect_to_network(&mut self) {
-        self.connections.network = true;
+        self.reach.network = true;
     }
 
     /// A connection to the socket at a path; `None` for one that has only a name.
     pub(super) fn connect_to_socket(&mut self, path: Option<&Utf8Path>) {
         let is_foreign = path.is_none_or(|path| !self.owns(path) && path.exists());
-        self.connections.services |= is_foreign;
+        self.reach.services |= is_foreign;
     }
 
     /// Everything, sorted. The tree must be gone.
@@ -117,17 +142,24 @@ impl AccessLog {
         for (path, mut used) in self.uses {
             if used
                 .content
-                .is_some_and(|before| before == Content::Unknown || before != Content::of(&path))
+                .is_some_and(|before| before == Content::Unknown || before != Content::of(path.as_str().into()))
             {
                 used.kinds.insert(AccessKind::Write);
             }
             accesses.extend(used.kinds.iter().map(|kind| Access {
-                path: path.to_string(),
+                path: path.clone(),
                 kind: *kind,
                 was: used.was,
                 climbed_from: used.climbed_from.as_ref().map(ToString::to_string),
             }));
         }
+        accesses.extend(self.searched.into_iter().map(|path| Access {
+            path: path.into_string(),
+            kind: AccessKind::Search,
+            was: Was::Absent,
+            climbed_from: None,
+        }));
+        accesses.sort();
         Observation::Complete(accesses)
     }
 
@@ -179,8 +211,11 @@ impl AccessLog {
     }
 
     /// Lists a directory that is open, and was noted when it was opened.
-    pub(super) fn list(&mut self, directory: Utf8PathBuf) {
-        let opened = self.uses.get(&directory);
+    pub(super) fn list(&mut self, directory: &Utf8Path) {
+        let Meaning::Path(directory) = self.scope.view.meaning(directory) else {
+            return self.leave_view();
+        };
+        let opened = self.uses.get(directory.as_str());
         let climbed_from = opened.and_then(|used| used.climbed_from.clone());
         self.note_at(&directory, climbed_from.as_deref(), AccessKind::List);
     }
@@ -240,7 +275,7 @@ impl AccessLog {
         let first = used.kinds.is_empty();
         used.kinds.insert(AccessKind::Write);
         if first || before == Before::Absent {
-            self.made.insert(path);
+            self.made.insert(path.into_string());
         }
     }
 
@@ -274,7 +309,7 @@ impl AccessLog {
         let decides = match kind {
             AccessKind::Pass => false,
             // That there is such a file is true of every process.
-            AccessKind::Probe => process_of(path).is_none(),
+            AccessKind::Probe | AccessKind::Search => process_of(path).is_none(),
             AccessKind::Read | AccessKind::List | AccessKind::Execute | AccessKind::Write => true,
         };
         (decides && !is_harmless(path)).then(|| without_process(path))
@@ -287,7 +322,7 @@ impl AccessLog {
             true => Was::Absent,
             false => Was::at(&path),
         };
-        let used = self.uses.entry(path).or_insert_with(|| Use {
+        let used = self.uses.entry(path.into_string()).or_insert_with(|| Use {
             kinds: BTreeSet::new(),
             was: now,
             climbed_from: climbed_from.map(ToOwned::to_owned),
@@ -303,7 +338,7 @@ impl AccessLog {
     }
 
     fn compare_afterwards(&mut self, path: &Utf8Path) {
-        if let Some(used) = self.uses.get_mut(path)
+        if let Some(used) = self.uses.get_mut(path.as_str())
             && !used.kinds.contains(&AccessKind::Write)
             && path.is_file()
         {
@@ -312,8 +347,15 @@ impl AccessLog {
     }
 
     fn owns(&self, path: &Utf8Path) -> bool {
-        self.scope.holds(path) || path.ancestors().any(|ancestor| self.made.contains(ancestor))
+        let is_made = || path.ancestors().any(|ancestor| self.made.contains(ancestor.as_str()));
+        self.scope.holds(path) || (!self.made.is_empty() && is_made())
     }
+}
+
+/// Whether `path` is `directory` or below it. Both have no `.`, `..` and doubled slashes.
+fn is_below(path: &Utf8Path, directory: &Utf8Path) -> bool {
+    let rest = path.as_str().strip_prefix(directory.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Content {
@@ -366,7 +408,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let log = AccessLog::new(Scope {
                 own: vec![Utf8Path::from_path(dir.path()).unwrap().join("own")],
-                foreign: Vec::new(),
+                ..Scope::default()
             });
             fs::create_dir(dir.path().join("own")).unwrap();
             Self { dir, log }
@@ -374,7 +416,8 @@ mod tests {
 
         fn path(&self, name: &str) -> Utf8PathBuf {
             let real = self.dir.path().canonicalize().unwrap();
-            Utf8PathBuf::from_path_buf(real).unwrap().join(name)
+            let real = Utf8PathBuf::from_path_buf(real).unwrap();
+            if name.is_empty() { real } else { real.join(name) }
         }
 
         fn place(&self, name: &str) -> Resolved {
@@ -383,7 +426,7 @@ mod tests {
 
         /// The uses of `name`.
         fn kinds(&self, name: &str) -> Vec<AccessKind> {
-            let used = self.log.uses.get(&self.path(name));
+            let used = self.log.uses.get(self.path(name).as_str());
             used.iter().flat_map(|used| &used.kinds).copied().collect()
         }
     }
@@ -454,7 +497,7 @@ mod tests {
         let mut test = Fixture::new();
         test.log.open(&test.place(""), O_RDONLY);
         assert_eq!(test.kinds(""), [AccessKind::Probe]);
-        test.log.list(test.path(""));
+        test.log.list(&test.path(""));
         assert_eq!(test.kinds(""), [AccessKind::Probe, AccessKind::List]);
         test.log.open(&test.place("absent"), O_RDONLY | O_DIRECTORY);
         assert_eq!(test.kinds("absent"), [AccessKind::Probe]);
@@ -468,7 +511,10 @@ mod tests {
         assert!(test.log.uses.is_empty());
         std::os::unix::fs::symlink(test.path("outside"), test.path("own/link")).unwrap();
         test.log.open(&test.place("own/link"), O_RDONLY);
-        assert_eq!(test.log.uses.keys().collect::<Vec<_>>(), [&test.path("outside")]);
+        assert_eq!(
+            test.log.uses.keys().collect::<Vec<_>>(),
+            [test.path("outside").as_str()]
+        );
     }
 
     #[test]
@@ -481,7 +527,7 @@ mod tests {
         assert_eq!(test.kinds("link"), [AccessKind::Pass]);
         assert_eq!(test.kinds("deep/down"), [AccessKind::Pass]);
         assert_eq!(test.kinds("deep/file"), [AccessKind::Read]);
-        let climbed_from = |test: &Fixture, name: &str| test.log.uses[&test.path(name)].climbed_from.clone();
+        let climbed_from = |test: &Fixture, name: &str| test.log.uses[test.path(name).as_str()].climbed_from.clone();
         assert_eq!(climbed_from(&test, "deep/down"), None);
         assert_eq!(climbed_from(&test, "deep/file"), Some(test.path("deep/down")));
         test.log.look(&test.place("deep/file"));
@@ -496,7 +542,7 @@ mod tests {
             test.log.look(&test.place(name));
             fs::write(test.path(name), "longer").unwrap();
             test.log.look(&test.place(name));
-            assert_eq!(test.log.uses[&test.path(name)].was, Was::Unsteady, "{name}");
+            assert_eq!(test.log.uses[test.path(name).as_str()].was, Was::Unsteady, "{name}");
         }
     }
 
@@ -542,7 +588,7 @@ mod tests {
         assert!(test.log.uses.is_empty());
         test.log.read(&at("/proc/1/environ"));
         test.log.look(&at("/dev/kvm"));
-        let used: Vec<&str> = test.log.uses.keys().map(|path| path.as_str()).collect();
+        let used: Vec<&str> = test.log.uses.keys().map(String::as_str).collect();
         assert_eq!(used, ["/dev/kvm", "/proc/self/environ"]);
     }
 }

@@ -21,7 +21,9 @@ mod syscalls;
 #[cfg(test)]
 mod tests;
 mod tracer;
+mod view;
 
 pub(crate) use filter::Filter;
-pub(crate) use log::{Connections, Scope};
+pub(crate) use log::{Reach, Scope};
 pub(crate) use tracer::Tracer;
+pub(crate) use view::{SeenAt, View};

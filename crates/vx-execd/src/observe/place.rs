@@ -7,15 +7,57 @@ use rustix::process::Pid;
 use vx_path::{LastLink, Resolved, is_special, resolve_with};
 
 use super::special::magic;
+use super::view::{Meaning, View};
 
-/// Where `path` leads for the process or thread `pid`, from the absolute directory `base`; `None` if it leads to
-/// something without a path.
-pub(super) fn place(pid: Pid, base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Option<Resolved> {
-    plain(base, path, last).or_else(|| resolve_with(base, path, last, &|path| magic(pid, path)))
+/// What a path means that a process has named.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Something of the machine.
+    At(Resolved),
+    /// Nothing that counts: something without a path, or a directory on the way to what the process sees elsewhere.
+    Nowhere,
+    /// Something that is not there: see [`Meaning::Search`].
+    Search(Utf8PathBuf),
+    /// Something that the process does not find as it would without its view.
+    Left,
+}
+
+/// Where `path` leads for the process or thread `pid`, which has this `view`, from the absolute directory `base`.
+pub(super) fn place(view: &View, pid: Pid, base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Place {
+    let seen = plain(view, base, path, last)
+        .or_else(|| resolve_with(base, path, last, &|path| magic(pid, path), &|path| view.real(path)));
+    match seen {
+        Some(seen) => outside(view, seen),
+        None => Place::Nowhere,
+    }
+}
+
+/// A place as a process sees it, outside.
+fn outside(view: &View, seen: Resolved) -> Place {
+    let path = match view.meaning(&seen.path) {
+        Meaning::Path(path) => path,
+        Meaning::Way => return Place::Nowhere,
+        Meaning::Search(path) => return Place::Search(path),
+        Meaning::Left => return Place::Left,
+    };
+    let mut passed = Vec::with_capacity(seen.passed.len());
+    for way in seen.passed {
+        match view.meaning(&way) {
+            Meaning::Path(path) => passed.push(path),
+            Meaning::Way => {}
+            Meaning::Search(_) | Meaning::Left => return Place::Left,
+        }
+    }
+    let climbed_from = seen.climbed_from.map(|from| view.real(&from).into_owned());
+    Place::At(Resolved {
+        path,
+        passed,
+        climbed_from,
+    })
 }
 
 /// The usual case, decided by the kernel in one call: a path without `..` on which there is no link.
-fn plain(base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Option<Resolved> {
+fn plain(view: &View, base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Option<Resolved> {
     let text = path.as_str();
     if text.split('/').any(|component| component == "..") {
         return None;
@@ -36,7 +78,8 @@ fn plain(base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Option<Resolved> {
     if last == LastLink::Keep && !text.ends_with('/') {
         flags |= OFlags::NOFOLLOW;
     }
-    let found = openat2(CWD, plain.as_str(), flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+    let real = view.real(&plain);
+    let found = openat2(CWD, real.as_str(), flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
     let is_plain = matches!(found, Ok(_) | Err(Errno::NOENT | Errno::NOTDIR));
     is_plain.then(|| Resolved {
         path: plain,

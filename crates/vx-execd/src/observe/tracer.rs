@@ -12,10 +12,11 @@ use vx_path::{LastLink, Resolved};
 use vx_proto::Observation;
 
 use super::affinity::CpuAffinity;
-use super::log::{AccessLog, Connections, Scope};
-use super::place::place;
+use super::log::{AccessLog, Reach, Scope};
+use super::place::{Place, place};
 use super::ptrace::{self, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP, Syscall};
 use super::syscalls::{ARCH, Call, FOREIGN_FROM, LookFlags, OpenFlags, PathArg, lookup};
+use super::view::View;
 
 /// The longest path that the kernel accepts, including its null byte.
 const PATH_MAX: usize = 4096;
@@ -46,8 +47,8 @@ pub(crate) struct Trace {
     pub(crate) seen: HashSet<Pid>,
     /// What was seen.
     pub(crate) observation: Observation,
-    /// What it tried to talk to.
-    pub(crate) connections: Connections,
+    /// What it tried to reach.
+    pub(crate) reach: Reach,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +94,7 @@ impl Tracer {
             main_ended: main_ended.unwrap_or_else(Instant::now),
             leftovers: self.trace.leftovers,
             seen: self.trace.seen,
-            connections: self.log.connections(),
+            reach: self.log.reach(),
             observation: self.log.finish(),
         }
     }
@@ -168,7 +169,10 @@ impl Tracer {
     /// of a script, the dynamic linker.
     fn observe_image(&mut self, pid: Pid) {
         match std::fs::read_link(format!("/proc/{pid}/exe")).map(Utf8PathBuf::from_path_buf) {
-            Ok(Ok(program)) => self.log.execute(&program),
+            Ok(Ok(program)) => {
+                let program = self.log.view().real(&program).into_owned();
+                self.log.execute(&program);
+            }
             Ok(Err(program)) => self.log.set_incomplete(not_utf8(&program.to_string_lossy())),
             // Killed just now.
             Err(_) => {}
@@ -176,8 +180,9 @@ impl Tracer {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         let files = maps.lines().filter_map(|line| Some(&line[line.find('/')?..]));
         for file in files.filter(|file| !file.starts_with("/memfd:") && !file.ends_with(" (deleted)")) {
+            let path = self.log.view().real(file.into()).into_owned();
             self.log.read(&Resolved {
-                path: file.into(),
+                path,
                 ..Resolved::default()
             });
         }
@@ -227,12 +232,12 @@ impl Tracer {
                 if let Some(directory) = caller.link(&format!("fd/{descriptor}"))?
                     && directory.is_absolute()
                 {
-                    self.log.list(directory);
+                    self.log.list(&directory);
                 }
                 Ok(())
             }
             Call::Execute(path) => {
-                let Some(place) = caller.path(path, LastLink::Follow)? else {
+                let Some(place) = self.place(caller.path(self.log.view(), path, LastLink::Follow)?) else {
                     return Ok(());
                 };
                 self.log.read(&place);
@@ -252,7 +257,8 @@ impl Tracer {
                 if exchanges {
                     return Err("a process exchanged two files".to_owned());
                 }
-                let (from, to) = (caller.path(from, LastLink::Keep)?, caller.path(to, LastLink::Keep)?);
+                let from = self.place(caller.path(self.log.view(), from, LastLink::Keep)?);
+                let to = self.place(caller.path(self.log.view(), to, LastLink::Keep)?);
                 if let (Some(from), Some(to)) = (from, to) {
                     self.log.rename(&from, &to);
                 }
@@ -294,8 +300,11 @@ impl Tracer {
                 let text = std::str::from_utf8(text).map_err(|_| not_utf8(&String::from_utf8_lossy(text)))?;
                 // Names of sockets without a file begin with a null byte.
                 let path = Some(text).filter(|text| !text.is_empty());
-                let place = path.map(|path| caller.place(None, path.into(), LastLink::Follow));
-                let path = place.transpose()?.flatten().map(|place| place.path);
+                let place = path.map(|path| caller.place(self.log.view(), None, path.into(), LastLink::Follow));
+                let path = place
+                    .transpose()?
+                    .and_then(|place| self.place(place))
+                    .map(|place| place.path);
                 self.log.connect_to_socket(path.as_deref());
             }
             libc::AF_UNSPEC | libc::AF_NETLINK => {}
@@ -316,10 +325,22 @@ impl Tracer {
         last: LastLink,
         note: impl FnOnce(&mut AccessLog, &Resolved),
     ) -> Result<(), String> {
-        if let Some(place) = caller.path(path, last)? {
+        let place = caller.path(self.log.view(), path, last)?;
+        if let Some(place) = self.place(place) {
             note(&mut self.log, &place);
         }
         Ok(())
+    }
+
+    /// What a place is outside of the caller's view; `None` if there is nothing more to record.
+    fn place(&mut self, place: Place) -> Option<Resolved> {
+        match place {
+            Place::At(place) => return Some(place),
+            Place::Nowhere => {}
+            Place::Search(path) => self.log.search(path),
+            Place::Left => self.log.leave_view(),
+        }
+        None
     }
 
     /// Records what the kernel will execute in place of a script.
@@ -329,7 +350,8 @@ impl Tracer {
             let Some(interpreter) = interpreter(&program) else {
                 break;
             };
-            let Some(place) = caller.place(None, &interpreter, LastLink::Follow)? else {
+            let place = caller.place(self.log.view(), None, &interpreter, LastLink::Follow)?;
+            let Some(place) = self.place(place) else {
                 break;
             };
             self.log.read(&place);
@@ -390,28 +412,28 @@ impl Caller {
         self.call.arguments[arg] as i32 & flag != 0
     }
 
-    /// Where the path that an argument names leads; `None` if the call fails or works on a descriptor alone.
-    fn path(&self, path: PathArg, last: LastLink) -> Result<Option<Resolved>, String> {
+    /// Where the path that an argument names leads; nowhere if the call fails or works on a descriptor alone.
+    fn path(&self, view: &View, path: PathArg, last: LastLink) -> Result<Place, String> {
         let Some(text) = self.text(self.call.arguments[path.text])? else {
-            return Ok(None);
+            return Ok(Place::Nowhere);
         };
         let descriptor = path.at.map(|arg| self.call.arguments[arg] as i32);
-        self.place(descriptor, Utf8Path::new(&text), last)
+        self.place(view, descriptor, Utf8Path::new(&text), last)
     }
 
     /// Where a path leads, from an open directory or the working directory.
-    fn place(&self, descriptor: Option<i32>, path: &Utf8Path, last: LastLink) -> Result<Option<Resolved>, String> {
+    fn place(&self, view: &View, descriptor: Option<i32>, path: &Utf8Path, last: LastLink) -> Result<Place, String> {
         if path.is_absolute() {
-            return Ok(place(self.pid, Utf8Path::new("/"), path, last));
+            return Ok(place(view, self.pid, Utf8Path::new("/"), path, last));
         }
         let base = match descriptor {
             None | Some(libc::AT_FDCWD) => self.link("cwd"),
             Some(descriptor) => self.link(&format!("fd/{descriptor}")),
         };
         match base? {
-            Some(base) if base.is_absolute() => Ok(place(self.pid, &base, path, last)),
+            Some(base) if base.is_absolute() => Ok(place(view, self.pid, &base, path, last)),
             // Not open, or not a directory: the call fails.
-            _ => Ok(None),
+            _ => Ok(Place::Nowhere),
         }
     }
 

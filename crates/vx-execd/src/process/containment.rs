@@ -18,7 +18,9 @@ use rustix::mount::{
 };
 use rustix::process::{Pid, Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
-use vx_proto::Containment;
+use vx_proto::{Containment, Mount};
+
+use crate::observe::{SeenAt, View};
 
 /// Directories that belong to every user of the machine: a contained process gets its temporary directory there.
 const SHARED_TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -88,6 +90,8 @@ pub(crate) struct Namespaces {
     pub(crate) masked: Vec<Utf8PathBuf>,
     /// What it finds in these from outside.
     pub(crate) kept: BTreeSet<Utf8PathBuf>,
+    /// What it finds at other paths.
+    pub(crate) view: View,
     steps: Vec<Step>,
     network: bool,
     is_superuser: bool,
@@ -99,6 +103,7 @@ impl Namespaces {
     pub(crate) fn new(containment: &Containment, own: &[Utf8PathBuf], tmpdir: &Utf8Path) -> io::Result<Self> {
         let mut list = List::default();
         list.mask(containment, own, tmpdir)?;
+        list.show(&containment.view)?;
         for path in containment.hidden.iter().map(Utf8Path::new) {
             list.hide(path)?;
         }
@@ -111,12 +116,17 @@ impl Namespaces {
         for (path, is_writable) in changeable {
             list.expose(path, is_writable)?;
         }
+        if let Some(top) = list.view.top() {
+            let at = text(top.as_str())?;
+            list.step(Step::Seal(at));
+        }
         if list.exposed() > MAX_EXPOSED {
             return Err(io::Error::other("too many directories to mount"));
         }
         Ok(Self {
             masked: list.masked,
             kept: list.kept,
+            view: list.view,
             steps: list.steps,
             network: containment.network,
             is_superuser: rustix::process::geteuid().is_root(),
@@ -307,6 +317,7 @@ struct List {
     masked: Vec<Utf8PathBuf>,
     /// What was exposed in these.
     kept: BTreeSet<Utf8PathBuf>,
+    view: View,
 }
 
 impl List {
@@ -418,6 +429,39 @@ impl List {
         Ok(())
     }
 
+    /// Shows directories at other paths, read-only, below a directory of their own.
+    fn show(&mut self, mounts: &[Mount]) -> io::Result<()> {
+        let seen = mounts.iter().map(|mount| {
+            let from = Utf8Path::new(&mount.from).canonicalize_utf8()?;
+            let at = Utf8PathBuf::from(&mount.at);
+            Ok(SeenAt { from, at })
+        });
+        let seen: Vec<SeenAt> = seen.collect::<io::Result<_>>()?;
+        self.view = View::new(seen.clone());
+        if let Some(top) = self.view.top().map(ToOwned::to_owned) {
+            let at = text(top.as_str())?;
+            self.step(Step::Directory(at.clone()));
+            self.step(Step::Memory(at));
+        }
+        for SeenAt { from, at } in seen {
+            let mut above: Vec<&Utf8Path> = at
+                .ancestors()
+                .take_while(|path| Some(*path) != self.view.top())
+                .collect();
+            above.reverse();
+            for directory in above {
+                let directory = text(directory.as_str())?;
+                self.steps.push(Step::Directory(directory));
+            }
+            self.step(Step::Expose {
+                from: text(from.as_str())?,
+                at: text(at.as_str())?,
+                is_writable: false,
+            });
+        }
+        Ok(())
+    }
+
     fn hide(&mut self, path: &Utf8Path) -> io::Result<()> {
         let Some(real) = self.found(path) else {
             return Ok(());
@@ -437,13 +481,13 @@ impl List {
     }
 
     fn expose(&mut self, path: &Utf8Path, is_writable: bool) -> io::Result<()> {
-        let Some(real) = self.found(path) else {
+        let Some(real) = self.found(&self.view.real(path)) else {
             return Ok(());
         };
-        let at = text(real.as_str())?;
+        let at = self.view.seen(&real).unwrap_or_else(|| real.clone());
         self.step(Step::Expose {
-            from: at.clone(),
-            at,
+            from: text(real.as_str())?,
+            at: text(at.as_str())?,
             is_writable,
         });
         Ok(())
@@ -457,7 +501,12 @@ impl List {
             .masked
             .iter()
             .any(|masked| real.starts_with(masked) && real != *masked);
-        let is_kept = || self.kept.iter().any(|kept| real.starts_with(kept));
+        let is_kept = || {
+            self.kept
+                .iter()
+                .chain(self.view.directories())
+                .any(|kept| real.starts_with(kept))
+        };
         (!is_masked || is_kept()).then_some(real)
     }
 }
@@ -467,7 +516,10 @@ mod tests {
     use std::fs;
     use std::os::unix::net::UnixListener;
 
+    use vx_proto::AccessKind;
+
     use super::*;
+    use crate::observe::Scope;
     use crate::process::Launch;
     use crate::process::tests::{Done, TestDir, run};
 
@@ -533,6 +585,96 @@ mod tests {
         // Of what others have in `/tmp`, only what is kept is there.
         let listed = shell.prints("ls -A /tmp").await;
         assert_eq!(listed.lines().collect::<Vec<_>>(), [dir.file_name().unwrap(), "x"]);
+    }
+
+    #[tokio::test]
+    async fn a_directory_can_be_found_at_another_path() {
+        let mut shell = Shell::new();
+        let dir = shell.dir.path();
+        fs::create_dir_all(dir.join("deep/app/member")).unwrap();
+        fs::create_dir_all(dir.join("deep/lib")).unwrap();
+        fs::write(dir.join("deep/app/file"), "text").unwrap();
+        let mount = |name: &str, at: &str| Mount {
+            from: dir.join(name).into_string(),
+            at: at.to_owned(),
+        };
+        shell.containment.view = vec![
+            mount("deep/app", "/run/vx/build/workspace"),
+            mount("deep/lib", "/run/vx/build/lib"),
+        ];
+        shell.containment.writable = vec!["/run/vx/build/workspace/member".to_owned()];
+        let mut launch = shell.launch(
+            "pwd -P; cat file; ls ..; for path in x member/x ../x ../lib/x; do \
+             (: > $path) 2>/dev/null && echo $path; done; true",
+        );
+        launch.working_directory = "/run/vx/build/workspace".into();
+        let done = run(launch).await;
+        assert_eq!(
+            done.stdout, "/run/vx/build/workspace\ntextlib\nworkspace\nmember/x\n",
+            "{}",
+            done.stderr
+        );
+        assert!(dir.join("deep/app/member/x").exists());
+    }
+
+    /// What is observed of `script` in a directory that it finds at another path.
+    async fn seen_in_view(script: &str) -> (Vec<(String, AccessKind)>, bool) {
+        let mut shell = Shell::new();
+        let dir = shell.dir.path();
+        fs::create_dir_all(dir.join("deep/app/src")).unwrap();
+        fs::write(dir.join("deep/app/src/file"), "text").unwrap();
+        std::os::unix::fs::symlink("src/file", dir.join("deep/app/link")).unwrap();
+        fs::write(dir.join("deep/beside"), "text").unwrap();
+        shell.containment.view = vec![Mount {
+            from: dir.join("deep/app").into_string(),
+            at: "/run/vx/build/workspace".to_owned(),
+        }];
+        let mut launch = shell.dir.observed(shell.launch(script));
+        let namespaces = launch.namespaces.as_ref().unwrap();
+        launch.observe = Some(Scope {
+            own: namespaces.masked.clone(),
+            foreign: namespaces.view.directories().cloned().collect(),
+            view: namespaces.view.clone(),
+        });
+        launch.working_directory = "/run/vx/build/workspace/src".into();
+        let done = run(launch).await;
+        let vx_proto::Observation::Complete(accesses) = done.ended.observation else {
+            panic!("{:?}", done.ended.observation);
+        };
+        let below = |access: vx_proto::Access| {
+            let name = access.path.strip_prefix(dir.as_str())?.to_owned();
+            Some((name, access.kind))
+        };
+        (
+            accesses.into_iter().filter_map(below).collect(),
+            done.ended.reach.left_view,
+        )
+    }
+
+    #[tokio::test]
+    async fn what_is_used_at_another_path_is_observed_where_it_is() {
+        let (seen, left) = seen_in_view("cat file ../link /run/vx/build/workspace/src/absent").await;
+        assert!(!left);
+        for (name, kind) in [
+            ("/deep/app/src/file", AccessKind::Read),
+            ("/deep/app/link", AccessKind::Pass),
+            ("/deep/app/src/absent", AccessKind::Read),
+        ] {
+            assert!(seen.contains(&(name.to_owned(), kind)), "{name}: {seen:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_around_the_view_is_a_search_only_if_it_is_not_there() {
+        let (seen, left) = seen_in_view("cat ../../.git/HEAD").await;
+        assert!(!left);
+        assert_eq!(
+            seen.last().unwrap(),
+            &("/deep/.git/HEAD".to_owned(), AccessKind::Search)
+        );
+        for script in ["cat ../../beside", "ls /run/vx/build", "cd ../..; ls"] {
+            assert!(seen_in_view(script).await.1, "{script}");
+        }
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::sync::oneshot;
 use vx_proto::Observation;
 
-use crate::observe::{Connections, Scope};
+use crate::observe::{Reach, Scope};
 use crate::reap;
 
 pub(crate) use containment::Namespaces;
@@ -77,8 +77,8 @@ pub(crate) struct Ended {
     pub(crate) leftovers: usize,
     /// What was seen.
     pub(crate) observation: Observation,
-    /// What an observed process tried to talk to.
-    pub(crate) connections: Connections,
+    /// What an observed process tried to reach.
+    pub(crate) reach: Reach,
 }
 
 /// Why a process did not start.

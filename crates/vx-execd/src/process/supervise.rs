@@ -15,11 +15,12 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, pidfd_open, waitid, waitpid,
 };
 use tokio::sync::oneshot;
-use vx_proto::{Containment, Observation};
+use vx_model::VIEW;
+use vx_proto::{Containment, Mount, Observation};
 
 use super::spawn::{Child, Go, Prepared, Report, Step};
 use super::{Ended, Launch, LaunchError, Namespaces, Process, Running, Tree};
-use crate::observe::{Connections, Tracer};
+use crate::observe::{Reach, Tracer};
 use crate::reap::{self, Mark, with_mains};
 
 /// Starts a process; returns when its program runs.
@@ -47,14 +48,21 @@ struct Death {
     at: Instant,
     leftovers: usize,
     observation: Observation,
-    connections: Connections,
+    reach: Reach,
 }
 
 /// Why this machine refuses to contain processes; `None` if it does not. `tmpdir` is a directory for the attempt.
 pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
     /// No program: what cannot be run was contained.
     const NOTHING: &str = "/dev/null/nothing";
-    let namespaces = match Namespaces::new(&Containment::default(), &[tmpdir.to_owned()], tmpdir) {
+    let containment = Containment {
+        view: vec![Mount {
+            from: tmpdir.to_string(),
+            at: VIEW.to_owned(),
+        }],
+        ..Containment::default()
+    };
+    let namespaces = match Namespaces::new(&containment, &[tmpdir.to_owned()], tmpdir) {
         Ok(namespaces) => namespaces,
         Err(error) => return Some(error.to_string()),
     };
@@ -137,7 +145,7 @@ fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchErr
                 duration: death.at.duration_since(since),
                 leftovers: death.leftovers,
                 observation: death.observation,
-                connections: death.connections,
+                reach: death.reach,
             });
         }
         (Ok(_), Some((started, _))) => {
@@ -228,7 +236,7 @@ impl Supervised<'_> {
                 at,
                 leftovers,
                 observation,
-                connections: Connections::default(),
+                reach: Reach::default(),
             }),
         }
     }
@@ -254,7 +262,7 @@ impl Supervised<'_> {
                 at: trace.main_ended,
                 leftovers: trace.leftovers,
                 observation: trace.observation,
-                connections: trace.connections,
+                reach: trace.reach,
             }),
         }
     }

@@ -81,7 +81,7 @@ impl TestDir {
         let own = vec![self.path().join("tmp")];
         launch.observe = Some(Scope {
             own,
-            foreign: Vec::new(),
+            ..Scope::default()
         });
         launch
     }

@@ -143,12 +143,17 @@ fn last_line(summary: &BuildSummary, elapsed: Duration) -> String {
     let BuildSummary {
         profile,
         ran,
+        again,
         cached,
         fresh,
         ..
     } = summary;
+    let again = match again {
+        0 => String::new(),
+        again => format!(", {again} again"),
+    };
     format!(
-        "{profile} target(s) in {} ({ran} ran, {cached} cached, {fresh} fresh)",
+        "{profile} target(s) in {} ({ran} ran{again}, {cached} cached, {fresh} fresh)",
         seconds(elapsed)
     )
 }
@@ -159,18 +164,25 @@ mod tests {
 
     #[test]
     fn the_last_line_is_cargos_with_the_count() {
-        let summary = BuildSummary {
+        let summary = |again| BuildSummary {
             profile: "`dev` profile [unoptimized + debuginfo]".to_owned(),
             duration_ms: 400,
             ran: 3,
+            again,
             cached: 51,
             fresh: 0,
             artifacts: Vec::new(),
             tests: Vec::new(),
         };
+        let line = |again| last_line(&summary(again), Duration::from_millis(425));
+        let profile = "`dev` profile [unoptimized + debuginfo]";
         assert_eq!(
-            last_line(&summary, Duration::from_millis(425)),
-            "`dev` profile [unoptimized + debuginfo] target(s) in 0.42s (3 ran, 51 cached, 0 fresh)"
+            line(0),
+            format!("{profile} target(s) in 0.42s (3 ran, 51 cached, 0 fresh)")
+        );
+        assert_eq!(
+            line(1),
+            format!("{profile} target(s) in 0.42s (3 ran, 1 again, 51 cached, 0 fresh)")
         );
     }
 

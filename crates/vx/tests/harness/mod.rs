@@ -150,7 +150,7 @@ impl TestEnv {
             .success();
         let started = self.started() - before;
         assert_eq!(
-            u64::from(outcome.counts().ran),
+            outcome.counts().processes(),
             started,
             "vx counts otherwise than execd\n{outcome}"
         );

@@ -8,6 +8,8 @@ use std::process::{ExitStatus, Output};
 pub(crate) struct Counts {
     /// A process ran.
     pub(crate) ran: u32,
+    /// Its process ran once more, because it needs what it did not have.
+    pub(crate) again: u32,
     /// The result came from the store.
     pub(crate) cached: u32,
     /// Nothing had changed since the daemon last looked.
@@ -20,17 +22,23 @@ impl Counts {
         self.ran + self.cached + self.fresh
     }
 
-    /// Reads `… (3 ran, 51 cached, 0 fresh)`.
+    /// Processes in all.
+    pub(crate) fn processes(self) -> u64 {
+        u64::from(self.ran) + u64::from(self.again)
+    }
+
+    /// Reads `… (3 ran, 1 again, 51 cached, 0 fresh)`, in which the second part may be missing.
     fn parse(line: &str) -> Option<Self> {
         let (_, counts) = line.strip_suffix(')')?.rsplit_once('(')?;
-        let mut numbers = counts.split(", ").zip(["ran", "cached", "fresh"]).map(|(part, word)| {
-            let (number, told) = part.split_once(' ')?;
-            (told == word).then(|| number.parse().ok())?
-        });
+        let number = |word: &str| {
+            let mut parts = counts.split(", ").filter_map(|part| part.split_once(' '));
+            parts.find(|(_, told)| *told == word)?.0.parse().ok()
+        };
         Some(Self {
-            ran: numbers.next()??,
-            cached: numbers.next()??,
-            fresh: numbers.next()??,
+            ran: number("ran")?,
+            again: number("again").unwrap_or(0),
+            cached: number("cached")?,
+            fresh: number("fresh")?,
         })
     }
 }

@@ -1,5 +1,8 @@
 //! What a contained action was denied, and what it is granted then.
 //!
+//! It may also turn out that it must find its directories where they are, instead of at the same paths in every
+//! checkout: what it made names them, it used what is around them, or it failed.
+//!
 //! An action that fails, and has tried to reach the network or to write somewhere, may have failed because of that: it
 //! is run again with just that granted. Its result then depends on things that are not known, so it is bound to its
 //! place; if it has written there, which a hit would not repeat, it is not kept. Some things are never granted.
@@ -43,6 +46,8 @@ pub(crate) struct Grants {
     pub(crate) network: bool,
     /// What it may change.
     pub(crate) writable: BTreeSet<RootedPath>,
+    /// Whether it finds everything where it is. True in effect if anything else is granted.
+    pub(crate) real_paths: bool,
 }
 
 /// What an action that failed was denied.
@@ -55,6 +60,14 @@ pub(crate) struct Denied {
 }
 
 impl Grants {
+    /// Only that everything is found where it is.
+    pub(crate) fn real_paths() -> Self {
+        Self {
+            real_paths: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing is granted.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -65,12 +78,20 @@ impl Grants {
         let Some(containment) = &mut action.access.containment else {
             return;
         };
+        if !self.is_empty() {
+            containment.view.clear();
+        }
         containment.network |= self.network;
         for path in &self.writable {
             if !containment.writable.contains(path) {
                 containment.writable.push(path.clone());
             }
         }
+    }
+
+    /// Whether anything is granted that the user is told of.
+    pub(crate) fn are_told(&self) -> bool {
+        self.network || !self.writable.is_empty()
     }
 
     /// In words: `the network`, `to write to ~/.cache`.
@@ -84,6 +105,7 @@ impl Grants {
     /// Adds others.
     pub(crate) fn extend(&mut self, others: &Self) {
         self.network |= others.network;
+        self.real_paths |= others.real_paths;
         self.writable.extend(others.writable.iter().cloned());
     }
 
@@ -103,17 +125,19 @@ impl Grants {
 
     /// The inputs that bind a result with them to its place; none if nothing is granted.
     pub(crate) fn bind(&self, roots: &Roots) -> Vec<Input> {
-        if self.is_empty() {
-            return Vec::new();
-        }
-        let known = [Root::Workspace, Root::UserHome, Root::VxHome].into_iter();
-        let known = known.filter(|root| roots.knows(*root));
-        known.map(|root| Input::Location(RootedPath::new(root, ""))).collect()
+        let bound: &[Root] = match (self.are_told(), self.real_paths) {
+            (true, _) => &[Root::Workspace, Root::UserHome, Root::VxHome],
+            (false, true) => &[Root::Workspace],
+            (false, false) => &[],
+        };
+        let known = bound.iter().filter(|root| roots.knows(**root));
+        known.map(|root| Input::Location(RootedPath::new(*root, ""))).collect()
     }
 }
 
 impl Denied {
-    /// What `action` was denied in a run with this result; nothing if it succeeded or was not contained.
+    /// What `action` was denied in a run with this result; if it succeeded, only whether it has left its view. Nothing if
+    /// it was not contained.
     pub(crate) fn of(
         action: &Action,
         result: &ExecuteResult,
@@ -124,6 +148,8 @@ impl Denied {
         let Some(containment) = &action.access.containment else {
             return denied;
         };
+        let is_known = matches!(result.observation, Observation::Complete(_));
+        denied.grants.real_paths = action.is_in_view() && (result.left_view || result.services || !is_known);
         if result.exit_code == Some(0) {
             return denied;
         }

@@ -4,12 +4,17 @@
 use std::collections::BTreeMap;
 
 use vx_model::{Action, DeclaredInput, OutputKind, Root, RootedPath, Roots};
-use vx_proto::{Containment, EnvVar, ExecuteRequest, InputFile, TreePath};
+use vx_proto::{Containment, EnvVar, ExecuteRequest, InputFile, Mount, TreePath};
 
 use super::Surroundings;
 
-/// The request. `roots` are those of `surroundings`, and the directories that were created for this run.
-pub(super) fn localize(action: &Action, surroundings: &Surroundings, roots: &Roots) -> ExecuteRequest {
+/// The request. `real` are the roots of `surroundings`, and the directories that were created for this run.
+pub(super) fn localize(action: &Action, surroundings: &Surroundings, real: &Roots) -> ExecuteRequest {
+    let seen = match action.is_in_view() {
+        true => real.clone().in_view(),
+        false => real.clone(),
+    };
+    let roots = &seen;
     let command = &action.command;
     let mut environment: BTreeMap<_, _> = surroundings.found_by(action).collect();
     environment.extend(&command.environment);
@@ -75,9 +80,18 @@ pub(super) fn localize(action: &Action, surroundings: &Surroundings, roots: &Roo
                     .filter(|path: &String| path != "/")
                     .chain([roots.absolute(&command.working_directory)])
                     .collect(),
+                view: containment.view.iter().map(|path| mount(path, real, roots)).collect(),
                 network: containment.network,
             }
         }),
+    }
+}
+
+/// Shows what is at `path` below the `real` roots where it is below those that the process sees.
+fn mount(path: &RootedPath, real: &Roots, seen: &Roots) -> Mount {
+    Mount {
+        from: real.absolute(path),
+        at: seen.absolute(path),
     }
 }
 

@@ -81,11 +81,13 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn access() -> impl Strategy<Value = Access> {
-    let containment = (vec(path(), 0..2), vec(path(), 0..2), vec(path(), 0..2), any::<bool>());
-    let containment = containment.prop_map(|(writable, read_only, hidden, network)| vx_model::Containment {
+    let lists = || vec(path(), 0..2);
+    let containment = (lists(), lists(), lists(), lists(), any::<bool>());
+    let containment = containment.prop_map(|(writable, read_only, hidden, view, network)| vx_model::Containment {
         writable,
         read_only,
         hidden,
+        view,
         network,
     });
     let paths = || vec(path(), 0..2);
@@ -180,6 +182,7 @@ proptest! {
     fn everything_that_runs_is_of_the_action_or_a_variable_of_the_surroundings(action in action()) {
         let surroundings = surroundings();
         let request = localize(&action, &surroundings, &roots());
+        let roots = || if action.is_in_view() { roots().in_view() } else { roots() };
         let expected: Vec<String> = action.command.arguments.iter().map(|argument| argument.render(&roots())).collect();
         prop_assert_eq!(&request.arguments, &expected);
         for variable in &request.environment {

@@ -12,7 +12,7 @@ use vx_proto::{BuildEvent, Dispatch, ErrorKind, ExecuteEvent, ExecuteRequest, Ex
 
 use super::grants::{Denied, Grants};
 use super::localize::localize;
-use super::{Flights, Stop, Surroundings};
+use super::{Again, Flights, Stop, Surroundings};
 use crate::engine::doors::{ActionCache, Doors, Executor};
 use crate::engine::inputs::{FileDigests, Noted, World, changed_since, environment_answer};
 
@@ -34,8 +34,25 @@ pub(crate) trait Step: Send {
     /// The process printed something, or produced an early output.
     fn on_event(&mut self, event: ExecuteEvent);
 
-    /// The process has ended, successfully or not. Returns what it depended on, and what to keep.
-    fn conclude(&mut self, ran: Ran) -> impl Future<Output = Result<Conclusion, Stop>> + Send;
+    /// Whether the process may have failed because it does not find directories where they are.
+    fn may_have_missed_real_paths(&self) -> bool;
+
+    /// The process has ended, successfully or not, and is not run again because of that.
+    fn conclude(&mut self, ran: Ran) -> impl Future<Output = Result<Concluded, Stop>> + Send;
+
+    /// Whether others already use an output of the run.
+    fn is_used(&self) -> bool {
+        false
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) enum Concluded {
+    /// What it depended on, and what to keep.
+    Done(Box<Conclusion>),
+    /// A path at which only contained processes find something shows in what was made. It does not count.
+    ShowsView,
 }
 
 /// A process that has ended.
@@ -67,7 +84,7 @@ pub(crate) struct Conclusion {
 pub(crate) enum Performed {
     /// It has a result.
     Made(Box<Made>),
-    /// It failed, perhaps because it was denied these.
+    /// It has none yet: it failed, perhaps because it was denied these, or has to run at the real paths.
     Denied(Grants),
 }
 
@@ -163,7 +180,7 @@ impl Actions {
                     });
                 }
                 ExecuteEvent::Failed(error) => return Err(Stop::Failed(error)),
-                ExecuteEvent::MissingInputs(_) => return Err(Stop::MissingBlob),
+                ExecuteEvent::MissingInputs(_) => return Err(Stop::Again(Again::MissingBlob)),
                 other => step.on_event(other),
             }
         }
@@ -219,14 +236,20 @@ impl Entered<'_> {
         let roots = step.start().await?;
         let request = localize(action, surroundings, &roots);
         let mut ran = actions.execute(request, dispatch, step).await?;
-        let denied = Denied::of(action, &ran.result, &roots, &surroundings.environment);
+        let mut denied = Denied::of(action, &ran.result, &roots, &surroundings.environment);
+        if action.is_in_view() && ran.result.exit_code != Some(0) {
+            denied.grants.real_paths |= step.may_have_missed_real_paths();
+        }
         if !denied.grants.is_empty() {
             return Ok(Performed::Denied(denied.grants));
         }
         ran.refused = denied.refused;
         let started_ns = ran.started_ns;
         let asked_others = ran.result.services;
-        let mut conclusion = step.conclude(ran).await?;
+        let mut conclusion = match step.conclude(ran).await? {
+            Concluded::Done(conclusion) => *conclusion,
+            Concluded::ShowsView => return Ok(Performed::Denied(Grants::real_paths())),
+        };
         if asked_others {
             tracing::info!("an action asked another process, whose answers are not known: the result is not stored");
             conclusion.may_keep = false;

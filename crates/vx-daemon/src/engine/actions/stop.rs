@@ -7,10 +7,19 @@ use vx_proto::WireError;
 pub(crate) enum Stop {
     /// A dependency has no result, or the build is ending.
     Skipped,
-    /// A blob vanished from the store between lookup and use: the build starts again.
-    MissingBlob,
+    /// The build starts again.
+    Again(Again),
     /// It failed.
     Failed(WireError),
+}
+
+/// Why a build starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// A blob vanished from the store between lookup and use.
+    MissingBlob,
+    /// An action has to run at the real paths, but others already use an output of its first run.
+    RealPaths,
 }
 
 impl From<WireError> for Stop {

@@ -12,14 +12,15 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
 use vx_model::{Action, Digest, Roots, Template};
-use vx_proto::{BuildEvent, Dispatch, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
+use vx_proto::{BuildEvent, Dispatch, EnvVar, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
 use super::ledger::{Ledger, UnitNote};
 use super::progress::Board;
 use super::sandbox::Sandbox;
+use super::view::View;
 use crate::engine::Engine;
-use crate::engine::actions::{Made, Stop, Surroundings};
+use crate::engine::actions::{Again, Made, Stop, Surroundings};
 use crate::engine::inputs::{CLOCK_TICK, Environment, Locator, Seen, absolute, interpret, link_programs, of_processes};
 use crate::engine::report::{Audience, MessageFrame, Shown, messages};
 
@@ -56,6 +57,8 @@ pub(crate) struct Context {
     pub(crate) board: Board,
     /// Names of paths that processes use.
     pub(crate) locator: Locator,
+    /// What contained processes find at other paths.
+    pub(crate) view: View,
     /// The variables of processes, with paths named by role.
     environment: Arc<BTreeMap<String, Template>>,
     link_programs: OnceLock<BTreeMap<String, Template>>,
@@ -72,6 +75,7 @@ impl Context {
         let path_packages = plan.packages.iter().filter(|package| package.source.is_path());
         Self {
             board: Board::new(plan.units.len()),
+            view: View::new(&setting.roots, path_packages.clone().map(|package| &package.root)),
             locator: Locator::new(setting.roots.clone(), path_packages.map(|package| &package.root))
                 .with_environment(&setting.environment),
             environment: Arc::new(of_processes(
@@ -156,15 +160,15 @@ impl Context {
         self.ledger().failures.push(error);
     }
 
-    /// Records that a blob is missing, so the build has to start again.
-    pub(crate) fn miss_blob(&self) {
+    /// Records that the build has to start again.
+    pub(crate) fn start_again(&self, because: Again) {
         self.failing.store(true, Ordering::Relaxed);
-        self.ledger().missing_blob = true;
+        self.ledger().again = Some(because);
     }
 
     /// Whether nothing new may be started.
     fn is_ending(&self) -> bool {
-        self.failing.load(Ordering::Relaxed) && (!self.setting.keep_going || self.ledger().missing_blob)
+        self.failing.load(Ordering::Relaxed) && (!self.setting.keep_going || self.ledger().again.is_some())
     }
 
     /// Sends an event to the client.
@@ -191,11 +195,26 @@ impl Context {
             label: self.plan.unit(unit).label(&self.setting.roots),
             verb: verb.to_owned(),
             process: Process {
-                working_directory: request.working_directory.clone(),
-                arguments: request.arguments.clone(),
-                environment: request.environment.clone(),
+                working_directory: self.view.outside(&request.working_directory).into_owned(),
+                arguments: request
+                    .arguments
+                    .iter()
+                    .map(|text| self.view.outside(text).into_owned())
+                    .collect(),
+                environment: request
+                    .environment
+                    .iter()
+                    .map(|variable| self.outside(variable))
+                    .collect(),
             },
         });
+    }
+
+    fn outside(&self, variable: &EnvVar) -> EnvVar {
+        EnvVar {
+            name: variable.name.clone(),
+            value: self.view.outside(&variable.value).into_owned(),
+        }
     }
 
     /// Reports that a unit is done.

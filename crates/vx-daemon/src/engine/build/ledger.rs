@@ -7,7 +7,7 @@ use vx_cargo::UnitIndex;
 use vx_model::{Action, Input};
 use vx_proto::{Outcome, UnitLabel, WireError};
 
-use crate::engine::actions::Made;
+use crate::engine::actions::{Again, Made};
 use crate::engine::inputs::Answers;
 
 /// Notes of one build, behind one lock.
@@ -19,12 +19,14 @@ pub(crate) struct Ledger {
     pub(crate) unsettled: bool,
     /// The outcome of each unit that is done.
     pub(crate) outcomes: HashMap<UnitIndex, Outcome>,
+    /// How many processes ran once more.
+    pub(crate) ran_again: u32,
     /// Diagnostics to show again if nothing has changed.
     pub(crate) replay: Vec<vx_proto::BuildEvent>,
     /// The failures, in order.
     pub(crate) failures: Vec<WireError>,
-    /// Whether a blob vanished.
-    pub(crate) missing_blob: bool,
+    /// Why the build has to start again, if it has.
+    pub(crate) again: Option<Again>,
     /// Durations of units in milliseconds, by identity.
     pub(crate) durations: HashMap<String, u64>,
     /// What happened to each unit that is done, in order.

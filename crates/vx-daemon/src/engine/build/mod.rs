@@ -14,9 +14,11 @@ mod request;
 mod run;
 mod sandbox;
 mod snapshot;
+mod view;
 
 pub(crate) use context::Context;
 pub(crate) use plans::Plans;
 pub(crate) use progress::{Compiled, Progress};
 pub(crate) use request::{Build, Registered, UnderWay};
 pub(crate) use snapshot::Snapshots;
+pub(crate) use view::{View, shows, shows_beside};

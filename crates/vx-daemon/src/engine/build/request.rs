@@ -22,6 +22,7 @@ use super::run::{make_all, tell_warnings};
 use super::sandbox::Sandbox;
 use super::snapshot::{Snapshot, SnapshotKey};
 use crate::engine::Engine;
+use crate::engine::actions::Again;
 use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed, without_private};
 use crate::engine::records::{Durations, LastBuild, UnitOfBuild};
 
@@ -191,6 +192,7 @@ impl Build {
         let summary = BuildSummary {
             duration_ms: self.elapsed_ms(),
             ran: 0,
+            again: 0,
             cached: 0,
             fresh: snapshot.units.len() as u32,
             ..snapshot.summary.clone()
@@ -205,6 +207,7 @@ impl Build {
             profile: planned.plan.profile.clone(),
             duration_ms: self.elapsed_ms(),
             ran: 0,
+            again: 0,
             cached: 0,
             fresh: 0,
             artifacts: Vec::new(),
@@ -238,13 +241,17 @@ impl Build {
         // Before anything runs, so that a script that lists the workspace sees the same in every build.
         keep_out_of_version_control(roots.dir(Root::Workspace))?;
         let sandbox = Sandbox::read(roots.dir(Root::Workspace).into(), self.request.strict)?;
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             let context = self.run(&planned, &roots, &sandbox).await;
-            if context.ledger().missing_blob {
-                tracing::info!("blobs vanished from the store; starting again");
-                continue;
+            let again = context.ledger().again;
+            match again {
+                None => return self.conclude(planned, &context).await,
+                // It is remembered, so it happens once for each unit.
+                Some(Again::RealPaths) => {}
+                Some(Again::MissingBlob) => tries += 1,
             }
-            return self.conclude(planned, &context).await;
+            tracing::info!(?again, "the build starts again");
         }
         let message = format!("blobs of this build vanished from the store {TRIES} times in a row");
         Err(WireError::new(ErrorKind::Machine, message).with_help("check the disk that holds `VX_HOME`"))
@@ -310,6 +317,7 @@ impl Build {
                 profile: planned.plan.profile.clone(),
                 duration_ms: self.elapsed_ms(),
                 ran: ledger.count(Outcome::Ran),
+                again: ledger.ran_again,
                 cached: ledger.count(Outcome::Cached),
                 fresh: 0,
                 tests: outputs.tests(),

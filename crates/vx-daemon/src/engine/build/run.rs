@@ -45,7 +45,7 @@ async fn make(context: &Context, unit: UnitIndex) {
     if let Err(stop) = made {
         match stop {
             Stop::Skipped => {}
-            Stop::MissingBlob => context.miss_blob(),
+            Stop::Again(because) => context.start_again(because),
             Stop::Failed(error) => context.fail(error),
         }
         context.board.set(unit, Progress::Failed);

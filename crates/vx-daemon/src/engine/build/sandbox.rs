@@ -119,6 +119,7 @@ impl OfPackage {
         Ok(Grants {
             network: self.network,
             writable: paths.collect::<Result<_, _>>()?,
+            real_paths: false,
         })
     }
 }

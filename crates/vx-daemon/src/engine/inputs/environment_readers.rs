@@ -8,7 +8,7 @@ use vx_model::Digest;
 use vx_proto::{Content, ErrorKind, MaterializeRequest, Placement, WireError};
 
 use super::imports::reads_environment;
-use crate::engine::actions::{ExecRoots, Stop};
+use crate::engine::actions::{Again, ExecRoots, Stop};
 use crate::engine::doors::{BlobStore, Doors};
 use crate::engine::records::{ReadsEnvironment, Records};
 
@@ -72,7 +72,7 @@ impl EnvironmentReaders {
             placement: Placement::Link,
         };
         if !self.blobs.materialize(vec![file]).await?.is_empty() {
-            return Err(Stop::MissingBlob);
+            return Err(Stop::Again(Again::MissingBlob));
         }
         let look = || {
             let content = std::fs::read(path.path())?;

@@ -49,6 +49,10 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
     let workspace = roots.dir(Root::Workspace);
     let absolute = |paths: &[RootedPath]| -> Vec<String> { paths.iter().map(|path| roots.absolute(path)).collect() };
     let (private, writable) = (absolute(&access.private), absolute(&access.writable));
+    let is_in_view = access
+        .containment
+        .as_ref()
+        .is_some_and(|containment| !containment.view.is_empty());
     let is_in = |path: &str, directories: &[String]| directories.iter().any(|directory| is_below(path, directory));
     let mut seen = Seen::default();
     for (number, used) in accesses.iter().enumerate() {
@@ -62,6 +66,13 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
         }
         if path == ENVIRONMENT {
             seen.opened_environment = true;
+            continue;
+        }
+        if used.kind == AccessKind::Search {
+            seen.noted.seen.push((used.path.clone().into(), used.was, false));
+            let above = workspace.rsplit_once('/').map(|(above, _)| above);
+            let name = above.and_then(|above| path.strip_prefix(above)?.strip_prefix('/'));
+            seen.inputs.extend(name.map(|name| Input::Ancestors(name.to_owned())));
             continue;
         }
         let names = locator.names(&path, used.climbed_from.as_deref());
@@ -96,7 +107,9 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
         // something; what it did not find before is recorded as a search.
         let is_named_from_the_workspace = names.iter().any(|name| name.path.starts_with("../"));
         let ends_a_search = is_named_from_the_workspace && (names.len() == 1 || matches!(used.was, Was::There(_)));
-        if !ends_a_search
+        // In a view, a search is reported as one.
+        if !is_in_view
+            && !ends_a_search
             && used.kind != AccessKind::Pass
             && let Some(name) = entry_above(workspace, &path)
         {
@@ -117,7 +130,7 @@ impl Seen {
             // `stat` also reports times: `git` uses nothing else to find out whether a checkout has changes.
             AccessKind::Probe if name.root == Root::Workspace => self.inputs.push(Input::File(name.clone())),
             AccessKind::Pass => return self.inputs.push(Input::Kind(name)),
-            AccessKind::Probe | AccessKind::Execute | AccessKind::Write => {}
+            AccessKind::Probe | AccessKind::Execute | AccessKind::Search | AccessKind::Write => {}
         }
         // What is open can be asked for its permission bits too, and is copied with them.
         self.inputs.push(Input::Stat(name));
@@ -237,6 +250,12 @@ mod tests {
         }
         let deeper = see(&[("/home/u/.git/HEAD", AccessKind::Read)]);
         assert_eq!(deeper.inputs[0], Input::Ancestors(".git".to_owned()));
+    }
+
+    #[test]
+    fn what_was_searched_for_from_a_view_counts_with_its_whole_name() {
+        let seen = see(&[("/home/u/.cargo/config.toml", AccessKind::Search)]);
+        assert_eq!(seen.inputs, [Input::Ancestors(".cargo/config.toml".to_owned())]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::doors;
 use super::executor::{Behaviour, FakeExecutor, success};
 use super::memory::Memory;
 use crate::engine::ActionCache as _;
-use crate::engine::actions::{Actions, Conclusion, Made, Performed, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Actions, Concluded, Conclusion, Made, Performed, Ran, Step, Stop, Surroundings};
 use crate::engine::inputs::{FileDigests, Noted};
 
 struct World {
@@ -146,11 +146,15 @@ impl Step for TestStep {
 
     fn on_event(&mut self, _event: ExecuteEvent) {}
 
-    async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
+    fn may_have_missed_real_paths(&self) -> bool {
+        false
+    }
+
+    async fn conclude(&mut self, ran: Ran) -> Result<Concluded, Stop> {
         if ran.result.exit_code != Some(0) {
             return Err(Stop::Failed(WireError::new(ErrorKind::BuildFailed, "it failed")));
         }
-        Ok(Conclusion {
+        Ok(Concluded::Done(Box::new(Conclusion {
             inputs: InputSet::new(self.inputs.clone()),
             noted: Noted::default(),
             result: ActionResult {
@@ -158,7 +162,7 @@ impl Step for TestStep {
                 ..ActionResult::default()
             },
             may_keep: self.may_keep,
-        })
+        })))
     }
 }
 

@@ -99,6 +99,7 @@ fn compile(request: &ExecuteRequest, memory: &Memory) -> ExecuteResult {
         inline: vec![inline],
         network: false,
         services: false,
+        left_view: false,
         observation: match request.observe {
             true => Observation::Complete(Vec::new()),
             false => Observation::NotAsked,

@@ -144,6 +144,7 @@ pub(super) fn success() -> ExecuteResult {
         duration_ms: 1,
         network: false,
         services: false,
+        left_view: false,
         observation: Observation::NotAsked,
     }
 }

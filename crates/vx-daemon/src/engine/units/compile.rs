@@ -15,7 +15,7 @@ use super::containment::{self, Contained};
 use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
 use super::leaks;
-use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Concluded, Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{
     LIBRARY_PATH, Reported, Seen, is_read_by_linkers, is_read_by_rustc, library_path, processor_identity,
@@ -37,7 +37,7 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
     }
     let macros_read_environment = context.engine.environment_readers.are_among(&macros).await?;
     let action = action(context, &compile, inputs, &surroundings);
-    let containment = compile.uses_proc_macros.then(containment::of_macros);
+    let containment = compile.uses_proc_macros.then(|| containment::of_macros(context, unit));
     let contained = Contained::new(context, unit, action, containment).await?;
     let label = format!("rustc {}", context.plan.unit(unit).description());
     let step = |action, bound| CompileStep {
@@ -49,6 +49,7 @@ pub(crate) async fn compile(context: &Context, unit: UnitIndex) -> Result<(), St
         surroundings: &surroundings,
         macros_read_environment,
         diagnostics: Diagnostics::new(context, unit, compile.shows_warnings),
+        has_published: false,
         held: None,
     };
     let (made, _) = contained.perform(&surroundings, label, step).await?;
@@ -137,6 +138,8 @@ struct CompileStep<'a> {
     /// Whether a macro can read variables without reporting it.
     macros_read_environment: bool,
     diagnostics: Diagnostics<'a>,
+    /// Whether dependents have got its metadata.
+    has_published: bool,
     /// Held as long as the process runs.
     held: Option<(Option<SemaphorePermit<'a>>, ExecRootPath)>,
 }
@@ -172,40 +175,61 @@ impl Step for CompileStep<'_> {
     fn on_event(&mut self, event: ExecuteEvent) {
         match event {
             ExecuteEvent::Stderr(line) | ExecuteEvent::Stdout(line) => match self.action.access.containment {
-                Some(_) => self.diagnostics.show_or_hold(line),
+                Some(_) => self.diagnostics.hold(line),
                 None => self.diagnostics.show(&line),
             },
             ExecuteEvent::Output(file) if self.compile.metadata.as_deref() == Some(file.path.file_name()) => {
+                self.has_published = true;
                 self.context.board.set(self.unit, Progress::Metadata(file));
             }
             _ => {}
         }
     }
 
-    async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
+    fn may_have_missed_real_paths(&self) -> bool {
+        self.diagnostics.show_view()
+    }
+
+    async fn conclude(&mut self, ran: Ran) -> Result<Concluded, Stop> {
         self.held = None;
-        self.diagnostics.show_held();
         let Ran {
             result: ran, refused, ..
         } = ran;
         if ran.exit_code != Some(0) {
+            self.diagnostics.show_held();
             self.diagnostics.sum_up();
             let failure = self.diagnostics.failure(None, &ran);
             return Err(Stop::Failed(containment::explain(failure, &refused)));
+        }
+        let concluded = match self.action.is_in_view() {
+            true => Some(self.depended_on(&ran).await?),
+            // It counts in any case, so dependents need not wait for the rest.
+            false => None,
+        };
+        if let Some(Concluded::ShowsView) = concluded {
+            return Ok(Concluded::ShowsView);
         }
         let files = ran.files.clone();
         self.context
             .board
             .set(self.unit, Progress::Compiled(Arc::new(Compiled { files })));
+        self.diagnostics.show_held();
         self.diagnostics.keep(ran.stderr).await?;
         self.context.note_duration(self.unit, ran.duration_ms);
-        self.depended_on(ran).await
+        match concluded {
+            Some(concluded) => Ok(concluded),
+            None => self.depended_on(&ran).await,
+        }
+    }
+
+    fn is_used(&self) -> bool {
+        self.has_published
     }
 }
 
 impl CompileStep<'_> {
     /// What rustc reported, and what it, macros and linkers were seen to use.
-    async fn depended_on(&self, ran: ExecuteResult) -> Result<Conclusion, Stop> {
+    async fn depended_on(&self, ran: &ExecuteResult) -> Result<Concluded, Stop> {
         let seen = self.context.observed(&self.action, &ran.observation);
         let may_keep = seen
             .as_ref()
@@ -216,7 +240,12 @@ impl CompileStep<'_> {
             mut inputs, mut noted, ..
         } = seen.unwrap_or_default();
         inputs.extend(self.bound.iter().cloned());
-        let reported = self.reported(&ran)?;
+        let reported = self.reported(ran)?;
+        let workspace = Input::Location(RootedPath::new(Root::Workspace, ""));
+        if self.action.is_in_view() && reported.inputs.contains(&workspace) {
+            // `env!` gave a path to the crate.
+            return Ok(Concluded::ShowsView);
+        }
         let mut may_leak = reported.may_leak;
         inputs.extend(reported.inputs);
         noted.extend(reported.noted);
@@ -236,18 +265,25 @@ impl CompileStep<'_> {
             inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
         }
         let result = ActionResult {
-            files: ran.files,
+            files: ran.files.clone(),
             stderr: ran.stderr,
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        inputs.extend(leaks::bind(self.leaked(may_leak, &result).await?));
-        Ok(Conclusion {
+        if self.action.is_in_view() {
+            may_leak.insert(Root::Workspace);
+        }
+        let leaked = self.leaked(may_leak, &result).await?;
+        if self.action.is_in_view() && leaked.contains(&Root::Workspace) {
+            return Ok(Concluded::ShowsView);
+        }
+        inputs.extend(leaks::bind(leaked));
+        Ok(Concluded::Done(Box::new(Conclusion {
             inputs: InputSet::new(inputs),
             noted,
             result,
             may_keep,
-        })
+        })))
     }
 
     fn reported(&self, ran: &ExecuteResult) -> Result<Reported, Stop> {
@@ -263,8 +299,12 @@ impl CompileStep<'_> {
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
         let directory = self.surroundings.roots.absolute(&self.compile.working_directory);
+        let mut dep_info = DepInfo::parse(&String::from_utf8_lossy(&file.content));
+        for path in &mut dep_info.files {
+            *path = self.context.view.outside(path).into_owned();
+        }
         Ok(Reported::of(
-            &DepInfo::parse(&String::from_utf8_lossy(&file.content)),
+            &dep_info,
             &directory,
             self.context.package(self.unit).source.is_path(),
             &self.context.locator,
@@ -277,7 +317,7 @@ impl CompileStep<'_> {
         let is_bitcode = |argument: &Template| *argument == Template::from("linker-plugin-lto");
         match self.compile.arguments.iter().any(is_bitcode) {
             true => Ok(may_leak),
-            false => leaks::leaked(self.context, &may_leak, result).await,
+            false => leaks::leaked(self.context, &may_leak, self.action.is_in_view(), result).await,
         }
     }
 }

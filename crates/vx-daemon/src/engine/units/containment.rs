@@ -11,7 +11,7 @@ use vx_model::{Action, Containment, Input, Key, Root, RootedPath};
 use vx_proto::{BuildEvent, ErrorKind, WireError};
 
 use super::dependencies::private_directory;
-use crate::engine::actions::{Grants, Made, Performed, Step, Stop, Surroundings};
+use crate::engine::actions::{Again, Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::build::Context;
 use crate::engine::inputs::is_below;
 use crate::engine::records::Granted;
@@ -64,6 +64,10 @@ pub(super) struct Contained<'a> {
     grants: Grants,
     /// Whether these include what it was granted in earlier builds.
     remembers: bool,
+    /// Whether they include more than that.
+    is_extended: bool,
+    /// Whether it runs code of others, contained or not.
+    hosts_others: bool,
 }
 
 impl<'a> Contained<'a> {
@@ -75,6 +79,7 @@ impl<'a> Contained<'a> {
         containment: Option<Containment>,
     ) -> Result<Self, Stop> {
         let (mut key, mut grants) = (None, Grants::default());
+        let hosts_others = containment.is_some();
         if containment.is_some() && context.engine.actions.can_contain(&context.setting.events).await? {
             action.access.containment = containment;
             key = Some(action.key());
@@ -87,12 +92,14 @@ impl<'a> Contained<'a> {
             key,
             grants,
             remembers: false,
+            is_extended: false,
+            hosts_others,
         };
         contained.give();
         Ok(contained)
     }
 
-    /// Looks up the result, or runs the action: again if it fails without what it is denied. `step` makes a step for
+    /// Looks up the result, or runs the action: again if it turns out to need what it is denied. `step` makes a step for
     /// the action and for the inputs that bind its result to its place; the last one is returned.
     pub(super) async fn perform<S: Step>(
         mut self,
@@ -103,7 +110,7 @@ impl<'a> Contained<'a> {
         let dispatch = self.context.dispatch(self.unit, label);
         loop {
             let action = self.action.clone();
-            let mut step = step(action.clone(), self.grants.bind(&self.context.setting.roots));
+            let mut step = step(action.clone(), self.bound());
             let entered = self.context.engine.actions.enter(&action, surroundings).await;
             let mut made = entered.look_up(&mut step).await?;
             if made.is_none() {
@@ -111,8 +118,15 @@ impl<'a> Contained<'a> {
                     continue;
                 }
                 match entered.run(dispatch.clone(), &mut step).await? {
-                    Performed::Made(ran) => made = Some(*ran),
-                    Performed::Denied(grants) => self.grant(&grants).await?,
+                    Performed::Made(ran) => {
+                        self.note().await?;
+                        made = Some(*ran);
+                    }
+                    Performed::Denied(grants) => self.grant(&grants)?,
+                }
+                if made.is_none() && step.is_used() {
+                    self.note().await?;
+                    return Err(Stop::Again(Again::RealPaths));
                 }
             }
             if let Some(made) = made {
@@ -123,27 +137,59 @@ impl<'a> Contained<'a> {
         }
     }
 
+    /// The inputs that bind a result to its place: what code of others computes from a path is not known.
+    fn bound(&self) -> Vec<Input> {
+        let mut bound = self.grants.bind(&self.context.setting.roots);
+        if self.hosts_others && !self.action.is_in_view() && self.context.package(self.unit).source.is_path() {
+            bound.push(Input::Location(RootedPath::new(Root::Workspace, "")));
+        }
+        bound
+    }
+
     /// Gives it what it was granted in earlier builds; false if that is nothing more.
     async fn remember(&mut self) -> Result<bool, Stop> {
-        let Some(key) = self
-            .key
-            .filter(|_| !self.remembers && !self.context.setting.sandbox.strict)
-        else {
+        let Some(key) = self.key.filter(|_| !self.remembers) else {
             return Ok(false);
         };
         self.remembers = true;
-        let Some(Granted(granted)) = self.context.engine.records.get(&key.hex()).await? else {
+        let Some(Granted { action, grants }) = self.context.engine.records.get(self.identity()).await? else {
             return Ok(false);
         };
         let before = self.grants.clone();
-        self.grants.extend(&granted);
+        self.grants.real_paths |= grants.real_paths;
+        if action == key.hex() && !self.context.setting.sandbox.strict {
+            self.grants.extend(&grants);
+        }
         self.give();
         Ok(self.grants != before)
     }
 
+    /// Remembers for later builds what it is granted besides the user's settings.
+    async fn note(&self) -> Result<(), Stop> {
+        let Some(key) = self.key.filter(|_| self.is_extended) else {
+            return Ok(());
+        };
+        let granted = Granted {
+            action: key.hex(),
+            grants: self.grants.clone(),
+        };
+        Ok(self.context.engine.records.put(self.identity(), &granted).await?)
+    }
+
+    fn identity(&self) -> &str {
+        &self.context.plan.units[self.unit].identity
+    }
+
     /// Grants what the action was denied, besides what it has. Fails if the user wants none but their own grants.
-    async fn grant(&mut self, denied: &Grants) -> Result<(), Stop> {
+    fn grant(&mut self, denied: &Grants) -> Result<(), Stop> {
         let context = self.context;
+        self.is_extended = true;
+        context.ledger().ran_again += 1;
+        if !denied.are_told() {
+            self.grants.extend(denied);
+            self.give();
+            return Ok(());
+        }
         let name = context.plan.unit(self.unit).description();
         let what = denied.describe(&context.setting.roots);
         if context.setting.sandbox.strict {
@@ -154,13 +200,6 @@ impl<'a> Contained<'a> {
         }
         self.grants.extend(denied);
         self.give();
-        if let Some(key) = self.key {
-            context
-                .engine
-                .records
-                .put(&key.hex(), &Granted(self.grants.clone()))
-                .await?;
-        }
         context.tell(BuildEvent::Warning(format!(
             "{name} needs {what}: its result is not shared with other checkouts"
         )));
@@ -198,6 +237,7 @@ pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
     let package = context.package(unit);
     let mut containment = Containment {
         hidden: hidden(),
+        view: view(context, unit),
         ..Containment::default()
     };
     if package.source.is_path() {
@@ -214,13 +254,27 @@ pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
     containment
 }
 
-/// The containment of a compiler with proc macros.
-pub(super) fn of_macros() -> Containment {
+/// The containment of rustc with proc macros.
+pub(super) fn of_macros(context: &Context, unit: UnitIndex) -> Containment {
+    Containment {
+        view: view(context, unit),
+        ..of_documentation()
+    }
+}
+
+/// The containment of rustdoc with proc macros. It finds everything where it is: what it writes stays in the workspace.
+pub(super) fn of_documentation() -> Containment {
     Containment {
         writable: vec![private_directory()],
         hidden: hidden(),
         ..Containment::default()
     }
+}
+
+fn view(context: &Context, unit: UnitIndex) -> Vec<RootedPath> {
+    let package = context.package(unit);
+    let path = package.source.is_path().then_some(&package.root);
+    context.view.directories(path, &context.setting.roots)
 }
 
 fn hidden() -> Vec<RootedPath> {

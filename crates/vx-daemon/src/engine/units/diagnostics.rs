@@ -1,15 +1,14 @@
 //! The diagnostics of one compiler: shown at once, counted, kept for builds in which nothing changes, replayed.
 
+use std::borrow::Cow;
+
 use vx_cargo::UnitIndex;
 use vx_model::Digest;
 use vx_proto::{BuildEvent, ErrorKind, ExecuteResult, WireError};
 
-use crate::engine::actions::Stop;
-use crate::engine::build::Context;
+use crate::engine::actions::{Again, Stop};
+use crate::engine::build::{Context, View, shows};
 use crate::engine::report::Counts;
-
-/// What every error of rustc holds.
-const ERROR: &[u8] = b"\"level\":\"error";
 
 /// The diagnostics of one unit.
 pub(super) struct Diagnostics<'a> {
@@ -40,13 +39,14 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// Shows a line of a compiler that may be run again if it fails: nothing from the first error on.
-    pub(super) fn show_or_hold(&mut self, line: Vec<u8>) {
-        let is_error = || line.windows(ERROR.len()).any(|window| window == ERROR);
-        match !self.held.is_empty() || is_error() {
-            true => self.held.push(line),
-            false => self.show(&line),
-        }
+    /// Keeps a line of a compiler that may be run again.
+    pub(super) fn hold(&mut self, line: Vec<u8>) {
+        self.held.push(line);
+    }
+
+    /// Whether a line that is held names a directory by a path of contained processes.
+    pub(super) fn show_view(&self) -> bool {
+        self.held.iter().any(|line| shows(line))
     }
 
     /// The compiler has ended, and is not run again.
@@ -72,7 +72,8 @@ impl<'a> Diagnostics<'a> {
         let audience = self.context.audience(self.unit);
         let mut counts = Counts::default();
         let lines = self.lines(printed).await?;
-        let events: Vec<BuildEvent> = lines.iter().filter_map(|line| counts.show(line, &audience)).collect();
+        let lines = lines.iter().map(|line| outside(&self.context.view, line));
+        let events: Vec<BuildEvent> = lines.filter_map(|line| counts.show(&line, &audience)).collect();
         self.context.ledger().replay.extend(events);
         self.sum_up();
         Ok(())
@@ -107,7 +108,8 @@ impl<'a> Diagnostics<'a> {
         if line.is_empty() {
             return None;
         }
-        self.counts.show(line, &self.context.audience(self.unit))
+        let line = outside(&self.context.view, line);
+        self.counts.show(&line, &self.context.audience(self.unit))
     }
 
     async fn lines(&self, printed: Option<Digest>) -> Result<Vec<Vec<u8>>, Stop> {
@@ -120,8 +122,19 @@ impl<'a> Diagnostics<'a> {
             .blobs
             .get_blob(digest)
             .await?
-            .ok_or(Stop::MissingBlob)?;
+            .ok_or(Stop::Again(Again::MissingBlob))?;
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         Ok(lines.map(<[u8]>::to_vec).collect())
+    }
+}
+
+/// A line with the real paths.
+fn outside<'a>(view: &View, line: &'a [u8]) -> Cow<'a, [u8]> {
+    match std::str::from_utf8(line) {
+        Ok(text) => match view.outside(text) {
+            Cow::Borrowed(_) => Cow::Borrowed(line),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        },
+        Err(_) => Cow::Borrowed(line),
     }
 }

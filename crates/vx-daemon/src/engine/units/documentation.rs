@@ -13,7 +13,7 @@ use vx_proto::{ExecuteEvent, ExecuteRequest};
 use super::containment::{self, Contained};
 use super::dependencies::{Inputs, ReadyCrate, platform, private_directory};
 use super::diagnostics::Diagnostics;
-use crate::engine::actions::{Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
+use crate::engine::actions::{Concluded, Conclusion, ExecRootPath, Ran, Step, Stop, Surroundings};
 use crate::engine::build::{Compiled, Context, Progress};
 use crate::engine::inputs::{LIBRARY_PATH, Seen, library_path};
 use crate::engine::records::Documented;
@@ -23,7 +23,7 @@ pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), S
     let ReadyCrate { compile, inputs, .. } = ReadyCrate::wait(context, unit).await?;
     let surroundings = context.surroundings();
     let action = action(&compile, inputs, &surroundings);
-    let containment = compile.uses_proc_macros.then(containment::of_macros);
+    let containment = compile.uses_proc_macros.then(containment::of_documentation);
     let contained = Contained::new(context, unit, action, containment).await?;
     let page = context.plan.unit(unit).documentation();
     let page = page
@@ -131,13 +131,17 @@ impl Step for DocumentStep<'_> {
     fn on_event(&mut self, event: ExecuteEvent) {
         if let ExecuteEvent::Stderr(line) | ExecuteEvent::Stdout(line) = event {
             match self.action.access.containment {
-                Some(_) => self.diagnostics.show_or_hold(line),
+                Some(_) => self.diagnostics.hold(line),
                 None => self.diagnostics.show(&line),
             }
         }
     }
 
-    async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
+    fn may_have_missed_real_paths(&self) -> bool {
+        false
+    }
+
+    async fn conclude(&mut self, ran: Ran) -> Result<Concluded, Stop> {
         self.held = None;
         self.diagnostics.show_held();
         let Ran {
@@ -161,7 +165,7 @@ impl Step for DocumentStep<'_> {
         if !may_keep {
             inputs.push(Input::Tree(self.context.package(self.unit).root.clone()));
         }
-        Ok(Conclusion {
+        Ok(Concluded::Done(Box::new(Conclusion {
             inputs: InputSet::new(inputs),
             noted,
             result: ActionResult {
@@ -170,6 +174,6 @@ impl Step for DocumentStep<'_> {
                 ..ActionResult::default()
             },
             may_keep,
-        })
+        })))
     }
 }

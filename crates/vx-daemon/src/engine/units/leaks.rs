@@ -4,33 +4,44 @@ use std::collections::BTreeSet;
 
 use vx_model::{ActionResult, Input, Root, RootedPath};
 
-use crate::engine::actions::Stop;
+use crate::engine::actions::{Again, Stop};
 use crate::engine::build::Context;
 use crate::engine::inputs::PathLeaks;
 
-/// The roots of `may_leak` whose directories a file, a tree or a message of `result` leaks.
+/// The roots of `may_leak` whose directories a file, a tree or a message of `result` leaks. If the action was in the
+/// view, these are the directories as it found them; its messages are shown with the real ones.
 pub(super) async fn leaked(
     context: &Context,
     may_leak: &BTreeSet<Root>,
+    is_in_view: bool,
     result: &ActionResult,
 ) -> Result<BTreeSet<Root>, Stop> {
     let mut leaked = BTreeSet::new();
-    let leaks = PathLeaks::of(may_leak, &context.setting.roots);
+    let roots = context.setting.roots.clone();
+    let leaks = PathLeaks::of(may_leak, &if is_in_view { roots.in_view() } else { roots });
     if leaks.texts().is_empty() {
         return Ok(leaked);
     }
     let blobs = &context.engine.blobs;
     let texts = || leaks.texts().to_vec();
-    let files = result.files.iter().map(|file| file.digest);
-    for blob in files.chain(result.stdout).chain(result.stderr) {
-        let counts = blobs.texts_in(blob, texts()).await?.ok_or(Stop::MissingBlob)?;
-        leaked.extend(leaks.in_counts(&counts));
+    let in_blob = async |blob| {
+        let counts = blobs.texts_in(blob, texts()).await?;
+        Ok::<_, Stop>(leaks.in_counts(&counts.ok_or(Stop::Again(Again::MissingBlob))?))
+    };
+    for message in result.stdout.into_iter().chain(result.stderr) {
+        leaked.extend(in_blob(message).await?);
+    }
+    if is_in_view {
+        leaked.remove(&Root::Workspace);
+    }
+    for file in &result.files {
+        leaked.extend(in_blob(file.digest).await?);
     }
     for tree in &result.trees {
         let counts = blobs
             .texts_in_tree(tree.root, texts())
             .await?
-            .ok_or(Stop::MissingBlob)?;
+            .ok_or(Stop::Again(Again::MissingBlob))?;
         leaked.extend(leaks.in_counts(&counts));
     }
     Ok(leaked)

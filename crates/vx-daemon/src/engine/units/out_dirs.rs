@@ -17,7 +17,7 @@ use vx_home::VxHome;
 use vx_model::{Digest, DigestHasher, Key};
 use vx_proto::{Content, ErrorKind, IngestRequest, Ingested, MaterializeRequest, Placement, WireError};
 
-use crate::engine::actions::{Flights, Stop};
+use crate::engine::actions::{Again, Flights, Stop};
 use crate::engine::doors::{BlobStore, Doors};
 use crate::engine::inputs::{Stamp, now_ns};
 
@@ -62,7 +62,10 @@ impl OutDirs {
     /// Gives its final name to the directory of a script that has ended and has written `tree`, and returns that name.
     pub(super) async fn name(&self, running: &RunningOutDir, tree: Digest) -> Result<String, Stop> {
         let counts = self.blobs.texts_in_tree(tree, vec![running.name.clone()]).await?;
-        let holds_own_path = counts.ok_or(Stop::MissingBlob)?.iter().any(|count| *count > 0);
+        let holds_own_path = counts
+            .ok_or(Stop::Again(Again::MissingBlob))?
+            .iter()
+            .any(|count| *count > 0);
         let name = match holds_own_path {
             true => running.name.clone(),
             false => self.rename(running, tree).await?,
@@ -87,7 +90,7 @@ impl OutDirs {
                 placement: Placement::Copy,
             };
             if !self.blobs.materialize(vec![request]).await?.is_empty() {
-                return Err(Stop::MissingBlob);
+                return Err(Stop::Again(Again::MissingBlob));
             }
         }
         self.remember(name);

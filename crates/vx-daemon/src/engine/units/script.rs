@@ -16,8 +16,8 @@ use super::dependencies::{Inputs, among_dependencies, immutable, needed, platfor
 use super::leaks;
 use super::out_dirs::RunningOutDir;
 use super::workspace_files::WorkspaceFiles;
-use crate::engine::actions::{Conclusion, ExecRootPath, Made, Ran, Step, Stop, Surroundings};
-use crate::engine::build::{Context, Progress};
+use crate::engine::actions::{Concluded, Conclusion, ExecRootPath, Made, Ran, Step, Stop, Surroundings};
+use crate::engine::build::{Context, Progress, shows_beside};
 use crate::engine::inputs::{LIBRARY_PATH, PathLeaks, Seen, found, library_path};
 use crate::engine::report::messages;
 
@@ -240,11 +240,27 @@ impl Step for ScriptStep<'_> {
         }
     }
 
-    async fn conclude(&mut self, ran: Ran) -> Result<Conclusion, Stop> {
+    fn may_have_missed_real_paths(&self) -> bool {
+        true
+    }
+
+    async fn conclude(&mut self, ran: Ran) -> Result<Concluded, Stop> {
         let Some(Held { out_dir, roots, .. }) = self.held.take() else {
             let message = "a build script ended without a start";
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
+        let roots = if self.action.is_in_view() {
+            roots.in_view()
+        } else {
+            roots
+        };
+        if self.action.is_in_view() {
+            // A mistake is told with the real paths.
+            let run = self.context.plan.unit(self.unit).script_run();
+            if shows_beside(&self.printed.stdout) || run.output(&self.printed.stdout, &roots).is_err() {
+                return Ok(Concluded::ShowsView);
+            }
+        }
         let said = self.said(&ran, &roots)?;
         self.context.note_duration(self.unit, ran.result.duration_ms);
         self.depended_on(ran.result, said, &out_dir).await
@@ -304,7 +320,7 @@ impl ScriptStep<'_> {
         ran: ExecuteResult,
         said: ScriptOutput,
         running: &RunningOutDir,
-    ) -> Result<Conclusion, Stop> {
+    ) -> Result<Concluded, Stop> {
         let Some(tree) = ran.trees.first().cloned() else {
             let message = format!(
                 "the output directory of {} is missing",
@@ -312,36 +328,46 @@ impl ScriptStep<'_> {
             );
             return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
         };
-        let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
-        let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
+        let is_in_view = self.action.is_in_view();
+        let mut may_leak = self.may_leak.clone();
+        if is_in_view {
+            may_leak.insert(Root::Workspace);
+        }
         let seen = self.context.observed(&self.action, &ran.observation);
         let files = self.written(seen.as_ref()).await?;
         let may_keep = files.is_some();
+        let mut result = ActionResult {
+            files: files.unwrap_or_default(),
+            trees: vec![tree.clone()],
+            duration_ms: ran.duration_ms,
+            ..ActionResult::default()
+        };
+        let mut leaked = leaks::leaked(self.context, &may_leak, is_in_view, &result).await?;
+        if is_in_view && leaked.contains(&Root::Workspace) {
+            return Ok(Concluded::ShowsView);
+        }
+        let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
+        let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
         let annotation = Annotation {
             output: output.clone(),
             out_dir,
         };
-        let result = ActionResult {
-            files: files.unwrap_or_default(),
-            trees: vec![tree],
-            duration_ms: ran.duration_ms,
-            annotation: serde_json::to_vec(&annotation).unwrap_or_default(),
-            ..ActionResult::default()
-        };
+        result.annotation = serde_json::to_vec(&annotation).unwrap_or_default();
         let Seen { mut inputs, noted, .. } = seen.unwrap_or_default();
         inputs.extend(self.bound.iter().cloned());
         inputs.push(Input::Environment);
         inputs.extend(self.declared(&output, may_keep));
-        let mut leaked = leaks::leaked(self.context, self.may_leak, &result).await?;
-        leaked.extend(self.leaked_by_directives());
+        if !is_in_view {
+            leaked.extend(self.leaked_by_directives());
+        }
         inputs.extend(leaks::bind(leaked));
         self.output = Some(output);
-        Ok(Conclusion {
+        Ok(Concluded::Done(Box::new(Conclusion {
             inputs: InputSet::new(inputs),
             noted,
             result,
             may_keep,
-        })
+        })))
     }
 
     /// Files that it has written into the workspace; `None` if it cannot be replayed from the store.
@@ -431,6 +457,7 @@ fn done(context: &Context, unit: UnitIndex, output: ScriptOutput, outcome: Outco
 fn tell_warnings<'a>(context: &Context, unit: UnitIndex, warnings: impl Iterator<Item = &'a str>) {
     let package = context.package(unit);
     for warning in warnings {
+        let warning = context.view.outside(warning);
         let text = format!("warning: {}@{}: {warning}", package.name, package.version);
         context.tell_lasting(BuildEvent::Warning(text));
     }
