@@ -1,7 +1,8 @@
 //! The most important test: after any sequence of edits, what vx has built behaves as if built from nothing.
 //!
 //! A seeded generator edits a small workspace: sources, manifests, features, dependencies, profiles, lints, flags, a build
-//! script and a macro with the files and variables that they read, new and removed files. It also goes back to earlier
+//! script and a macro with the files and variables that they read (by names that are put together, through children, links
+//! and directories that links lead to, by their modes), a package beside the workspace, new and removed files. It also goes back to earlier
 //! states, works in a second checkout or in both at once, checks between builds, restarts the daemon, and removes or damages
 //! outputs and the store. After each step
 //!

@@ -64,7 +64,7 @@ impl Project {
         Program { printed, ending }
     }
 
-    fn lines_of_app(&self) -> [String; 5] {
+    fn lines_of_app(&self) -> [String; 6] {
         let value = self.value_of_middle();
         let part = if self.is_directory { "directory" } else { "file" };
         let extra = self.default_extra || self.asks_extra;
@@ -78,6 +78,7 @@ impl Project {
             format!("middle {value} {part} {extra} {asserts_in_words:?} {tint:?}"),
             format!("macro {}", self.expansion()),
             format!("script {}", self.made()),
+            format!("found {}", self.found()),
             format!("variables {word:?} {configured:?}"),
             format!("app {data} {extra} {asserts} {aborts} 0.1.{version}"),
         ]
@@ -96,7 +97,9 @@ impl Project {
         let found = &self.macros;
         let listed = 1 + u8::from(found.lists_more);
         format!(
-            "{}/{}/{:?}/{listed}/{:?}/{}/{}",
+            "{:?}/{}/{}/{}/{:?}/{listed}/{:?}/{}/{}",
+            self.found.composed,
+            if self.found.second_link { "two" } else { "one" },
             found.stamp,
             found.file,
             found.late_file,
@@ -125,6 +128,20 @@ impl Project {
             self.asserts_while_building(),
             self.tint(),
             script.silent_file,
+        )
+    }
+
+    fn found(&self) -> String {
+        let found = &self.found;
+        let number = |number: Option<u8>| number.map_or_else(String::new, |number| number.to_string());
+        let linked = if found.second_link { "two" } else { "one" };
+        format!(
+            "{:?}/{}/{linked}/{}/{} {}",
+            found.composed,
+            number(found.by_child),
+            found.executable,
+            found.behind,
+            found.beside
         )
     }
 

@@ -50,10 +50,28 @@ pub(crate) struct Project {
     broken: Option<Part>,
     macros: Macro,
     script: Script,
+    found: Found,
     variables: Variables,
     profile: Profile,
     lints: Lints,
     flags: Flags,
+}
+
+/// What the build script and the macro find in ways that are hard to see.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Found {
+    /// A variable whose name they put together.
+    composed: Option<u8>,
+    /// A variable that a shell reads for the script.
+    by_child: Option<u8>,
+    /// Whether a symbolic link leads to the second of two files.
+    second_link: bool,
+    /// Whether a file is executable.
+    executable: bool,
+    /// A constant in a path package beside the workspace.
+    beside: u8,
+    /// A file in a directory that is itself reached through a link.
+    behind: u8,
 }
 
 /// The macro, and what it finds by itself when it expands in `app`.
@@ -223,6 +241,14 @@ impl Default for Project {
                 shape: None,
                 writes: false,
                 warns: None,
+            },
+            found: Found {
+                composed: None,
+                by_child: None,
+                second_link: false,
+                executable: false,
+                beside: 10,
+                behind: 10,
             },
             variables: Variables {
                 word: None,

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 
 use camino::Utf8Path;
 
@@ -70,7 +72,10 @@ pub fn stamp(_: TokenStream) -> TokenStream {
     let listed = std::fs::read_dir(format!("{package}/parts")).unwrap().count();
     let tone = number(std::env::var("TONE").ok());
     let asserts = cfg!(debug_assertions);
-    let text = format!("$STAMP/{file}/{late}/{listed}/{tone}/{asserts}/");
+    let composed = number(std::env::var(["COM", "POSED"].concat()).ok());
+    let link = std::fs::read_link(format!("{package}/link.txt")).unwrap();
+    let link = link.file_stem().unwrap().to_str().unwrap();
+    let text = format!("{composed}/{link}/$STAMP/{file}/{late}/{listed}/{tone}/{asserts}/");
     format!("concat!({text:?}, include_str!({:?}))", format!("{package}/quoted.txt")).parse().unwrap()
 }
 "##;
@@ -88,6 +93,12 @@ $BROKEN$DECLARATIONS$WARNING    let file = std::fs::read_to_string("script.txt")
     let made = format!("$SCRIPT/{file}/{late}/{colour}/{shape}/{level}/{debug}/{asserts}/{tint}");
     std::fs::write(format!("{out}/made.rs"), format!("pub const MADE: &str = {made:?};")).unwrap();
     std::fs::write(format!("{out}/../../../made.txt"), made).unwrap();
+    let composed = number(std::env::var(["COM", "POSED"].concat()).ok());
+    let ran = |program: &str, arguments: [&str; 2]| std::process::Command::new(program).args(arguments).output().unwrap();
+    let child = String::from_utf8(ran("sh", ["-c", "printf %s \"$CHILD\""]).stdout).unwrap();
+    let executable = ran("test", ["-x", "tool.sh"]).status.success();
+    let [linked, behind] = ["link.txt", "linked/deep/../behind.txt"].map(|path| std::fs::read_to_string(path).unwrap());
+    println!("cargo::rustc-env=FOUND={composed}/{child}/{linked}/{executable}/{behind}");
     println!("cargo::rustc-env=SILENT={}", std::fs::read_to_string("silent.txt").unwrap());
 $WRITES}
 "##;
@@ -116,6 +127,7 @@ fn main() {
     );
     println!("macro {}", stamps::stamp!());
     println!("script {} {} {:?}", made::MADE, env!("SILENT"), number($WRITTEN));
+    println!("found {} {}", env!("FOUND"), beside::BESIDE);
     println!("variables {:?} {:?}", number(option_env!("WORD")), number(option_env!("CONFIGURED")));
     println!(
         "app {} {} {} {} {}",
@@ -156,6 +168,8 @@ impl Project {
             ("COLOUR", number(self.script.colour)),
             ("SHAPE", number(self.script.shape)),
             ("TONE", number(self.macros.tone)),
+            ("COMPOSED", number(self.found.composed)),
+            ("CHILD", number(self.found.by_child)),
             ("WORD", number(self.variables.word)),
             ("CONFIGURED", number(self.variables.by_user)),
             ("RUSTFLAGS", self.has_flags_of_user().then(|| flags.join(" "))),
@@ -201,8 +215,28 @@ impl Project {
         for (path, text) in files.iter().filter(|(path, text)| before.get(*path) != Some(*text)) {
             write(&directory.join(path), text);
         }
+        if before.is_empty() {
+            // What leads to it has another name for what is above it.
+            point(&directory.join("app/linked/deep"), "../kept/below/deep");
+        }
+        self.mark_in(directory);
         if !self.script.writes {
             Self::remove_written_in(directory);
+        }
+    }
+
+    /// Points links and sets modes, where they are otherwise.
+    fn mark_in(&self, directory: &Utf8Path) {
+        let target = if self.found.second_link {
+            "kept/two-words/two.txt"
+        } else {
+            "kept/one-word/one.txt"
+        };
+        point(&directory.join("app/link.txt"), target);
+        let tool = directory.join("app/tool.sh");
+        let mode = if self.found.executable { 0o755 } else { 0o644 };
+        if tool.metadata().unwrap().permissions().mode() & 0o777 != mode {
+            std::fs::set_permissions(tool, Permissions::from_mode(mode)).unwrap();
         }
     }
 
@@ -212,6 +246,7 @@ impl Project {
             std::fs::remove_file(directory.join(path)).unwrap();
             write(&directory.join(path), &text);
         }
+        self.mark_in(directory);
     }
 
     /// Removes what the build script has written into its package, if it has.
@@ -254,6 +289,17 @@ impl Project {
             ("app/script.txt", Some(script.file.to_string())),
             ("app/late.txt", number(script.late_file)),
             ("app/silent.txt", Some(script.silent_file.to_string())),
+            ("app/tool.sh", Some("#!/bin/sh\n".to_owned())),
+            ("app/kept/one-word/one.txt", Some("one".to_owned())),
+            ("app/kept/two-words/two.txt", Some("two".to_owned())),
+            ("app/kept/below/behind.txt", Some(self.found.behind.to_string())),
+            ("app/kept/below/deep/x.txt", Some(String::new())),
+            ("app/linked/behind.txt", Some("not this one".to_owned())),
+            ("../beside/Cargo.toml", Some(manifest("beside", 10, ""))),
+            (
+                "../beside/src/lib.rs",
+                Some(format!("pub const BESIDE: u32 = {};\n", self.found.beside)),
+            ),
             ("app/unrelated.txt", given(self.unrelated, "nobody reads this")),
         ];
         files
@@ -339,7 +385,8 @@ impl Project {
         };
         let rest = format!(
             "[features]\n{default}extra = [\"middle/loud\"]\n\n\
-             [dependencies]\nmiddle = {{ path = \"../middle\" }}\nstamps = {{ path = \"../stamps\" }}\n"
+             [dependencies]\nmiddle = {{ path = \"../middle\" }}\nstamps = {{ path = \"../stamps\" }}\n\
+             beside = {{ path = \"../../beside\" }}\n"
         );
         manifest("app", self.version, &rest)
     }
@@ -405,6 +452,15 @@ impl Project {
             ""
         }
     }
+}
+
+/// Makes `link` a symbolic link to `target`, unless it is.
+fn point(link: &Utf8Path, target: &str) {
+    if std::fs::read_link(link).is_ok_and(|now| now == std::path::Path::new(target)) {
+        return;
+    }
+    let _ = std::fs::remove_file(link);
+    std::os::unix::fs::symlink(target, link).unwrap();
 }
 
 fn name(level: Level) -> &'static str {
