@@ -114,6 +114,16 @@ pub struct Attack {
 }
 
 impl Attack {
+    /// The same where nothing is contained: then paths are the real ones, and what is computed from them is as with cargo.
+    #[must_use]
+    pub fn uncontained(mut self) -> Self {
+        if self.right == Right::EmptyHome {
+            self.right = Right::Cargo;
+            self.is_constant = false;
+        }
+        self
+    }
+
     /// The class that it belongs to: the directory of its file.
     pub fn class(&self) -> &str {
         self.name.split_once('/').map_or("", |(class, _)| class)

@@ -4,7 +4,7 @@
 mod table;
 
 use std::num::NonZero;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::thread;
 
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Only those that are among the tests
     #[arg(long)]
     quick: bool,
+    /// Where the kernel refuses namespaces, so that nothing is contained
+    #[arg(long)]
+    uncontained: bool,
     /// Number of attacks to run at the same time [default: number of CPUs]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
@@ -37,8 +40,16 @@ pub(crate) struct Arguments {
 
 /// Tries them, and reports each and all; the exit code is 1 if one is not as it should be.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let all = read_all(fixtures())?;
-    let known = Known::read(&fixtures().join("known.txt"), &all)?;
+    if arguments.uncontained && std::env::var_os(REFUSED).is_none() {
+        return where_namespaces_are_refused();
+    }
+    let mut all = read_all(fixtures())?;
+    let mut list = "known.txt";
+    if arguments.uncontained {
+        list = "known-uncontained.txt";
+        all = all.into_iter().map(Attack::uncontained).collect();
+    }
+    let known = Known::read(&fixtures().join(list), &all)?;
     let attacks = chosen(all, arguments)?;
     if arguments.list {
         for attack in &attacks {
@@ -61,6 +72,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     print!("\n{}", table::table(&verdicts));
     let is_good = verdicts.iter().all(|(_, verdict)| verdict.is_good());
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Is set for whatever runs where namespaces are refused.
+const REFUSED: &str = "VX_XTASK_NAMESPACES_REFUSED";
+
+/// Runs this command again in a user namespace that allows no other.
+fn where_namespaces_are_refused() -> Result<ExitCode> {
+    let this = std::env::current_exe().context("cannot find this program")?;
+    let mut again = Command::new("unshare");
+    again.args([
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"",
+    ]);
+    again.arg(this).args(std::env::args_os().skip(1)).env(REFUSED, "1");
+    let status = again.status().context("cannot start unshare")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Those that are named, in the order of their names.
