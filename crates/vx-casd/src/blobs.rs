@@ -3,8 +3,10 @@
 //! See the crate's documentation for when a blob is trusted. No function here fails because of a missing blob: what is
 //! missing, damaged or unreadable is not found.
 
+use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +27,9 @@ const PUBLISHED: Duration = Duration::from_secs(1_000_000_007);
 /// The resolution of the time of last use, so that not every use is a write.
 const USED_STEP: u64 = 600;
 
+/// How often a blob is read that changes meanwhile.
+const PROOFS: usize = 5;
+
 /// Two threads work on one blob in turn, and on different blobs nearly always in parallel.
 const STRIPES: usize = 64;
 
@@ -34,7 +39,17 @@ pub(crate) struct Blobs {
     index: Arc<Index>,
     /// Names the boot of the machine.
     boot: u64,
+    /// Files whose content this process has seen to be right, as they were then.
+    seals: Mutex<HashMap<BlobKey, Seal>>,
     stripes: [Mutex<()>; STRIPES],
+}
+
+/// Changes with everything that is done to a file, and cannot be put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seal {
+    inode: u64,
+    /// When anything about it changed last, in nanoseconds since the Unix epoch.
+    changed_ns: i128,
 }
 
 /// A file that only this process knows, with the digest of its content.
@@ -49,11 +64,12 @@ impl Blobs {
             layout,
             index,
             boot: boot(),
+            seals: Mutex::new(HashMap::new()),
             stripes: std::array::from_fn(|_| Mutex::new(())),
         }
     }
 
-    /// Whether the blob is here and intact.
+    /// Whether the blob is here and, as far as its marks say, intact.
     pub(crate) fn has(&self, digest: &Digest) -> bool {
         [false, true]
             .into_iter()
@@ -62,17 +78,17 @@ impl Blobs {
 
     /// The intact file of the blob with the right mode; made from the file with the other mode if necessary.
     pub(crate) fn file(&self, digest: &Digest, executable: bool) -> Result<Option<Utf8PathBuf>, StoreError> {
-        if let Some(path) = self.variant(digest, executable) {
+        if let Some(path) = self.sealed(digest, executable) {
             return Ok(Some(path));
         }
-        let Some(other) = self.variant(digest, !executable) else {
+        let Some(other) = self.sealed(digest, !executable) else {
             return Ok(None);
         };
         let copied = self.copy_in(&other);
         match copied {
             Ok(copy) if copy.digest == *digest => {
                 self.publish(copy, executable)?;
-                Ok(self.variant(digest, executable))
+                Ok(self.sealed(digest, executable))
             }
             // Damaged or gone since it was looked at.
             Ok(_) => Ok(None),
@@ -85,7 +101,29 @@ impl Blobs {
     pub(crate) fn any_file(&self, digest: &Digest) -> Option<Utf8PathBuf> {
         [false, true]
             .into_iter()
-            .find_map(|executable| self.variant(digest, executable))
+            .find_map(|executable| self.sealed(digest, executable))
+    }
+
+    /// Makes a hard link to the blob's file at `link`, which does not exist. What [`Blobs::file`] has found is linked, or
+    /// nothing: then the error says that the file is not there.
+    pub(crate) fn link(&self, digest: &Digest, executable: bool, link: &Path) -> io::Result<()> {
+        let blob = self.layout.blob(digest, executable);
+        let _stripe = self.stripe(digest);
+        if !self.is_sealed(digest, executable, &blob) && !self.is_proved(digest, executable, &blob) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let before = Seal::at(&blob)?;
+        fs::hard_link(&blob, link)?;
+        self.seal_again(digest, executable, before, &blob)
+    }
+
+    /// Removes a hard link to the blob's file.
+    pub(crate) fn unlink(&self, digest: &Digest, executable: bool, link: &Utf8Path) -> io::Result<()> {
+        let blob = self.layout.blob(digest, executable);
+        let _stripe = self.stripe(digest);
+        let before = Seal::at(&blob);
+        fs::remove_file(link)?;
+        self.seal_again(digest, executable, before?, &blob)
     }
 
     /// The content of the blob, hashed as it was read.
@@ -160,7 +198,37 @@ impl Blobs {
             return Err(io::Error::other("it was written to while it was taken in")).at("store", &blob);
         }
         persist(path, &blob).at("write", &blob)?;
+        // Its name is a change too.
+        let metadata = fs::symlink_metadata(&blob).at("read", &blob)?;
         self.remember(&digest, executable, &metadata);
+        Ok(())
+    }
+
+    /// The file of the blob with that mode, if it is certainly intact: nothing was done to it since this process has
+    /// read it, except by this process.
+    fn sealed(&self, digest: &Digest, executable: bool) -> Option<Utf8PathBuf> {
+        let path = self.variant(digest, executable)?;
+        if self.is_sealed(digest, executable, &path) {
+            return Some(path);
+        }
+        let _stripe = self.stripe(digest);
+        let intact = self.is_sealed(digest, executable, &path) || self.is_proved(digest, executable, &path);
+        intact.then_some(path)
+    }
+
+    fn is_sealed(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> bool {
+        let known = self.seals.lock().get(&BlobKey::new(digest, executable)).copied();
+        known.is_some_and(|known| Seal::at(path).is_ok_and(|seal| seal == known))
+    }
+
+    /// A link was made or removed, which is a change of the file that was as `before`.
+    fn seal_again(&self, digest: &Digest, executable: bool, before: Seal, path: &Utf8Path) -> io::Result<()> {
+        let now = Seal::at(path)?;
+        if let Some(seal) = self.seals.lock().get_mut(&BlobKey::new(digest, executable))
+            && *seal == before
+        {
+            *seal = now;
+        }
         Ok(())
     }
 
@@ -231,7 +299,9 @@ impl Blobs {
             boot: self.boot,
             used: now_in_steps(),
         };
-        self.index.set_known(BlobKey::new(digest, executable), Some(known));
+        let key = BlobKey::new(digest, executable);
+        self.index.set_known(key, Some(known));
+        self.seals.lock().insert(key, Seal::of(metadata));
     }
 
     fn new_file(&self) -> Result<tempfile::NamedTempFile, StoreError> {
@@ -248,6 +318,19 @@ impl Blobs {
         let stripe = usize::from(digest.hash[0]) % STRIPES;
         // It guards files, not memory: what a panic leaves half done is detected later.
         self.stripes[stripe].lock()
+    }
+}
+
+impl Seal {
+    fn at(path: &Utf8Path) -> io::Result<Self> {
+        Ok(Self::of(&fs::symlink_metadata(path)?))
+    }
+
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            inode: platform::inode(metadata),
+            changed_ns: platform::changed_ns(metadata),
+        }
     }
 }
 
@@ -268,14 +351,21 @@ fn prove(path: &Utf8Path, digest: &Digest, executable: bool) -> io::Result<Optio
     if file.metadata()?.len() != digest.size_bytes {
         return Ok(None);
     }
-    // First the time, then the content: a write in between is noticed.
-    set_published(&file)?;
-    if files::hash(&file)? != *digest {
-        return Ok(None);
+    for _ in 0..PROOFS {
+        // First the time, then the content: a write in between is noticed.
+        set_published(&file)?;
+        platform::set_blob_permissions(path.as_std_path(), executable)?;
+        let before = file.metadata()?;
+        if files::hash(&file)? != *digest {
+            return Ok(None);
+        }
+        let metadata = file.metadata()?;
+        if Seal::of(&before) == Seal::of(&metadata) {
+            return Ok(is_untouched(&metadata, digest, executable).then_some(metadata));
+        }
+        // Somebody removed a link to it meanwhile, or wrote to it.
     }
-    platform::set_blob_permissions(path.as_std_path(), executable)?;
-    let metadata = file.metadata()?;
-    Ok(is_untouched(&metadata, digest, executable).then_some(metadata))
+    Err(io::Error::other("it is changed again and again"))
 }
 
 fn set_published(file: &File) -> io::Result<()> {
@@ -359,13 +449,43 @@ mod tests {
         let torn = blobs.put(b"torn").unwrap();
         let whole = blobs.put(b"whole").unwrap();
         tear(&blobs.layout.blob(&torn, false));
-        assert!(blobs.any_file(&torn).is_some(), "nothing shows in the same boot");
+        assert!(blobs.has(&torn), "nothing shows in the same boot");
 
         blobs.boot += 1;
         assert!(blobs.any_file(&torn).is_none());
         assert!(blobs.any_file(&whole).is_some());
         let known = blobs.index.known(&BlobKey::new(&whole, false)).unwrap();
         assert_eq!(known.boot, blobs.boot, "it is trusted again");
+    }
+
+    #[test]
+    fn a_blob_whose_marks_were_put_back_is_not_handed_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = blobs(&dir);
+        let [altered, whole] = ["altered", "whole"].map(|text| blobs.put(text.as_bytes()).unwrap());
+        let link = |name: &str| dir.path().join(name);
+        blobs.link(&altered, false, &link("one")).unwrap();
+        tear(&blobs.layout.blob(&altered, false));
+        assert!(blobs.has(&altered), "nothing shows");
+        assert!(blobs.link(&altered, false, &link("two")).is_err());
+        assert!(!blobs.has(&altered), "it is gone");
+        assert!(blobs.link(&whole, false, &link("three")).is_ok());
+    }
+
+    #[test]
+    fn own_links_do_not_break_a_seal() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = blobs(&dir);
+        let digest = blobs.put(b"content").unwrap();
+        let path = blobs.layout.blob(&digest, false);
+        let link = Utf8Path::from_path(dir.path()).unwrap().join("link");
+        blobs.link(&digest, false, link.as_std_path()).unwrap();
+        assert!(blobs.is_sealed(&digest, false, &path));
+        blobs.unlink(&digest, false, &link).unwrap();
+        assert!(blobs.is_sealed(&digest, false, &path));
+        fs::hard_link(&path, &link).unwrap();
+        assert!(!blobs.is_sealed(&digest, false, &path), "somebody else's link");
+        assert!(blobs.any_file(&digest).is_some() && blobs.is_sealed(&digest, false, &path));
     }
 
     /// A writer that still has the file open when it is taken in.

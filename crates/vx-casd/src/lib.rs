@@ -7,11 +7,14 @@
 //! # What survives what
 //!
 //! Blobs are written to a temporary file, hashed, and renamed into place; they are *not* synced to the disk, which
-//! would cost more than compiling a small crate. Two marks make that safe:
+//! would cost more than compiling a small crate. Three marks make that safe:
 //!
 //! - A published blob has one fixed modification time. A write through any of its hard links changes that time, and the
-//!   blob is then hashed again before it is used. (The time of the last *status* change would say more, but making a
-//!   hard link changes it too.)
+//!   blob is then hashed again before it is used.
+//! - That time can be put back. So before a blob is handed out, its *status* must not have changed since this process
+//!   has hashed it; that time nobody can put back. Making and removing a hard link changes it too, so the store does
+//!   both, and looks at it before and after. A blob is hashed once more when it is handed out for the first time after a
+//!   start of the store, or after others removed a link to it.
 //! - The index remembers for each blob the inode and the *boot* of the machine in which its content was last known.
 //!   After a kill the page cache still holds what was written. After a power loss it may not, but then the boot
 //!   differs: each blob is hashed again at its first use in a new boot.

@@ -63,7 +63,7 @@ impl<'a> Destination<'a> {
             return missing;
         };
         fs::create_dir_all(self.parent).at("make the directory", self.parent)?;
-        let unfinished = match lay_file(&blob, digest, executable, self)? {
+        let unfinished = match lay_file(blobs, &blob, digest, executable, self)? {
             Some(Unfinished::Done) => return Ok(Ok(())),
             Some(Unfinished::At(path)) => path,
             None => return missing,
@@ -172,13 +172,14 @@ enum Unfinished {
 
 /// Lays a file down; `None` if the blob has vanished.
 fn lay_file(
+    blobs: &Blobs,
     blob: &Utf8Path,
     digest: &Digest,
     executable: bool,
     destination: &Destination<'_>,
 ) -> Result<Option<Unfinished>, StoreError> {
     if destination.placement == Placement::Link {
-        match link(blob, destination) {
+        match link(blobs, digest, executable, destination) {
             Ok(laid) => return Ok(Some(laid)),
             Err(error) if is_gone(&error, blob) => return Ok(None),
             Err(error) if may_copy_instead(&error) => {}
@@ -193,13 +194,13 @@ fn lay_file(
     }
 }
 
-fn link(blob: &Utf8Path, destination: &Destination<'_>) -> io::Result<Unfinished> {
-    match fs::hard_link(blob, destination.path) {
+fn link(blobs: &Blobs, digest: &Digest, executable: bool, destination: &Destination<'_>) -> io::Result<Unfinished> {
+    match blobs.link(digest, executable, destination.path.as_std_path()) {
         Ok(()) => Ok(Unfinished::Done),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let linked = Builder::new()
                 .prefix(UNFINISHED)
-                .make_in(destination.parent, |path| fs::hard_link(blob, path))?;
+                .make_in(destination.parent, |path| blobs.link(digest, executable, path))?;
             Ok(Unfinished::At(linked.into_temp_path()))
         }
         Err(error) => Err(error),

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use vx_home::VxHome;
 use vx_model::{ActionResult, Digest, InputSet, Key};
 use vx_proto::{
-    Cas, CasServer, CasStatus, ErrorKind, IngestRequest, Ingested, MaterializeRequest, RecordKey, Reply, WireError,
+    Cas, CasServer, CasStatus, ErrorKind, IngestRequest, Ingested, LinkedBlob, MaterializeRequest, RecordKey, Reply,
+    WireError,
 };
 use vx_transport::{Credentials, Limits, Listener};
 
@@ -126,14 +127,14 @@ impl Cas for Service {
         self.blob(digest).await.into()
     }
 
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Reply<Option<Vec<u64>>> {
-        self.run_bulk(move |store| Ok(store.texts_in(&digest, &texts)))
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>, debug_info: bool) -> Reply<Option<Vec<u64>>> {
+        self.run_bulk(move |store| Ok(store.texts_in(&digest, &texts, debug_info)))
             .await
             .into()
     }
 
-    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Reply<Option<Vec<u64>>> {
-        self.run_bulk(move |store| Ok(store.texts_in_tree(&root, &texts)))
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>, debug_info: bool) -> Reply<Option<Vec<u64>>> {
+        self.run_bulk(move |store| Ok(store.texts_in_tree(&root, &texts, debug_info)))
             .await
             .into()
     }
@@ -149,6 +150,10 @@ impl Cas for Service {
         // Mostly links, which take microseconds: they need neither permits nor a thread each.
         let done = self.run(move |store| store.materialize(&requests)).await;
         done.and_then(|laid| Ok(laid?)).into()
+    }
+
+    async fn release(&self, links: Vec<LinkedBlob>) -> Reply<()> {
+        self.run(move |store| store.release(&links)).await.into()
     }
 
     async fn input_sets(&self, weak: Key) -> Reply<Vec<InputSet>> {

@@ -1,11 +1,12 @@
 //! `Store`: everything that the store does, blocking, for any number of threads.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use camino::Utf8Path;
 use vx_model::{ActionResult, Digest, InputSet, Key};
-use vx_proto::{CasStatus, IngestRequest, Ingested, MaterializeRequest, RecordKey};
+use vx_proto::{CasStatus, IngestRequest, Ingested, LinkedBlob, MaterializeRequest, RecordKey};
 
 use crate::blobs::Blobs;
 use crate::error::{IoContext as _, StoreError};
@@ -75,10 +76,14 @@ impl Store {
         self.blobs.has(digest)
     }
 
-    /// How often each of `texts` occurs in the blob; `None` if it is missing or damaged.
-    pub fn texts_in(&self, digest: &Digest, texts: &[String]) -> Option<Vec<u64>> {
+    /// How often each of `texts` occurs in the blob; with `debug_info`, in the debug information of compilers too. `None` if
+    /// it is missing or damaged.
+    pub fn texts_in(&self, digest: &Digest, texts: &[String], debug_info: bool) -> Option<Vec<u64>> {
         let blob = self.blobs.any_file(digest)?;
-        let counts = platform::open_file(blob.as_std_path()).and_then(|file| texts::count(&file, texts));
+        let counts = platform::open_file(blob.as_std_path()).and_then(|file| match debug_info {
+            true => texts::count(&file, texts),
+            false => texts::count_outside_debug_info(&file, texts),
+        });
         match counts {
             Ok(counts) => Some(counts),
             Err(error) => {
@@ -88,9 +93,8 @@ impl Store {
         }
     }
 
-    /// How often each of `texts` occurs in the files and links of a tree, all together; `None` if a blob is missing or
-    /// damaged.
-    pub fn texts_in_tree(&self, root: &Digest, texts: &[String]) -> Option<Vec<u64>> {
+    /// The same for the files and links of a tree, all together; `None` if a blob is missing or damaged.
+    pub fn texts_in_tree(&self, root: &Digest, texts: &[String], debug_info: bool) -> Option<Vec<u64>> {
         let tree = Tree::load(&self.blobs, root).ok()?;
         let mut sums = vec![0; texts.len()];
         let mut add = |counts: Vec<u64>| sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -99,7 +103,7 @@ impl Store {
             add(texts.iter().map(occurrences).collect());
         }
         for (digest, _) in tree.files() {
-            add(self.texts_in(&digest, texts)?);
+            add(self.texts_in(&digest, texts, debug_info)?);
         }
         Some(sums)
     }
@@ -114,6 +118,19 @@ impl Store {
     /// completely.
     pub fn materialize(&self, requests: &[MaterializeRequest]) -> Result<Vec<Digest>, StoreError> {
         materialize::materialize(&self.blobs, requests)
+    }
+
+    /// Removes links that were laid down; what cannot be removed is left. If others remove a link, its blob is hashed once
+    /// more.
+    pub fn release(&self, links: &[LinkedBlob]) {
+        for link in links {
+            let path = Utf8Path::new(&link.path);
+            if let Err(error) = self.blobs.unlink(&link.digest, link.is_executable, path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::debug!(%path, %error, "cannot remove a link to a blob");
+            }
+        }
     }
 
     /// The input sets recorded under a weak key, most recently used first.

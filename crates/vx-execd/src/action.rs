@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use vx_model::{OutputFile, OutputTree, Root, RootedPath};
 use vx_proto::{
     Content, Dispatch, EnvVar, ErrorKind, ExecuteEvent, ExecuteRequest, ExecuteResult, IngestRequest, Ingested,
-    InlineFile, MaterializeRequest, Placement, WireError,
+    InlineFile, LinkedBlob, MaterializeRequest, Placement, WireError,
 };
 
 use crate::budget::Permit;
@@ -75,11 +75,31 @@ pub(crate) async fn run(executor: Arc<Executor>, request: ExecuteRequest, dispat
         dispatch: &dispatch,
         events: &events,
     };
-    match action.run().await {
+    let (root, last) = action.run().await;
+    match last {
         Ok(last) => events.send(last).await,
         Err(Stop::Failed(error)) => events.send(ExecuteEvent::Failed(error)).await,
         Err(Stop::Cancelled) => {}
     }
+    if let Some(root) = root {
+        drop(executor.tasks.spawn(remove(executor.clone(), request, root)));
+    }
+}
+
+/// Removes an exec root that was set aside. Links to blobs are removed by the store, which would otherwise find their
+/// files changed; if it does not answer, it will.
+async fn remove(executor: Arc<Executor>, request: ExecuteRequest, root: ExecRoot) {
+    let links = request.inputs.iter().filter_map(|input| {
+        Some(LinkedBlob {
+            path: root.join(&input.path).ok()?.into_string(),
+            digest: input.digest,
+            is_executable: input.is_executable,
+        })
+    });
+    if let Err(error) = executor.store.release(links.collect()).await {
+        tracing::debug!(%error, "the store did not remove the links of an action");
+    }
+    executor.in_background(move || root.remove());
 }
 
 struct Action<'a> {
@@ -90,13 +110,17 @@ struct Action<'a> {
 }
 
 impl Action<'_> {
-    async fn run(&self) -> Result<ExecuteEvent, Stop> {
-        let permit = self.wait_for_job().await?;
-        let mut root = self.make_root().await?;
-        let last = self.run_in(&root, permit).await;
-        root.set_aside();
-        self.executor.in_background(move || root.remove());
-        last
+    /// The exec root, set aside, if there is one; and the last event.
+    async fn run(&self) -> (Option<ExecRoot>, Result<ExecuteEvent, Stop>) {
+        let prepared = async { Ok::<_, Stop>((self.wait_for_job().await?, self.make_root().await?)) };
+        match prepared.await {
+            Ok((permit, mut root)) => {
+                let last = self.run_in(&root, permit).await;
+                root.set_aside();
+                (Some(root), last)
+            }
+            Err(stop) => (None, Err(stop)),
+        }
     }
 
     async fn wait_for_job(&self) -> Result<Permit, Stop> {

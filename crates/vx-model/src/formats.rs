@@ -56,7 +56,8 @@ pub const RECORDS: u32 = 4;
 /// - 6: requests to the executor are made from actions.
 /// - 7: processes are contained; observed uses say what was there, and how it was reached, and what was executed;
 ///   variables that are not UTF-8.
-/// - 8: contained processes find directories at other paths.
+/// - 8: contained processes find directories at other paths; links to blobs are released; debug information can be left
+///   out of a search.
 pub const PROTOCOL: u32 = 8;
 
 /// The files of a store below `$VX_HOME/cas`. A store with another layout is cleared.

@@ -84,6 +84,17 @@ pub struct MaterializeRequest {
     pub placement: Placement,
 }
 
+/// A file that was laid down as a link.
+#[derive(Facet, Debug, Clone, PartialEq, Eq)]
+pub struct LinkedBlob {
+    /// Where, absolute.
+    pub path: String,
+    /// What.
+    pub digest: Digest,
+    /// Whether it may be executed.
+    pub is_executable: bool,
+}
+
 /// A record of the daemon, opaque to the store.
 #[derive(Facet, Debug, Clone, PartialEq, Eq)]
 pub struct RecordKey {
@@ -102,15 +113,19 @@ pub trait Cas {
     async fn put_blob(&self, content: Vec<u8>) -> crate::Reply<Digest>;
     /// Reads a small blob; `None` if it is missing or damaged.
     async fn get_blob(&self, digest: Digest) -> crate::Reply<Option<Vec<u8>>>;
-    /// How often each of these texts occurs in the blob, as bytes; `None` if it is missing or damaged.
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
+    /// How often each of these texts occurs in the blob, as bytes; without `debug_info`, the debug information of
+    /// compilers is not searched. `None` if it is missing or damaged.
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>, debug_info: bool) -> crate::Reply<Option<Vec<u64>>>;
     /// The same for all files and links of a tree together.
-    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> crate::Reply<Option<Vec<u64>>>;
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>, debug_info: bool)
+    -> crate::Reply<Option<Vec<u64>>>;
     /// Takes in files and directories; one answer for each, in order.
     async fn ingest(&self, requests: Vec<IngestRequest>) -> crate::Reply<Vec<Ingested>>;
     /// Lays files and directories down. Returns the digests that are missing or damaged: nothing is laid down for them,
     /// and results that name them are misses from then on.
     async fn materialize(&self, requests: Vec<MaterializeRequest>) -> crate::Reply<Vec<Digest>>;
+    /// Removes links that were laid down. The store notices when anybody else does anything to its files.
+    async fn release(&self, links: Vec<LinkedBlob>) -> crate::Reply<()>;
     /// The input sets recorded under a weak key, most recently used first.
     async fn input_sets(&self, weak: Key) -> crate::Reply<Vec<InputSet>>;
     /// The result under a strong key; `None` if it is not known or has a missing or damaged blob.

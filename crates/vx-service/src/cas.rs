@@ -6,7 +6,9 @@ use std::time::Duration;
 use rapace::RpcError;
 use tokio::sync::Mutex;
 use vx_model::{ActionResult, Digest, InputSet, Key};
-use vx_proto::{CasClient, ErrorKind, IngestRequest, Ingested, MaterializeRequest, RecordKey, Reply, WireError};
+use vx_proto::{
+    CasClient, ErrorKind, IngestRequest, Ingested, LinkedBlob, MaterializeRequest, RecordKey, Reply, WireError,
+};
 use vx_transport::{CallError, Credentials, Endpoint, Limits, Session};
 
 use crate::Service;
@@ -77,15 +79,16 @@ impl<S: CasSession> Store<S> {
         self.call(move |cas| async move { cas.put_blob(content).await }).await
     }
 
-    /// How often each of `texts` occurs in the blob; `None` if it is missing.
-    pub async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Answer<Option<Vec<u64>>> {
-        self.call(move |cas| async move { cas.texts_in(digest, texts).await })
+    /// How often each of `texts` occurs in the blob; without `debug_info`, the debug information of compilers is not
+    /// searched. `None` if it is missing.
+    pub async fn texts_in(&self, digest: Digest, texts: Vec<String>, debug_info: bool) -> Answer<Option<Vec<u64>>> {
+        self.call(move |cas| async move { cas.texts_in(digest, texts, debug_info).await })
             .await
     }
 
     /// The same for all files and links of a tree together.
-    pub async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Answer<Option<Vec<u64>>> {
-        self.call(move |cas| async move { cas.texts_in_tree(root, texts).await })
+    pub async fn texts_in_tree(&self, root: Digest, texts: Vec<String>, debug_info: bool) -> Answer<Option<Vec<u64>>> {
+        self.call(move |cas| async move { cas.texts_in_tree(root, texts, debug_info).await })
             .await
     }
 
@@ -123,6 +126,14 @@ impl<S: CasSession> Store<S> {
         }
         self.call(move |cas| async move { cas.materialize(requests).await })
             .await
+    }
+
+    /// Removes links that were laid down.
+    pub async fn release(&self, links: Vec<LinkedBlob>) -> Answer<()> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        self.call(move |cas| async move { cas.release(links).await }).await
     }
 
     /// The input sets recorded under `weak`.

@@ -12,6 +12,10 @@ pub(crate) fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
+pub(crate) fn changed_ns(_metadata: &Metadata) -> i128 {
+    0
+}
+
 pub(crate) fn is_ours_alone(_metadata: &Metadata) -> bool {
     false
 }

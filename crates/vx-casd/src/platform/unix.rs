@@ -17,6 +17,11 @@ pub(crate) fn inode(metadata: &Metadata) -> u64 {
     metadata.ino()
 }
 
+/// When anything about the file changed last, in nanoseconds since the Unix epoch. Nobody can put it back.
+pub(crate) fn changed_ns(metadata: &Metadata) -> i128 {
+    i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec())
+}
+
 /// Whether this process may take over the file: it has no other name, and we may change it.
 pub(crate) fn is_ours_alone(metadata: &Metadata) -> bool {
     metadata.nlink() == 1 && metadata.uid() == rustix::process::geteuid().as_raw()

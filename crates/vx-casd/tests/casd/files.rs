@@ -259,8 +259,8 @@ fn texts_are_found_in_blobs() {
     let fixture = Fixture::new();
     let digest = fixture.store().put_blob(b"reads CC and CARGO_CFG_TARGET_OS").unwrap();
     let texts = ["CXX", "CARGO_CFG_TARGET_OS", "CC"].map(String::from);
-    assert_eq!(fixture.store().texts_in(&digest, &texts), Some(vec![0, 1, 1]));
-    assert_eq!(fixture.store().texts_in(&Digest::of(b"missing"), &[]), None);
+    assert_eq!(fixture.store().texts_in(&digest, &texts, true), Some(vec![0, 1, 1]));
+    assert_eq!(fixture.store().texts_in(&Digest::of(b"missing"), &[], true), None);
 }
 
 #[test]
@@ -277,8 +277,11 @@ fn texts_are_found_in_trees_and_in_their_links() {
         panic!("a directory is a tree");
     };
     let texts = ["/home/ann", "/home/eve"].map(String::from);
-    assert_eq!(fixture.store().texts_in_tree(&root, &texts), Some(vec![4, 0]));
-    assert_eq!(fixture.store().texts_in_tree(&Digest::of(b"missing"), &texts), None);
+    assert_eq!(fixture.store().texts_in_tree(&root, &texts, true), Some(vec![4, 0]));
+    assert_eq!(
+        fixture.store().texts_in_tree(&Digest::of(b"missing"), &texts, true),
+        None
+    );
 }
 
 #[test]

@@ -103,7 +103,7 @@ async fn everything(kind: &str) {
     assert_eq!(read, Some(b"small".to_vec()));
     let texts = vec!["mall".to_owned(), "large".to_owned()];
     let found = server
-        .call(move |cas| async move { cas.texts_in(digest, texts).await })
+        .call(move |cas| async move { cas.texts_in(digest, texts, true).await })
         .await
         .unwrap();
     assert_eq!(found, Some(vec![1, 0]));

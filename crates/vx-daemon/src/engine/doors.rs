@@ -41,10 +41,21 @@ pub trait BlobStore: Debug + Send + Sync {
     async fn get_blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, WireError>;
     /// Stores a small blob.
     async fn put_blob(&self, content: Vec<u8>) -> Result<Digest, WireError>;
-    /// How often each of `texts` occurs in a blob; `None` if it is missing.
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError>;
-    /// How often each of `texts` occurs in the files and links of a tree; `None` if a part of it is missing.
-    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError>;
+    /// How often each of `texts` occurs in a blob, with or without the debug information of compilers; `None` if it is
+    /// missing.
+    async fn texts_in(
+        &self,
+        digest: Digest,
+        texts: Vec<String>,
+        debug_info: bool,
+    ) -> Result<Option<Vec<u64>>, WireError>;
+    /// The same for the files and links of a tree, all together; `None` if a part of it is missing.
+    async fn texts_in_tree(
+        &self,
+        root: Digest,
+        texts: Vec<String>,
+        debug_info: bool,
+    ) -> Result<Option<Vec<u64>>, WireError>;
     /// Ingests files and directories; results are in the order of the requests.
     async fn ingest(&self, requests: Vec<IngestRequest>) -> Result<Vec<Ingested>, WireError>;
     /// Materializes files and directories; returns missing blobs.

@@ -36,12 +36,12 @@ impl BlobStore for Store<Services> {
         self.put_blob(content).await
     }
 
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Answer<Option<Vec<u64>>> {
-        self.texts_in(digest, texts).await
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>, debug_info: bool) -> Answer<Option<Vec<u64>>> {
+        self.texts_in(digest, texts, debug_info).await
     }
 
-    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Answer<Option<Vec<u64>>> {
-        self.texts_in_tree(root, texts).await
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>, debug_info: bool) -> Answer<Option<Vec<u64>>> {
+        self.texts_in_tree(root, texts, debug_info).await
     }
 
     async fn ingest(&self, requests: Vec<IngestRequest>) -> Answer<Vec<Ingested>> {

@@ -99,12 +99,12 @@ impl BlobStore for Memory {
         Ok(self.put(&content))
     }
 
-    async fn texts_in(&self, digest: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError> {
+    async fn texts_in(&self, digest: Digest, texts: Vec<String>, _: bool) -> Result<Option<Vec<u64>>, WireError> {
         Ok(self.get(digest).map(|content| count(&content, &texts)))
     }
 
-    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>) -> Result<Option<Vec<u64>>, WireError> {
-        self.texts_in(root, texts).await
+    async fn texts_in_tree(&self, root: Digest, texts: Vec<String>, all: bool) -> Result<Option<Vec<u64>>, WireError> {
+        self.texts_in(root, texts, all).await
     }
 
     async fn ingest(&self, requests: Vec<IngestRequest>) -> Result<Vec<Ingested>, WireError> {

@@ -187,7 +187,7 @@ impl Step for CompileStep<'_> {
     }
 
     fn may_have_missed_real_paths(&self) -> bool {
-        self.diagnostics.show_view()
+        self.diagnostics.may_blame_view()
     }
 
     async fn conclude(&mut self, ran: Ran) -> Result<Concluded, Stop> {

@@ -44,9 +44,10 @@ impl<'a> Diagnostics<'a> {
         self.held.push(line);
     }
 
-    /// Whether a line that is held names a directory by a path of contained processes.
-    pub(super) fn show_view(&self) -> bool {
-        self.held.iter().any(|line| shows(line))
+    /// Whether a line that is held names a directory by a path of contained processes, or says that a macro panicked.
+    pub(super) fn may_blame_view(&self) -> bool {
+        let says_panicked = |line: &[u8]| memchr::memmem::find(line, b"panicked").is_some();
+        self.held.iter().any(|line| shows(line) || says_panicked(line))
     }
 
     /// The compiler has ended, and is not run again.

@@ -24,25 +24,32 @@ pub(super) async fn leaked(
     }
     let blobs = &context.engine.blobs;
     let texts = || leaks.texts().to_vec();
-    let in_blob = async |blob| {
-        let counts = blobs.texts_in(blob, texts()).await?;
-        Ok::<_, Stop>(leaks.in_counts(&counts.ok_or(Stop::Again(Again::MissingBlob))?))
+    let in_counts = |counts: Option<Vec<u64>>| match counts {
+        Some(counts) => Ok(leaks.in_counts(&counts)),
+        None => Err(Stop::Again(Again::MissingBlob)),
     };
     for message in result.stdout.into_iter().chain(result.stderr) {
-        leaked.extend(in_blob(message).await?);
+        leaked.extend(in_counts(blobs.texts_in(message, texts(), true).await?)?);
     }
     if is_in_view {
         leaked.remove(&Root::Workspace);
     }
+    // As in the debug information of rustc, sources are found from the workspace in that of other compilers, whatever
+    // its path.
+    let shows = |all: &BTreeSet<Root>| is_in_view && all.contains(&Root::Workspace);
     for file in &result.files {
-        leaked.extend(in_blob(file.digest).await?);
+        let mut all = in_counts(blobs.texts_in(file.digest, texts(), true).await?)?;
+        if shows(&all) && !shows(&in_counts(blobs.texts_in(file.digest, texts(), false).await?)?) {
+            all.remove(&Root::Workspace);
+        }
+        leaked.extend(all);
     }
     for tree in &result.trees {
-        let counts = blobs
-            .texts_in_tree(tree.root, texts())
-            .await?
-            .ok_or(Stop::Again(Again::MissingBlob))?;
-        leaked.extend(leaks.in_counts(&counts));
+        let mut all = in_counts(blobs.texts_in_tree(tree.root, texts(), true).await?)?;
+        if shows(&all) && !shows(&in_counts(blobs.texts_in_tree(tree.root, texts(), false).await?)?) {
+            all.remove(&Root::Workspace);
+        }
+        leaked.extend(all);
     }
     Ok(leaked)
 }

@@ -61,7 +61,7 @@ impl OutDirs {
 
     /// Gives its final name to the directory of a script that has ended and has written `tree`, and returns that name.
     pub(super) async fn name(&self, running: &RunningOutDir, tree: Digest) -> Result<String, Stop> {
-        let counts = self.blobs.texts_in_tree(tree, vec![running.name.clone()]).await?;
+        let counts = self.blobs.texts_in_tree(tree, vec![running.name.clone()], true).await?;
         let holds_own_path = counts
             .ok_or(Stop::Again(Again::MissingBlob))?
             .iter()
