@@ -178,3 +178,28 @@ fn a_script_that_calls_cargo_metadata_starts_nothing_in_a_second_checkout() {
     let other = env.checkout("elsewhere/and/deeper");
     assert_eq!(env.build_in(&other, &[]).ran, 0);
 }
+
+/// Its metadata, which does not show the path, is used before its code is there, which does.
+#[test]
+fn a_library_whose_code_alone_shows_a_path_is_compiled_again_with_its_dependents() {
+    let env = package("std::env::current_dir().unwrap().display().to_string()");
+    env.replace("Cargo.toml", "made = { path = \"made\" }", "deep = { path = \"deep\" }");
+    env.write(
+        "deep/Cargo.toml",
+        "[package]\nname = \"deep\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+         [dependencies]\nmade = { path = \"../made\" }\n",
+    );
+    env.write(
+        "deep/src/lib.rs",
+        "pub fn place() -> String { made::value!().to_owned() }",
+    );
+    env.write("build.rs", "fn main() {}");
+    env.write("src/main.rs", "fn main() { println!(\"{}\", deep::place()); }");
+    let project = env.project();
+    env.vx(["build"]).run().success();
+    assert_eq!(says(&env, &project), project.as_str());
+    let other = env.checkout("elsewhere");
+    env.vx(["build"]).current_dir(&other).run().success();
+    assert_eq!(says(&env, &other), other.as_str());
+    assert_eq!(env.build(&[]).ran, 0);
+}

@@ -241,19 +241,22 @@ impl Build {
         // Before anything runs, so that a script that lists the workspace sees the same in every build.
         keep_out_of_version_control(roots.dir(Root::Workspace))?;
         let sandbox = Sandbox::read(roots.dir(Root::Workspace).into(), self.request.strict)?;
-        let mut tries = 0;
-        while tries < TRIES {
+        let (mut missing, mut at_real_paths) = (0, 0);
+        // That a unit runs at the real paths is remembered, so it happens once for each.
+        while missing < TRIES && at_real_paths <= planned.plan.units.len() {
             let context = self.run(&planned, &roots, &sandbox).await;
             let again = context.ledger().again;
             match again {
                 None => return self.conclude(planned, &context).await,
-                // It is remembered, so it happens once for each unit.
-                Some(Again::RealPaths) => {}
-                Some(Again::MissingBlob) => tries += 1,
+                Some(Again::RealPaths) => at_real_paths += 1,
+                Some(Again::MissingBlob) => missing += 1,
             }
             tracing::info!(?again, "the build starts again");
         }
-        let message = format!("blobs of this build vanished from the store {TRIES} times in a row");
+        let message = match missing {
+            TRIES => format!("blobs of this build vanished from the store {TRIES} times in a row"),
+            _ => "the store does not keep what this build records".to_owned(),
+        };
         Err(WireError::new(ErrorKind::Machine, message).with_help("check the disk that holds `VX_HOME`"))
     }
 
