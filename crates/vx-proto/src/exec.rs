@@ -145,8 +145,8 @@ pub enum AccessKind {
     Pass,
     /// Executed. The path is that of the program itself, with symbolic links resolved; of a script, its interpreter's.
     Execute,
-    /// Looked for in the directories above a [`Mount`], although it is in none of those above the directory itself. The
-    /// path is in the first of these.
+    /// Looked for in the directories above a [`Mount`], and in none of those above the directory itself, which is
+    /// [`Access::climbed_from`]. The path is in the first of these.
     Search,
     /// Written, renamed or removed before any other use. If the path has no other use, what was there before did not
     /// matter: a file was created or written anew.

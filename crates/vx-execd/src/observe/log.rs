@@ -157,7 +157,7 @@ impl AccessLog {
             path: path.into_string(),
             kind: AccessKind::Search,
             was: Was::Absent,
-            climbed_from: None,
+            climbed_from: self.scope.view.directories().next().map(ToString::to_string),
         }));
         accesses.sort();
         Observation::Complete(accesses)

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vx_home::WorkspaceLayout;
 use vx_model::{DigestHasher, Input, InputSet, KeyPart, Root, RootedPath, Roots, Template};
@@ -159,11 +159,15 @@ impl World<'_> {
         vx_model::Digest::of(lines.concat().as_bytes()).to_string()
     }
 
-    /// The parent directories of the workspace that have an entry `name`.
+    /// The parent directories of the workspace that have an entry `name`: those that its path names, and those in which it
+    /// really is.
     fn ancestors(&self, name: &str) -> String {
-        let found: Vec<String> = Path::new(self.roots.dir(Root::Workspace))
-            .ancestors()
-            .skip(1)
+        let workspace = PathBuf::from(self.roots.dir(Root::Workspace));
+        let real = workspace.canonicalize().ok().filter(|real| *real != workspace);
+        let found: Vec<String> = [workspace]
+            .iter()
+            .chain(&real)
+            .flat_map(|directory| directory.ancestors().skip(1))
             .map(|directory| directory.join(name))
             .filter(|path| path.symlink_metadata().is_ok())
             .map(|path| self.named(&path.to_string_lossy()).to_string())

@@ -1,5 +1,6 @@
 //! Converts what a process was seen to use to the inputs that decide its result.
 
+use camino::Utf8Path;
 use vx_model::{Access, Input, Root, RootedPath};
 use vx_path::{Was, is_special};
 use vx_proto::AccessKind;
@@ -69,10 +70,18 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
             continue;
         }
         if used.kind == AccessKind::Search {
-            seen.noted.seen.push((used.path.clone().into(), used.was, false));
-            let above = workspace.rsplit_once('/').map(|(above, _)| above);
-            let name = above.and_then(|above| path.strip_prefix(above)?.strip_prefix('/'));
-            seen.inputs.extend(name.map(|name| Input::Ancestors(name.to_owned())));
+            let from = Utf8Path::new(used.climbed_from.as_deref().unwrap_or(workspace));
+            let above = || from.ancestors().skip(1);
+            if let Some(name) = above()
+                .next()
+                .and_then(|parent| Utf8Path::new(&used.path).strip_prefix(parent).ok())
+            {
+                // It was in none of them.
+                seen.noted
+                    .seen
+                    .extend(above().map(|above| (above.join(name), Was::Absent, false)));
+                seen.inputs.push(Input::Ancestors(name.to_string()));
+            }
             continue;
         }
         let names = locator.names(&path, used.climbed_from.as_deref());
