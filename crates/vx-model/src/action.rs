@@ -83,8 +83,8 @@ pub struct Containment {
     pub read_only: Vec<RootedPath>,
     /// Directories that are empty for it, and files that are.
     pub hidden: Vec<RootedPath>,
-    /// Directories that it finds at paths that are the same in every checkout (see [`Roots::in_view`]): the workspace
-    /// first, then packages beside it. None if it finds everything where it is.
+    /// Directories that it finds at paths that are the same in every checkout (see [`crate::Roots::in_view`]): the
+    /// workspace first, then packages beside it. None if it finds everything where it is.
     pub view: Vec<RootedPath>,
     /// Whether it reaches the network, and the sockets of other processes.
     pub network: bool,
