@@ -69,6 +69,8 @@ enum Step {
         at: CString,
         is_writable: bool,
     },
+    /// Lets what is at `at` be changed, but only for this process. Where the kernel cannot, it stays read-only.
+    Overlay { options: CString, at: CString },
     /// An empty file system in memory.
     Memory(CString),
     /// What shows the processes of the namespace.
@@ -97,10 +99,24 @@ pub(crate) struct Namespaces {
     is_superuser: bool,
 }
 
+/// A directory that a process may change, while it stays as it is for everybody else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scratch<'a> {
+    /// The directory.
+    pub(crate) path: &'a Utf8Path,
+    /// Where the changes go: one of the directories of the action.
+    pub(crate) changes: &'a Utf8Path,
+}
+
 impl Namespaces {
     /// The namespaces for `containment`. `own` are the directories of the action, which it may change; `tmpdir` is one
     /// of them.
-    pub(crate) fn new(containment: &Containment, own: &[Utf8PathBuf], tmpdir: &Utf8Path) -> io::Result<Self> {
+    pub(crate) fn new(
+        containment: &Containment,
+        own: &[Utf8PathBuf],
+        tmpdir: &Utf8Path,
+        scratch: Option<Scratch<'_>>,
+    ) -> io::Result<Self> {
         let mut list = List::default();
         list.mask(containment, own, tmpdir)?;
         list.show(&containment.view)?;
@@ -115,6 +131,9 @@ impl Namespaces {
         changeable.sort_by_key(|(path, _)| path.as_str().len());
         for (path, is_writable) in changeable {
             list.expose(path, is_writable)?;
+        }
+        if let Some(Scratch { path, changes }) = scratch {
+            list.overlay(path, changes)?;
         }
         if let Some(top) = list.view.top() {
             let at = text(top.as_str())?;
@@ -232,6 +251,10 @@ impl Step {
                     at.as_c_str(),
                     MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
                 )
+            }
+            Self::Overlay { options, at } => {
+                let _ = mount(c"overlay", at.as_c_str(), c"overlay", secure, options.as_c_str());
+                Ok(())
             }
             Self::Memory(at) => mount(c"vx", at.as_c_str(), c"tmpfs", secure, MEMORY_FILES),
             Self::Processes(at) => mount(c"proc", at.as_c_str(), c"proc", secure | MountFlags::NOEXEC, c""),
@@ -462,6 +485,25 @@ impl List {
         Ok(())
     }
 
+    /// Puts the changes to what is at `path` into `changes`, a directory of the action.
+    fn overlay(&mut self, path: &Utf8Path, changes: &Utf8Path) -> io::Result<()> {
+        // These separate the options.
+        let is_plain = |path: &Utf8Path| !path.as_str().contains([':', ',', '\\']);
+        let Some(real) = self.found(path).filter(|real| is_plain(real) && is_plain(changes)) else {
+            return Ok(());
+        };
+        let [upper, work] = ["upper", "work"].map(|name| changes.join(name));
+        for directory in [&upper, &work] {
+            std::fs::create_dir_all(directory)?;
+        }
+        let options = format!("lowerdir={real},upperdir={upper},workdir={work},userxattr");
+        self.step(Step::Overlay {
+            options: text(&options)?,
+            at: text(real.as_str())?,
+        });
+        Ok(())
+    }
+
     fn hide(&mut self, path: &Utf8Path) -> io::Result<()> {
         let Some(real) = self.found(path) else {
             return Ok(());
@@ -543,7 +585,7 @@ mod tests {
         fn launch(&self, script: &str) -> Launch {
             let mut launch = self.dir.shell(script);
             let own = [launch.tmpdir.clone(), self.dir.path().join("own")];
-            launch.namespaces = Some(Namespaces::new(&self.containment, &own, &launch.tmpdir).unwrap());
+            launch.namespaces = Some(Namespaces::new(&self.containment, &own, &launch.tmpdir, None).unwrap());
             launch
         }
 
@@ -649,6 +691,31 @@ mod tests {
             accesses.into_iter().filter_map(below).collect(),
             done.ended.reach.left_view,
         )
+    }
+
+    #[tokio::test]
+    async fn changes_to_a_scratch_directory_are_forgotten() {
+        let shell = Shell::new();
+        let dir = shell.dir.path();
+        fs::create_dir(dir.join("package")).unwrap();
+        fs::write(dir.join("package/file"), "before").unwrap();
+        let changes = dir.join("changes");
+        fs::create_dir(&changes).unwrap();
+        let mut launch = shell
+            .dir
+            .shell("mkdir made && rmdir made && echo after > file && cat file");
+        let own = [launch.tmpdir.clone(), changes.clone()];
+        let package = dir.join("package");
+        let scratch = Scratch {
+            path: &package,
+            changes: &changes,
+        };
+        let namespaces = Namespaces::new(&shell.containment, &own, &launch.tmpdir, Some(scratch));
+        launch.namespaces = Some(namespaces.unwrap());
+        launch.working_directory = package.clone();
+        let done = run(launch).await;
+        assert_eq!(done.stdout, "after\n", "{}", done.stderr);
+        assert_eq!(fs::read_to_string(package.join("file")).unwrap(), "before");
     }
 
     #[tokio::test]
