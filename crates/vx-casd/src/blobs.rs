@@ -109,10 +109,9 @@ impl Blobs {
     pub(crate) fn link(&self, digest: &Digest, executable: bool, link: &Path) -> io::Result<()> {
         let blob = self.layout.blob(digest, executable);
         let _stripe = self.stripe(digest);
-        if !self.is_sealed(digest, executable, &blob) && !self.is_proved(digest, executable, &blob) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let before = Seal::at(&blob)?;
+        let before = self
+            .sealed_now(digest, executable, &blob)
+            .ok_or(io::ErrorKind::NotFound)?;
         fs::hard_link(&blob, link)?;
         self.seal_again(digest, executable, before, &blob)
     }
@@ -208,17 +207,23 @@ impl Blobs {
     /// read it, except by this process.
     fn sealed(&self, digest: &Digest, executable: bool) -> Option<Utf8PathBuf> {
         let path = self.variant(digest, executable)?;
-        if self.is_sealed(digest, executable, &path) {
-            return Some(path);
+        if self.seal(digest, executable, &path).is_none() {
+            let _stripe = self.stripe(digest);
+            self.sealed_now(digest, executable, &path)?;
         }
-        let _stripe = self.stripe(digest);
-        let intact = self.is_sealed(digest, executable, &path) || self.is_proved(digest, executable, &path);
-        intact.then_some(path)
+        Some(path)
     }
 
-    fn is_sealed(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> bool {
-        let known = self.seals.lock().get(&BlobKey::new(digest, executable)).copied();
-        known.is_some_and(|known| Seal::at(path).is_ok_and(|seal| seal == known))
+    /// The seal of the file, which is hashed if it has none. The caller holds its stripe.
+    fn sealed_now(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> Option<Seal> {
+        let seal = || self.seal(digest, executable, path);
+        seal().or_else(|| self.is_proved(digest, executable, path).then(seal)?)
+    }
+
+    /// The seal of the file, if it is as this process has seen it.
+    fn seal(&self, digest: &Digest, executable: bool, path: &Utf8Path) -> Option<Seal> {
+        let known = self.seals.lock().get(&BlobKey::new(digest, executable)).copied()?;
+        Seal::at(path).is_ok_and(|now| now == known).then_some(known)
     }
 
     /// A link was made or removed, which is a change of the file that was as `before`.
@@ -480,12 +485,13 @@ mod tests {
         let path = blobs.layout.blob(&digest, false);
         let link = Utf8Path::from_path(dir.path()).unwrap().join("link");
         blobs.link(&digest, false, link.as_std_path()).unwrap();
-        assert!(blobs.is_sealed(&digest, false, &path));
+        let is_sealed = || blobs.seal(&digest, false, &path).is_some();
+        assert!(is_sealed());
         blobs.unlink(&digest, false, &link).unwrap();
-        assert!(blobs.is_sealed(&digest, false, &path));
+        assert!(is_sealed());
         fs::hard_link(&path, &link).unwrap();
-        assert!(!blobs.is_sealed(&digest, false, &path), "somebody else's link");
-        assert!(blobs.any_file(&digest).is_some() && blobs.is_sealed(&digest, false, &path));
+        assert!(!is_sealed(), "somebody else's link");
+        assert!(blobs.any_file(&digest).is_some() && is_sealed());
     }
 
     /// A writer that still has the file open when it is taken in.

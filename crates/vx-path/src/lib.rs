@@ -55,11 +55,15 @@ pub enum Magic {
 
 /// Whether `path` is in a file system whose content the kernel makes when it is read, so that it cannot be keyed.
 pub fn is_special(path: &Utf8Path) -> bool {
-    let is_below = |roots: &[&str]| {
-        let mut rests = roots.iter().filter_map(|root| path.as_str().strip_prefix(root));
-        rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    is_below(&SPECIAL) && !is_below(&ORDINARY)
+    let is_in = |roots: &[&str]| roots.iter().any(|root| is_below(path.as_str(), root));
+    is_in(&SPECIAL) && !is_in(&ORDINARY)
+}
+
+/// Whether `path` is `directory` or below it, by their texts: both are absolute, without `.`, `..` and doubled slashes.
+/// Much faster than to compare components.
+pub fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Resolves `path`, from the absolute directory `base` if it is relative.

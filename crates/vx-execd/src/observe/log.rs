@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use camino::{Utf8Path, Utf8PathBuf};
 use libc::{O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY};
 use vx_model::Digest;
-use vx_path::{Resolved, Was, is_special};
+use vx_path::{Resolved, Was, is_below, is_special};
 use vx_proto::{Access, AccessKind, Observation};
 
 use super::special::{is_harmless, process_of, without_process};
@@ -34,7 +34,9 @@ impl Scope {
     /// The innermost directory decides.
     fn holds(&self, path: &Utf8Path) -> bool {
         let innermost = |directories: &[Utf8PathBuf]| {
-            let above = directories.iter().filter(|directory| is_below(path, directory));
+            let above = directories
+                .iter()
+                .filter(|directory| is_below(path.as_str(), directory.as_str()));
             above.map(|directory| directory.as_str().len()).max()
         };
         let own = innermost(&self.own);
@@ -350,12 +352,6 @@ impl AccessLog {
         let is_made = || path.ancestors().any(|ancestor| self.made.contains(ancestor.as_str()));
         self.scope.holds(path) || (!self.made.is_empty() && is_made())
     }
-}
-
-/// Whether `path` is `directory` or below it. Both have no `.`, `..` and doubled slashes.
-fn is_below(path: &Utf8Path, directory: &Utf8Path) -> bool {
-    let rest = path.as_str().strip_prefix(directory.as_str());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Content {

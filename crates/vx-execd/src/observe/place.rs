@@ -27,6 +27,8 @@ pub(super) fn place(view: &View, pid: Pid, base: &Utf8Path, path: &Utf8Path, las
     let seen = plain(view, base, path, last)
         .or_else(|| resolve_with(base, path, last, &|path| magic(pid, path), &|path| view.real(path)));
     match seen {
+        // The usual case, in which nothing is copied.
+        Some(seen) if view.is_empty() => Place::At(seen),
         Some(seen) => outside(view, seen),
         None => Place::Nowhere,
     }

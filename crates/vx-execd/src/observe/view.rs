@@ -41,6 +41,11 @@ impl View {
         Self { mounts }
     }
 
+    /// Whether a process finds everything where it is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.mounts.is_empty()
+    }
+
     /// The directories, where they are.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &Utf8PathBuf> {
         self.mounts.iter().map(|mount| &mount.from)

@@ -12,9 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use vx_model::{Action, Input, Root, RootedPath, Roots, Template};
+use vx_path::is_below;
 use vx_proto::{AccessKind, ExecuteResult, Observation};
-
-use crate::engine::inputs::is_below;
 
 /// Below the user's home: what shells read when they start, and what people start by themselves.
 const START_UP: &[&str] = &[

@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use camino::Utf8Path;
 use memchr::memmem;
 use vx_model::{Root, RootedPath, Roots, VIEW, VIEW_TOP};
-
-use crate::engine::inputs::is_below;
+use vx_path::is_below;
 
 /// How far up from the workspace packages can be found: as many directories are between [`VIEW_TOP`] and [`VIEW`].
 const MAX_CLIMB: usize = 3;

@@ -3,8 +3,7 @@
 
 use camino::Utf8Path;
 use vx_model::{Root, RootedPath, Roots};
-
-use super::observed::is_below;
+use vx_path::is_below;
 
 /// Directories that many unrelated things share. Being in one of them relates nothing to a workspace in it.
 const SHARED: &[&str] = &["", "/home", "/Users", "/usr", "/opt", "/var", "/nix", "/mnt", "/media"];

@@ -34,7 +34,7 @@ pub(crate) use link_programs::link_programs;
 pub(crate) use locator::Locator;
 pub(crate) use noted::Noted;
 use observed::leads_to_a_root;
-pub(crate) use observed::{Seen, interpret, is_below};
+pub(crate) use observed::{Seen, interpret};
 pub(crate) use path_leaks::PathLeaks;
 pub(crate) use processor::identity as processor_identity;
 pub(crate) use reported::{Reported, found};

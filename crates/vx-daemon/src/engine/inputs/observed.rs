@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 use vx_model::{Access, Input, Root, RootedPath};
-use vx_path::{Was, is_special};
+use vx_path::{Was, is_below, is_special};
 use vx_proto::AccessKind;
 
 use super::Locator;
@@ -153,12 +153,6 @@ pub(super) fn leads_to_a_root(path: &str, locator: &Locator) -> bool {
         .into_iter()
         .filter(|root| *root != Root::Host && roots.knows(*root));
     known.into_iter().any(|root| is_below(roots.dir(root), path))
-}
-
-/// Whether `path` is `dir` or below it.
-pub(crate) fn is_below(path: &str, dir: &str) -> bool {
-    path.strip_prefix(dir.trim_end_matches('/'))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// If `path` is an entry of a parent directory of `workspace`: the name of that entry. A tool that searches upwards for

@@ -270,13 +270,9 @@ impl CompileStep<'_> {
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        if self.action.is_in_view() {
-            may_leak.insert(Root::Workspace);
-        }
-        let leaked = self.leaked(may_leak, &result).await?;
-        if self.action.is_in_view() && leaked.contains(&Root::Workspace) {
+        let Some(leaked) = self.leaked(may_leak, &result).await? else {
             return Ok(Concluded::ShowsView);
-        }
+        };
         inputs.extend(leaks::bind(leaked));
         Ok(Concluded::Done(Box::new(Conclusion {
             inputs: InputSet::new(inputs),
@@ -312,12 +308,14 @@ impl CompileStep<'_> {
         ))
     }
 
-    async fn leaked(&self, may_leak: BTreeSet<Root>, result: &ActionResult) -> Result<BTreeSet<Root>, Stop> {
+    /// See [`leaks::leaked`].
+    async fn leaked(&self, may_leak: BTreeSet<Root>, result: &ActionResult) -> Result<Option<BTreeSet<Root>>, Stop> {
+        let is_in_view = self.action.is_in_view();
         // Texts in bitcode are packed, so they cannot be found.
         let is_bitcode = |argument: &Template| *argument == Template::from("linker-plugin-lto");
         match self.compile.arguments.iter().any(is_bitcode) {
-            true => Ok(may_leak),
-            false => leaks::leaked(self.context, &may_leak, self.action.is_in_view(), result).await,
+            true => Ok((!is_in_view).then_some(may_leak)),
+            false => leaks::leaked(self.context, may_leak, is_in_view, result).await,
         }
     }
 }

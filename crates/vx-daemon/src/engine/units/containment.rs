@@ -8,12 +8,12 @@ use std::sync::Arc;
 use vx_cargo::UnitIndex;
 use vx_home::VxHome;
 use vx_model::{Action, Containment, Input, Key, Root, RootedPath};
+use vx_path::is_below;
 use vx_proto::{BuildEvent, ErrorKind, WireError};
 
 use super::dependencies::private_directory;
 use crate::engine::actions::{Again, Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::build::Context;
-use crate::engine::inputs::is_below;
 use crate::engine::records::Granted;
 
 /// What nobody's build may read, below the user's home.
@@ -112,28 +112,28 @@ impl<'a> Contained<'a> {
             let action = self.action.clone();
             let mut step = step(action.clone(), self.bound());
             let entered = self.context.engine.actions.enter(&action, surroundings).await;
-            let mut made = entered.look_up(&mut step).await?;
-            if made.is_none() {
-                if self.remember().await? {
-                    continue;
-                }
-                match entered.run(dispatch.clone(), &mut step).await? {
-                    Performed::Made(ran) => {
+            let made = match entered.look_up(&mut step).await? {
+                Some(made) => made,
+                None if self.remember().await? => continue,
+                None => match entered.run(dispatch.clone(), &mut step).await? {
+                    Performed::Made(made) => {
                         self.note().await?;
-                        made = Some(*ran);
+                        *made
                     }
-                    Performed::Denied(grants) => self.grant(&grants)?,
-                }
-                if made.is_none() && step.is_used() {
-                    self.note().await?;
-                    return Err(Stop::Again(Again::RealPaths));
-                }
-            }
-            if let Some(made) = made {
-                let made = Arc::new(made);
-                self.context.note(self.unit, action, &made);
-                return Ok((made, step));
-            }
+                    Performed::Denied(grants) => {
+                        self.grant(&grants)?;
+                        if step.is_used() {
+                            self.note().await?;
+                            return Err(Stop::Again(Again::RealPaths));
+                        }
+                        continue;
+                    }
+                },
+            };
+            let made = Arc::new(made);
+            drop(entered);
+            self.context.note(self.unit, action, &made);
+            return Ok((made, step));
         }
     }
 
@@ -185,14 +185,9 @@ impl<'a> Contained<'a> {
         let context = self.context;
         self.is_extended = true;
         context.ledger().ran_again += 1;
-        if !denied.are_told() {
-            self.grants.extend(denied);
-            self.give();
-            return Ok(());
-        }
         let name = context.plan.unit(self.unit).description();
         let what = denied.describe(&context.setting.roots);
-        if context.setting.sandbox.strict {
+        if denied.are_told() && context.setting.sandbox.strict {
             let message = format!("{name} needs {what}, which it is not granted");
             let settings = denied.settings(&context.package(self.unit).name);
             let help = format!("to grant it, add to `.vx.toml` in the workspace:\n{settings}");
@@ -200,9 +195,11 @@ impl<'a> Contained<'a> {
         }
         self.grants.extend(denied);
         self.give();
-        context.tell(BuildEvent::Warning(format!(
-            "{name} needs {what}: its result is not shared with other checkouts"
-        )));
+        if denied.are_told() {
+            context.tell(BuildEvent::Warning(format!(
+                "{name} needs {what}: its result is not shared with other checkouts"
+            )));
+        }
         Ok(())
     }
 

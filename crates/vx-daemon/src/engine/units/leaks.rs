@@ -2,56 +2,69 @@
 
 use std::collections::BTreeSet;
 
-use vx_model::{ActionResult, Input, Root, RootedPath};
+use vx_model::{ActionResult, Digest, Input, Root, RootedPath};
 
 use crate::engine::actions::{Again, Stop};
 use crate::engine::build::Context;
 use crate::engine::inputs::PathLeaks;
 
 /// The roots of `may_leak` whose directories a file, a tree or a message of `result` leaks. If the action was in the
-/// view, these are the directories as it found them; its messages are shown with the real ones.
+/// view, these are the directories as it found them, and its messages are shown with the real ones; `None` if an output
+/// shows the view.
 pub(super) async fn leaked(
     context: &Context,
-    may_leak: &BTreeSet<Root>,
+    mut may_leak: BTreeSet<Root>,
     is_in_view: bool,
     result: &ActionResult,
-) -> Result<BTreeSet<Root>, Stop> {
-    let mut leaked = BTreeSet::new();
-    let roots = context.setting.roots.clone();
-    let leaks = PathLeaks::of(may_leak, &if is_in_view { roots.in_view() } else { roots });
-    if leaks.texts().is_empty() {
-        return Ok(leaked);
+) -> Result<Option<BTreeSet<Root>>, Stop> {
+    let mut roots = context.setting.roots.clone();
+    if is_in_view {
+        roots = roots.in_view();
+        may_leak.insert(Root::Workspace);
     }
-    let blobs = &context.engine.blobs;
-    let texts = || leaks.texts().to_vec();
-    let in_counts = |counts: Option<Vec<u64>>| match counts {
-        Some(counts) => Ok(leaks.in_counts(&counts)),
-        None => Err(Stop::Again(Again::MissingBlob)),
+    let leaks = PathLeaks::of(&may_leak, &roots);
+    let mut leaked = BTreeSet::new();
+    if leaks.texts().is_empty() {
+        return Ok(Some(leaked));
+    }
+    let in_output = async |output: Output, debug_info: bool| {
+        let (blobs, texts) = (&context.engine.blobs, leaks.texts().to_vec());
+        let counts = match output {
+            Output::File(digest) => blobs.texts_in(digest, texts, debug_info).await?,
+            Output::Tree(root) => blobs.texts_in_tree(root, texts, debug_info).await?,
+        };
+        match counts {
+            Some(counts) => Ok::<_, Stop>(leaks.in_counts(&counts)),
+            None => Err(Stop::Again(Again::MissingBlob)),
+        }
     };
     for message in result.stdout.into_iter().chain(result.stderr) {
-        leaked.extend(in_counts(blobs.texts_in(message, texts(), true).await?)?);
+        leaked.extend(in_output(Output::File(message), true).await?);
     }
     if is_in_view {
         leaked.remove(&Root::Workspace);
     }
-    // As in the debug information of rustc, sources are found from the workspace in that of other compilers, whatever
-    // its path.
-    let shows = |all: &BTreeSet<Root>| is_in_view && all.contains(&Root::Workspace);
-    for file in &result.files {
-        let mut all = in_counts(blobs.texts_in(file.digest, texts(), true).await?)?;
-        if shows(&all) && !shows(&in_counts(blobs.texts_in(file.digest, texts(), false).await?)?) {
-            all.remove(&Root::Workspace);
+    let files = result.files.iter().map(|file| Output::File(file.digest));
+    let trees = result.trees.iter().map(|tree| Output::Tree(tree.root));
+    for output in files.chain(trees) {
+        let mut all = in_output(output, true).await?;
+        if is_in_view && all.remove(&Root::Workspace) {
+            // As in the debug information of rustc, sources are found from the workspace in that of other compilers,
+            // whatever its path.
+            if in_output(output, false).await?.contains(&Root::Workspace) {
+                return Ok(None);
+            }
         }
         leaked.extend(all);
     }
-    for tree in &result.trees {
-        let mut all = in_counts(blobs.texts_in_tree(tree.root, texts(), true).await?)?;
-        if shows(&all) && !shows(&in_counts(blobs.texts_in_tree(tree.root, texts(), false).await?)?) {
-            all.remove(&Root::Workspace);
-        }
-        leaked.extend(all);
-    }
-    Ok(leaked)
+    Ok(Some(leaked))
+}
+
+/// A part of a result that is searched.
+#[derive(Clone, Copy)]
+enum Output {
+    File(Digest),
+    Tree(Digest),
 }
 
 /// The inputs that bind a result to the directories of `roots`.

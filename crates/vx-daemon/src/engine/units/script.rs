@@ -249,19 +249,15 @@ impl Step for ScriptStep<'_> {
             let message = "a build script ended without a start";
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
-        let roots = if self.action.is_in_view() {
-            roots.in_view()
-        } else {
-            roots
-        };
-        if self.action.is_in_view() {
-            // A mistake is told with the real paths.
-            let run = self.context.plan.unit(self.unit).script_run();
-            if shows_beside(&self.printed.stdout) || run.output(&self.printed.stdout, &roots).is_err() {
-                return Ok(Concluded::ShowsView);
-            }
+        let is_in_view = self.action.is_in_view();
+        let roots = if is_in_view { roots.in_view() } else { roots };
+        let run = self.context.plan.unit(self.unit).script_run();
+        let said = run.output(&self.printed.stdout, &roots);
+        // A mistake is told with the real paths.
+        if is_in_view && (said.is_err() || shows_beside(&self.printed.stdout)) {
+            return Ok(Concluded::ShowsView);
         }
-        let said = self.said(&ran, &roots)?;
+        let said = self.said(&ran, said)?;
         self.context.note_duration(self.unit, ran.result.duration_ms);
         self.depended_on(ran.result, said, &out_dir).await
     }
@@ -278,12 +274,11 @@ impl ScriptStep<'_> {
         Ok(())
     }
 
-    /// The output of a script that has succeeded.
-    fn said(&self, ran: &Ran, roots: &Roots) -> Result<ScriptOutput, Stop> {
+    /// What a script has `said`, if it has succeeded.
+    fn said(&self, ran: &Ran, said: Result<ScriptOutput, ScriptError>) -> Result<ScriptOutput, Stop> {
         let failed = |error: &ScriptError| WireError::from_error(ErrorKind::BuildFailed, error);
-        let run = self.context.plan.unit(self.unit).script_run();
         let failure = match ran.result.exit_code {
-            Some(0) => match run.output(&self.printed.stdout, roots) {
+            Some(0) => match said {
                 Ok(said) => return Ok(said),
                 Err(error @ ScriptError::Invalid { .. }) => return Err(Stop::Failed(failed(&error))),
                 Err(error @ ScriptError::Reported { .. }) => failed(&error),
@@ -329,10 +324,6 @@ impl ScriptStep<'_> {
             return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
         };
         let is_in_view = self.action.is_in_view();
-        let mut may_leak = self.may_leak.clone();
-        if is_in_view {
-            may_leak.insert(Root::Workspace);
-        }
         let seen = self.context.observed(&self.action, &ran.observation);
         let files = self.written(seen.as_ref()).await?;
         let may_keep = files.is_some();
@@ -342,10 +333,10 @@ impl ScriptStep<'_> {
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        let mut leaked = leaks::leaked(self.context, &may_leak, is_in_view, &result).await?;
-        if is_in_view && leaked.contains(&Root::Workspace) {
+        let leaked = leaks::leaked(self.context, self.may_leak.clone(), is_in_view, &result).await?;
+        let Some(mut leaked) = leaked else {
             return Ok(Concluded::ShowsView);
-        }
+        };
         let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
         let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
         let annotation = Annotation {
