@@ -18,7 +18,7 @@ use crate::executor::{Executor, Store};
 use crate::notices::Notice;
 use crate::observe::Scope;
 use crate::output::{Line, LineSink, Spool, capture};
-use crate::process::{Ended, Launch, Namespaces, Running, Scratch, launch};
+use crate::process::{Ended, Launch, Namespaces, Running, launch};
 
 /// Where the events of an action go. Once its client is gone, they are dropped.
 #[derive(Debug, Clone)]
@@ -212,23 +212,8 @@ impl Action<'_> {
         for directory in &request.output_directories {
             own.push(root.join(directory)?);
         }
-        // A build script may put temporary files into its package, wherever that is. Compilers that it starts do.
         let changes = root.path().join("changes");
-        let path = Utf8Path::new(&request.working_directory);
-        let may_change = containment.writable.iter().any(|writable| path.starts_with(writable));
-        let is_script = !request.output_trees.is_empty();
-        let scratch = (is_script && !may_change).then_some(Scratch {
-            path,
-            changes: &changes,
-        });
-        if scratch.is_some() {
-            std::fs::create_dir_all(&changes).map_err(|source| ExecRootError::Make {
-                path: changes.clone(),
-                source,
-            })?;
-            own.push(changes.clone());
-        }
-        let namespaces = Namespaces::new(containment, &own, &root.tmp(), scratch).map_err(|error| {
+        let namespaces = Namespaces::new(containment, &own, &root.tmp(), &changes).map_err(|error| {
             let message = format!("cannot contain `{}`", self.dispatch.label);
             WireError::new(ErrorKind::Machine, message).caused_by(&error)
         })?;

@@ -81,6 +81,8 @@ pub struct Containment {
     pub writable: Vec<RootedPath>,
     /// What it may not change, although it lies below one of `writable`.
     pub read_only: Vec<RootedPath>,
+    /// What it may change for itself: the changes are forgotten. Where the kernel cannot, it is read-only.
+    pub scratch: Vec<RootedPath>,
     /// Directories that are empty for it, and files that are.
     pub hidden: Vec<RootedPath>,
     /// Directories that it finds at paths that are the same in every checkout (see [`crate::Roots::in_view`]): the
@@ -231,6 +233,7 @@ impl Action {
             containment: self.access.containment.as_ref().map(|containment| WireContainment {
                 writable: texts(&containment.writable),
                 read_only: texts(&containment.read_only),
+                scratch: texts(&containment.scratch),
                 hidden: texts(&containment.hidden),
                 view: texts(&containment.view),
                 network: containment.network,
@@ -253,6 +256,7 @@ impl Containment {
         let kinds = [
             ("may change", &self.writable),
             ("may not change", &self.read_only),
+            ("may change for itself", &self.scratch),
             ("cannot see", &self.hidden),
             ("finds at a fixed path", &self.view),
         ];

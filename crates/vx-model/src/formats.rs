@@ -11,7 +11,8 @@
 ///   by role.
 /// - 3: what a contained action may change and cannot see is part of it;
 ///   the user's variables are no part of it, except for those that compilers and linkers are known to read.
-/// - 4: whether it finds the workspace at the same path in every checkout is part of it.
+/// - 4: whether it finds the workspace at the same path in every checkout, and what it may change for itself, is part of
+///   it.
 pub const ACTION: u32 = 4;
 
 /// The recorded inputs of a run: [`crate::InputSet`].

@@ -167,6 +167,8 @@ pub(crate) struct WireContainment {
     pub(crate) network: bool,
     #[prost(string, repeated, tag = "5")]
     pub(crate) view: Vec<String>,
+    #[prost(string, repeated, tag = "6")]
+    pub(crate) scratch: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

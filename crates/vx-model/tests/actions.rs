@@ -153,6 +153,10 @@ const CHANGES: &[(&str, Change)] = &[
         } = containment(action);
         std::mem::swap(writable, read_only);
     }),
+    ("may change for itself", |action| {
+        let Containment { writable, scratch, .. } = containment(action);
+        std::mem::swap(writable, scratch);
+    }),
     ("view", |action| {
         containment(action).view = vec![RootedPath::new(Root::Workspace, "")];
     }),

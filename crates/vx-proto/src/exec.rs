@@ -62,6 +62,8 @@ pub struct Containment {
     pub writable: Vec<String>,
     /// What it may not change, although it lies below one of `writable`.
     pub read_only: Vec<String>,
+    /// What it may change for itself: the changes are forgotten. Where the kernel cannot, it is read-only.
+    pub scratch: Vec<String>,
     /// Directories that it finds empty, and files that it finds empty.
     pub hidden: Vec<String>,
     /// Directories that it finds although they lie below a directory that it gets for itself, such as `/tmp`.

@@ -99,23 +99,14 @@ pub(crate) struct Namespaces {
     is_superuser: bool,
 }
 
-/// A directory that a process may change, while it stays as it is for everybody else.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scratch<'a> {
-    /// The directory.
-    pub(crate) path: &'a Utf8Path,
-    /// Where the changes go: one of the directories of the action.
-    pub(crate) changes: &'a Utf8Path,
-}
-
 impl Namespaces {
     /// The namespaces for `containment`. `own` are the directories of the action, which it may change; `tmpdir` is one
-    /// of them.
+    /// of them. `changes` is where forgotten changes go, in the exec root.
     pub(crate) fn new(
         containment: &Containment,
         own: &[Utf8PathBuf],
         tmpdir: &Utf8Path,
-        scratch: Option<Scratch<'_>>,
+        changes: &Utf8Path,
     ) -> io::Result<Self> {
         let mut list = List::default();
         list.mask(containment, own, tmpdir)?;
@@ -127,13 +118,17 @@ impl Namespaces {
         let mut changeable: Vec<(&Utf8Path, bool)> = writable.map(|path| (path, true)).collect();
         changeable.extend(containment.read_only.iter().map(|path| (Utf8Path::new(path), false)));
         changeable.extend(own.iter().map(|path| (path.as_path(), true)));
+        if !containment.scratch.is_empty() {
+            std::fs::create_dir_all(changes)?;
+            changeable.push((changes, true));
+        }
         // Outer ones first: an inner one would be covered.
         changeable.sort_by_key(|(path, _)| path.as_str().len());
         for (path, is_writable) in changeable {
             list.expose(path, is_writable)?;
         }
-        if let Some(Scratch { path, changes }) = scratch {
-            list.overlay(path, changes)?;
+        for (index, path) in containment.scratch.iter().enumerate() {
+            list.overlay(Utf8Path::new(path), &changes.join(index.to_string()))?;
         }
         if let Some(top) = list.view.top() {
             let at = text(top.as_str())?;
@@ -485,7 +480,7 @@ impl List {
         Ok(())
     }
 
-    /// Puts the changes to what is at `path` into `changes`, a directory of the action.
+    /// Puts the changes to what is at `path` into `changes`, which is on a writable mount.
     fn overlay(&mut self, path: &Utf8Path, changes: &Utf8Path) -> io::Result<()> {
         // These separate the options.
         let is_plain = |path: &Utf8Path| !path.as_str().contains([':', ',', '\\']);
@@ -585,8 +580,13 @@ mod tests {
         fn launch(&self, script: &str) -> Launch {
             let mut launch = self.dir.shell(script);
             let own = [launch.tmpdir.clone(), self.dir.path().join("own")];
-            launch.namespaces = Some(Namespaces::new(&self.containment, &own, &launch.tmpdir, None).unwrap());
+            launch.namespaces =
+                Some(Namespaces::new(&self.containment, &own, &launch.tmpdir, &self.changes()).unwrap());
             launch
+        }
+
+        fn changes(&self) -> Utf8PathBuf {
+            self.dir.path().join("changes")
         }
 
         async fn run(&self, script: &str) -> Done {
@@ -695,23 +695,12 @@ mod tests {
 
     #[tokio::test]
     async fn changes_to_a_scratch_directory_are_forgotten() {
-        let shell = Shell::new();
-        let dir = shell.dir.path();
-        fs::create_dir(dir.join("package")).unwrap();
-        fs::write(dir.join("package/file"), "before").unwrap();
-        let changes = dir.join("changes");
-        fs::create_dir(&changes).unwrap();
-        let mut launch = shell
-            .dir
-            .shell("mkdir made && rmdir made && echo after > file && cat file");
-        let own = [launch.tmpdir.clone(), changes.clone()];
-        let package = dir.join("package");
-        let scratch = Scratch {
-            path: &package,
-            changes: &changes,
-        };
-        let namespaces = Namespaces::new(&shell.containment, &own, &launch.tmpdir, Some(scratch));
-        launch.namespaces = Some(namespaces.unwrap());
+        let mut shell = Shell::new();
+        let package = shell.dir.path().join("package");
+        fs::create_dir(&package).unwrap();
+        fs::write(package.join("file"), "before").unwrap();
+        shell.containment.scratch = vec![package.to_string()];
+        let mut launch = shell.launch("mkdir made && rmdir made && echo after > file && cat file");
         launch.working_directory = package.clone();
         let done = run(launch).await;
         assert_eq!(done.stdout, "after\n", "{}", done.stderr);

@@ -25,7 +25,7 @@ use vx_proto::Observation;
 use crate::observe::{Reach, Scope};
 use crate::reap;
 
-pub(crate) use containment::{Namespaces, Scratch};
+pub(crate) use containment::Namespaces;
 pub(crate) use supervise::{launch, refused_containment};
 
 /// What to run.

@@ -62,7 +62,7 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
         }],
         ..Containment::default()
     };
-    let namespaces = match Namespaces::new(&containment, &[tmpdir.to_owned()], tmpdir, None) {
+    let namespaces = match Namespaces::new(&containment, &[tmpdir.to_owned()], tmpdir, &tmpdir.join("changes")) {
         Ok(namespaces) => namespaces,
         Err(error) => return Some(error.to_string()),
     };

@@ -73,6 +73,7 @@ pub(super) fn localize(action: &Action, surroundings: &Surroundings, real: &Root
             Containment {
                 writable: absolute(&containment.writable),
                 read_only: absolute(&containment.read_only),
+                scratch: absolute(&containment.scratch),
                 hidden: absolute(&containment.hidden),
                 // What is named in requests is found wherever it lies.
                 kept: absolute(&Root::ALL.map(|root| RootedPath::new(root, "")))

@@ -82,14 +82,18 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn access() -> impl Strategy<Value = Access> {
     let lists = || vec(path(), 0..2);
-    let containment = (lists(), lists(), lists(), lists(), any::<bool>());
-    let containment = containment.prop_map(|(writable, read_only, hidden, view, network)| vx_model::Containment {
-        writable,
-        read_only,
-        hidden,
-        view,
-        network,
-    });
+    let containment = (lists(), lists(), lists(), lists(), lists(), any::<bool>());
+    let containment =
+        containment.prop_map(
+            |(writable, read_only, scratch, hidden, view, network)| vx_model::Containment {
+                writable,
+                read_only,
+                scratch,
+                hidden,
+                view,
+                network,
+            },
+        );
     let paths = || vec(path(), 0..2);
     (any::<bool>(), paths(), paths(), option::of(containment)).prop_map(
         |(environment, writable, private, containment)| Access {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use vx_cargo::UnitIndex;
+use vx_cargo::{PackageSource, UnitIndex};
 use vx_home::VxHome;
 use vx_model::{Action, Containment, Input, Key, Root, RootedPath};
 use vx_path::is_below;
@@ -237,6 +237,13 @@ pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
         view: view(context, unit),
         ..Containment::default()
     };
+    // Compilers that scripts start put temporary files into the package, wherever it is. A repository is one file
+    // system, or git would not find its root.
+    match &package.source {
+        PackageSource::Git { checkout, .. } => containment.scratch.push(checkout.clone()),
+        PackageSource::Registry { .. } => containment.scratch.push(package.root.clone()),
+        PackageSource::Path { .. } => {}
+    }
     if package.source.is_path() {
         let absolute = |path: &RootedPath| context.setting.roots.absolute(path);
         let own = absolute(&package.root);
