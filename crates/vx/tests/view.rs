@@ -69,6 +69,25 @@ fn a_path_that_shows_is_the_real_one_and_costs_one_run_once() {
     assert!(says(&env, &other).ends_with(&format!("{other} {other}")));
 }
 
+/// Git does not look for a repository on another file system.
+#[test]
+fn a_repository_around_the_workspace_is_found() {
+    let env = package(
+        "let git = std::process::Command::new(\"git\").args([\"rev-parse\", \"--show-cdup\"]).output().unwrap();
+         String::from_utf8(git.stdout).unwrap().trim().to_owned()",
+    );
+    env.build(&[]);
+    let project = env.project();
+    assert_eq!(says(&env, &project), "");
+    let around = project.parent().unwrap();
+    let git = std::process::Command::new("git")
+        .args(["init", "--quiet", around.as_str()])
+        .status();
+    assert!(git.unwrap().success());
+    env.build(&[]);
+    assert_eq!(says(&env, &project), "../ ../");
+}
+
 #[test]
 fn a_search_in_the_directories_above_is_shared_if_nothing_is_there() {
     let env = package(

@@ -14,7 +14,7 @@ use super::view::{Meaning, View};
 pub(super) enum Place {
     /// Something of the machine.
     At(Resolved),
-    /// Nothing that counts: something without a path, or a directory on the way to what the process sees elsewhere.
+    /// Nothing that counts: something without a path.
     Nowhere,
     /// Something that is not there: see [`Meaning::Search`].
     Search(Utf8PathBuf),
@@ -38,7 +38,6 @@ pub(super) fn place(view: &View, pid: Pid, base: &Utf8Path, path: &Utf8Path, las
 fn outside(view: &View, seen: Resolved) -> Place {
     let path = match view.meaning(&seen.path) {
         Meaning::Path(path) => path,
-        Meaning::Way => return Place::Nowhere,
         Meaning::Search(path) => return Place::Search(path),
         Meaning::Left => return Place::Left,
     };
@@ -46,7 +45,6 @@ fn outside(view: &View, seen: Resolved) -> Place {
     for way in seen.passed {
         match view.meaning(&way) {
             Meaning::Path(path) => passed.push(path),
-            Meaning::Way => {}
             Meaning::Search(_) | Meaning::Left => return Place::Left,
         }
     }

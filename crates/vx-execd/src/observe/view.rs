@@ -27,8 +27,6 @@ pub(crate) struct SeenAt {
 pub(super) enum Meaning {
     /// This path.
     Path(Utf8PathBuf),
-    /// A directory on the way to what it finds, which is the same for every such process.
-    Way,
     /// Something above or beside a directory that it finds. Nothing has that name there: this is the nearest path.
     Search(Utf8PathBuf),
     /// Something that it does not find as it would outside.
@@ -76,15 +74,18 @@ impl View {
         let Some(top) = self.top().filter(|top| path.starts_with(top)) else {
             return Meaning::Path(path.to_owned());
         };
-        if self.mounts.iter().any(|mount| mount.at.starts_with(path)) {
-            return Meaning::Way;
-        }
         let above = workspace
             .at
             .ancestors()
             .skip(1)
             .find_map(|above| path.strip_prefix(above).ok());
-        let name = above.unwrap_or(top);
+        // A directory on the way to what it finds tells that the file system ends here. What looks for a repository stops.
+        let is_way = self.mounts.iter().any(|mount| mount.at.starts_with(path));
+        let name = if is_way {
+            Utf8Path::new(".git")
+        } else {
+            above.unwrap_or(top)
+        };
         let mut candidates = workspace.from.ancestors().skip(1).map(|above| above.join(name));
         match candidates.next() {
             Some(nearest) if !exists(&nearest) && !candidates.any(|path| exists(&path)) => Meaning::Search(nearest),
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(meaning("/run/vx/build/lib"), Meaning::Path(root.join("deep/lib")));
         assert_eq!(meaning("/usr/bin/cc"), Meaning::Path("/usr/bin/cc".into()));
         for way in ["/run/vx", "/run/vx/build"] {
-            assert_eq!(meaning(way), Meaning::Way, "{way}");
+            assert_eq!(meaning(way), Meaning::Search(root.join("deep/.git")), "{way}");
         }
     }
 
@@ -163,6 +164,7 @@ mod tests {
         }
         fs::create_dir(root.join(".git")).unwrap();
         assert_eq!(meaning("/run/vx/build/.git"), Meaning::Left);
+        assert_eq!(meaning("/run/vx/build"), Meaning::Left);
         assert_eq!(
             meaning("/run/vx/build/.git/HEAD"),
             Meaning::Search(root.join("deep/.git/HEAD"))
