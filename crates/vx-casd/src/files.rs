@@ -1,7 +1,7 @@
 //! Hashing and copying files.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, Write};
 
 use camino::Utf8Path;
 use tempfile::NamedTempFile;
@@ -26,8 +26,9 @@ pub(crate) fn for_each_piece(mut reader: impl Read, mut each: impl FnMut(&[u8]) 
     }
 }
 
-/// The digest of a file's content from the current position.
-pub(crate) fn hash(file: &File) -> io::Result<Digest> {
+/// The digest of a file's content, from its beginning.
+pub(crate) fn hash(mut file: &File) -> io::Result<Digest> {
+    file.rewind()?;
     let mut hasher = DigestHasher::default();
     for_each_piece(file, |piece| {
         hasher.update(piece);
@@ -73,5 +74,19 @@ pub(crate) fn open_regular(path: &Utf8Path) -> Result<File, StoreError> {
                 platform::special_name(kind)
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_hashed_from_its_beginning_each_time() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"content").unwrap();
+        for _ in 0..2 {
+            assert_eq!(hash(&file).unwrap(), Digest::of(b"content"));
+        }
     }
 }
