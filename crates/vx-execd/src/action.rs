@@ -198,6 +198,7 @@ impl Action<'_> {
             tmpdir,
             descriptors: jobserver.descriptors,
             observe: request.observe.then(|| self.scope(root, namespaces.as_ref())),
+            only_traced: false,
             namespaces,
         })
     }

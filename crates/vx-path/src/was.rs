@@ -76,6 +76,11 @@ impl Was {
         }
     }
 
+    /// Whether it shows for ever if this is changed: the time of the change of a file or link cannot be put back.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::There(stamp) if matches!(stamp.mode & KIND, REGULAR | LINK))
+    }
+
     /// Whether, besides, a directory has the entries that it had.
     pub fn lists_the_same(self, later: Self) -> bool {
         match (self, later) {

@@ -1,7 +1,9 @@
-//! The seccomp filter: stops a process for its tracer only at the calls of [`super::syscalls`].
+//! The seccomp filter: stops a process only at the calls of [`super::syscalls`].
 //!
 //! Written by hand, because the crates for such filters kill processes of another instruction set. Here those must run,
 //! and be known to be unobserved.
+
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_ulong, sock_filter, sock_fprog};
 use rustix::io::Errno;
@@ -12,15 +14,28 @@ use super::syscalls::{ARCH, FOREIGN_FROM, SYSCALLS};
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
     program: Vec<sock_filter>,
+    stop_for: StopFor,
 }
+
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`; not in `libc` for all.
+const WAIT_KILLABLE_RECV: c_ulong = 1 << 5;
 
 /// Offsets in the kernel's `seccomp_data`.
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
 
+/// Whom the filter stops a process for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopFor {
+    /// A [`super::Listener`].
+    Listener,
+    /// A [`super::Tracer`].
+    Tracer,
+}
+
 impl Filter {
     /// The filter; `None` if this machine's system calls are not known.
-    pub(crate) fn new() -> Option<Self> {
+    pub(crate) fn new(stop_for: StopFor) -> Option<Self> {
         let arch = ARCH?;
         let calls = SYSCALLS.len();
         let mut program = vec![
@@ -40,12 +55,13 @@ impl Filter {
             ));
         }
         program.push(answer(libc::SECCOMP_RET_ALLOW));
-        program.push(answer(libc::SECCOMP_RET_TRACE));
-        Some(Self { program })
+        program.push(answer(stop_for.answer()));
+        Some(Self { program, stop_for })
     }
 
-    /// Installs it in this process, permanently. Only makes system calls.
-    pub(crate) fn install(&self) -> Result<(), Errno> {
+    /// Installs it in this process, permanently; returns what to listen to, if it is for a listener. Only makes system
+    /// calls.
+    pub(crate) fn install(&self) -> Result<Option<OwnedFd>, Errno> {
         // Without this the kernel accepts filters only from the superuser, because they could confuse a set-user-id
         // program.
         rustix::thread::set_no_new_privs(true)?;
@@ -53,12 +69,37 @@ impl Filter {
             len: self.program.len() as libc::c_ushort,
             filter: self.program.as_ptr().cast_mut(),
         };
-        let mode = libc::SECCOMP_MODE_FILTER as c_ulong;
-        // SAFETY: `program` describes `self.program`, which the kernel copies and does not write to.
-        let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
-        match answer {
-            -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)),
-            _ => Ok(()),
+        let flags = match self.stop_for {
+            // Signals wait until a call is answered, or it would be recorded again and again.
+            StopFor::Listener => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV,
+            StopFor::Tracer => 0,
+        };
+        let set = |flags: c_ulong| {
+            let mode = libc::SECCOMP_SET_MODE_FILTER;
+            // SAFETY: `program` describes `self.program`, which the kernel copies and does not write to.
+            let answer = unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program) };
+            // A descriptor is small.
+            RawFd::try_from(answer)
+                .ok()
+                .filter(|answer| *answer >= 0)
+                .ok_or_else(|| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
+        };
+        let answer = match set(flags) {
+            // A kernel before 5.19.
+            Err(Errno::INVAL) if flags & WAIT_KILLABLE_RECV != 0 => set(flags & !WAIT_KILLABLE_RECV),
+            answer => answer,
+        };
+        // SAFETY: then the answer is a new descriptor, which nobody else has.
+        let descriptor = |answer| (self.stop_for == StopFor::Listener).then(|| unsafe { OwnedFd::from_raw_fd(answer) });
+        answer.map(descriptor)
+    }
+}
+
+impl StopFor {
+    fn answer(self) -> u32 {
+        match self {
+            Self::Listener => libc::SECCOMP_RET_USER_NOTIF,
+            Self::Tracer => libc::SECCOMP_RET_TRACE,
         }
     }
 }
@@ -115,7 +156,13 @@ mod tests {
 
     #[test]
     fn stops_at_the_listed_calls_and_at_foreign_ones() {
-        let Some(filter) = Filter::new() else { return };
+        for stop_for in [StopFor::Listener, StopFor::Tracer] {
+            let Some(filter) = Filter::new(stop_for) else { return };
+            stops(&filter, stop_for.answer());
+        }
+    }
+
+    fn stops(filter: &Filter, stop: u32) {
         let arch = ARCH.unwrap();
         let listed: Vec<u32> = SYSCALLS
             .iter()
@@ -123,13 +170,13 @@ mod tests {
             .collect();
         for number in 0..600 {
             let expected = if listed.contains(&number) {
-                libc::SECCOMP_RET_TRACE
+                stop
             } else {
                 libc::SECCOMP_RET_ALLOW
             };
-            assert_eq!(decide(&filter, arch, number), expected, "call {number}");
+            assert_eq!(decide(filter, arch, number), expected, "call {number}");
         }
-        assert_eq!(decide(&filter, arch, FOREIGN_FROM + 1), libc::SECCOMP_RET_TRACE);
-        assert_eq!(decide(&filter, arch ^ 1, 1), libc::SECCOMP_RET_TRACE);
+        assert_eq!(decide(filter, arch, FOREIGN_FROM + 1), stop);
+        assert_eq!(decide(filter, arch ^ 1, 1), stop);
     }
 }

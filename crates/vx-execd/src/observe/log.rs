@@ -3,7 +3,7 @@
 //! A path is *owned* once the tree itself has created what is there: later uses depend on nothing outside. All methods
 //! are called while the process is stopped before its system call, so the disk shows the state before.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use libc::{O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY};
@@ -48,7 +48,7 @@ impl Scope {
 pub(super) struct AccessLog {
     scope: Scope,
     /// By path. Texts are compared, because comparing components takes most of the time otherwise.
-    uses: BTreeMap<String, Use>,
+    uses: HashMap<String, Use>,
     /// Created by the tree outside of the scope's own directories.
     made: HashSet<String>,
     /// What was looked for above the view.
@@ -91,7 +91,7 @@ impl AccessLog {
     pub(super) fn new(scope: Scope) -> Self {
         Self {
             scope,
-            uses: BTreeMap::new(),
+            uses: HashMap::new(),
             made: HashSet::new(),
             searched: BTreeSet::new(),
             reach: Reach::default(),
@@ -165,8 +165,21 @@ impl AccessLog {
         Observation::Complete(accesses)
     }
 
+    /// Whether a use of `path` is recorded, and the same is there as then.
+    ///
+    /// A file or link that is changed later shows that for ever, so it need not be looked at before the end.
+    pub(super) fn has(&self, path: &Utf8Path) -> bool {
+        self.uses.get(path.as_str()).is_some_and(|used| {
+            let is_still = used.was.is_lasting() || used.was.is_still(Was::at(path));
+            is_still && !used.kinds.contains(&AccessKind::Write)
+        })
+    }
+
     pub(super) fn open(&mut self, place: &Resolved, flags: i32) {
         let path = &place.path;
+        if self.owns(path) {
+            return self.note_way(place);
+        }
         if flags & O_PATH != 0 || flags & O_TMPFILE == O_TMPFILE || path.is_symlink() {
             return self.look(place);
         }
@@ -235,7 +248,7 @@ impl AccessLog {
     /// Creates something at a path, which fails if it exists.
     pub(super) fn make(&mut self, place: &Resolved) {
         self.look(place);
-        if Before::of(&place.path) == Before::Absent {
+        if !self.owns(&place.path) && Before::of(&place.path) == Before::Absent {
             self.write(place, Before::Absent);
         }
     }
@@ -243,7 +256,7 @@ impl AccessLog {
     /// Removes or changes what is at a path, which fails if it does not exist.
     pub(super) fn change(&mut self, place: &Resolved) {
         self.look(place);
-        if Before::of(&place.path) == Before::Present {
+        if !self.owns(&place.path) && Before::of(&place.path) == Before::Present {
             self.write(place, Before::Present);
         }
     }
@@ -584,7 +597,7 @@ mod tests {
         assert!(test.log.uses.is_empty());
         test.log.read(&at("/proc/1/environ"));
         test.log.look(&at("/dev/kvm"));
-        let used: Vec<&str> = test.log.uses.keys().map(String::as_str).collect();
-        assert_eq!(used, ["/dev/kvm", "/proc/self/environ"]);
+        let used: BTreeSet<&str> = test.log.uses.keys().map(String::as_str).collect();
+        assert_eq!(used, BTreeSet::from(["/dev/kvm", "/proc/self/environ"]));
     }
 }

@@ -1,7 +1,8 @@
 //! Observation: every path that a process tree opens, looks for, lists or executes.
 //!
-//! A seccomp filter stops a process only at the system calls that take paths; a tracer thread records the path and
-//! resumes it. New processes and threads are traced from their first instruction.
+//! A seccomp filter stops a process only at the system calls that take paths. The thread that supervises it is notified,
+//! records the path, and lets the process go on. Where the kernel has no notifications, it traces the process instead.
+//! New processes and threads are observed from their first instruction.
 //!
 //! A path is resolved as the kernel does it, so what is recorded has no links, and each link on the way is recorded by
 //! itself. With it goes what was there, so that a change during the run is found afterwards.
@@ -11,11 +12,15 @@
 //! instruction set, `io_uring`, another root directory or mount namespace) makes the observation incomplete; so does a
 //! kernel that refuses.
 
-mod affinity;
+mod caller;
 mod filter;
+mod listener;
 mod log;
+mod observer;
 mod place;
+mod programs;
 mod ptrace;
+mod repeats;
 mod special;
 mod syscalls;
 #[cfg(test)]
@@ -23,7 +28,8 @@ mod tests;
 mod tracer;
 mod view;
 
-pub(crate) use filter::Filter;
+pub(crate) use filter::{Filter, StopFor};
+pub(crate) use listener::Listener;
 pub(crate) use log::{Reach, Scope};
 pub(crate) use tracer::Tracer;
 pub(crate) use view::{SeenAt, View};

@@ -1,10 +1,12 @@
 //! Where a path of a call leads.
 
+use std::cell::Cell;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use vx_path::{LastLink, Resolved, is_special, resolve_with};
+use vx_path::{LastLink, Magic, Resolved, is_special, resolve_with};
 
 use super::special::magic;
 use super::view::{Meaning, View};
@@ -13,7 +15,11 @@ use super::view::{Meaning, View};
 #[derive(Debug)]
 pub(super) enum Place {
     /// Something of the machine.
-    At(Resolved),
+    At {
+        place: Resolved,
+        /// Whether a link of `/proc` is on the way, which may lead elsewhere at any time.
+        by_magic: bool,
+    },
     /// Nothing that counts: something without a path.
     Nowhere,
     /// Something that is not there: see [`Meaning::Search`].
@@ -24,18 +30,27 @@ pub(super) enum Place {
 
 /// Where `path` leads for the process or thread `pid`, which has this `view`, from the absolute directory `base`.
 pub(super) fn place(view: &View, pid: Pid, base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Place {
-    let seen = plain(view, base, path, last)
-        .or_else(|| resolve_with(base, path, last, &|path| magic(pid, path), &|path| view.real(path)));
+    let by_magic = Cell::new(false);
+    let follow = |path: &Utf8Path| {
+        let magic = magic(pid, path);
+        by_magic.set(by_magic.get() || magic != Magic::No);
+        magic
+    };
+    let seen =
+        plain(view, base, path, last).or_else(|| resolve_with(base, path, last, &follow, &|path| view.real(path)));
     match seen {
         // The usual case, in which nothing is copied.
-        Some(seen) if view.is_empty() => Place::At(seen),
-        Some(seen) => outside(view, seen),
+        Some(place) if view.is_empty() => Place::At {
+            place,
+            by_magic: by_magic.get(),
+        },
+        Some(seen) => outside(view, seen, by_magic.get()),
         None => Place::Nowhere,
     }
 }
 
 /// A place as a process sees it, outside.
-fn outside(view: &View, seen: Resolved) -> Place {
+fn outside(view: &View, seen: Resolved, by_magic: bool) -> Place {
     let path = match view.meaning(&seen.path) {
         Meaning::Path(path) => path,
         Meaning::Search(path) => return Place::Search(path),
@@ -49,11 +64,14 @@ fn outside(view: &View, seen: Resolved) -> Place {
         }
     }
     let climbed_from = seen.climbed_from.map(|from| view.real(&from).into_owned());
-    Place::At(Resolved {
-        path,
-        passed,
-        climbed_from,
-    })
+    Place::At {
+        place: Resolved {
+            path,
+            passed,
+            climbed_from,
+        },
+        by_magic,
+    }
 }
 
 /// The usual case, decided by the kernel in one call: a path without `..` on which there is no link.

@@ -4,10 +4,11 @@
 //! to itself. Every function may return `ESRCH`: a stopped process can be killed at any time.
 
 use std::io;
-use std::ptr;
 
 use rustix::io::Errno;
 use rustix::process::Pid;
+
+use super::caller::Syscall;
 
 /// Stops that are reported with an event number in the upper half of the wait status.
 pub(super) const EVENT_EXEC: i32 = libc::PTRACE_EVENT_EXEC;
@@ -28,18 +29,17 @@ const SYSCALL_INFO_SECCOMP: u8 = 3;
 
 type Request = libc::c_int;
 
-/// What a process that stopped at the filter is about to call; `ptrace_syscall_info` of the kernel's `ptrace.h`.
+/// The kernel's `ptrace_syscall_info`, as far as it is about a process that stopped at the filter.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
-pub(super) struct Syscall {
+struct SyscallInfo {
     op: u8,
     _pad: [u8; 3],
-    /// `AUDIT_ARCH_*`.
-    pub(super) arch: u32,
+    arch: u32,
     _instruction_pointer: u64,
     _stack_pointer: u64,
-    pub(super) number: u64,
-    pub(super) arguments: [u64; 6],
+    number: u64,
+    arguments: [u64; 6],
     _filter_data: u32,
     _reserved: u32,
 }
@@ -61,29 +61,22 @@ pub(super) fn stay_stopped(pid: Pid) -> io::Result<()> {
 
 /// What a process that stopped at the filter is about to call.
 pub(super) fn syscall(pid: Pid) -> io::Result<Syscall> {
-    let mut info = Syscall::default();
-    request(GET_SYSCALL_INFO, pid, size_of::<Syscall>(), (&raw mut info) as usize)?;
+    let mut info = SyscallInfo::default();
+    request(
+        GET_SYSCALL_INFO,
+        pid,
+        size_of::<SyscallInfo>(),
+        (&raw mut info) as usize,
+    )?;
     if info.op == SYSCALL_INFO_SECCOMP {
-        Ok(info)
+        Ok(Syscall {
+            arch: info.arch,
+            number: info.number,
+            arguments: info.arguments,
+        })
     } else {
         Err(Errno::PROTO.into())
     }
-}
-
-/// Fills `buffer` from the memory of a process; returns the number of bytes read, fewer if unmapped memory begins.
-pub(super) fn read_memory(pid: Pid, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let local = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: ptr::with_exposed_provenance_mut(address as usize),
-        iov_len: buffer.len(),
-    };
-    let pid = pid.as_raw_nonzero().get();
-    // SAFETY: `local` describes `buffer`; the remote address is checked by the kernel.
-    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
-    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
 
 fn request(request: Request, pid: Pid, address: usize, data: usize) -> io::Result<()> {

@@ -80,10 +80,6 @@ pub(super) enum Call {
     Link(PathArg, PathArg, Option<Arg>),
     /// Changes the content or the permissions of something that must exist.
     Overwrite(PathArg),
-    /// Asks for the CPU affinity of a thread, the one with this id or the caller.
-    AskProcessors(Arg),
-    /// Sets the CPU affinity of a thread.
-    ChooseProcessors,
     /// Sends to or connects to the address that an argument points to, if any.
     Connect(Arg),
     /// Does something that the tracer does not understand; the text follows "a process".
@@ -99,8 +95,7 @@ const fn at(at: Arg, text: Arg) -> PathArg {
 }
 
 /// All calls that the filter stops at. Calls on open descriptors are not among them, because the open was, but for the one
-/// that lists a directory: most are opened for something else. Those without a path are listed because the tracer may
-/// change their result.
+/// that lists a directory: most are opened for something else.
 pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_openat, Call::Open(at(0, 1), OpenFlags::Arg(2))),
     (libc::SYS_openat2, Call::Open(at(0, 1), OpenFlags::How(2))),
@@ -126,8 +121,6 @@ pub(super) const SYSCALLS: &[(c_long, Call)] = &[
     (libc::SYS_sendto, Call::Connect(4)),
     (libc::SYS_fchmodat, Call::Overwrite(at(0, 1))),
     (SYS_FCHMODAT2, Call::Overwrite(at(0, 1))),
-    (libc::SYS_sched_getaffinity, Call::AskProcessors(0)),
-    (libc::SYS_sched_setaffinity, Call::ChooseProcessors),
     (libc::SYS_chroot, Call::Escape("changed its root directory")),
     (libc::SYS_pivot_root, Call::Escape("changed its root directory")),
     (libc::SYS_mount, Call::Escape("mounted a file system")),

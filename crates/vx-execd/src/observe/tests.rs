@@ -1,6 +1,7 @@
 //! What is seen of real programs.
 
 use camino::Utf8Path;
+use vx_path::Was;
 use vx_proto::{Access, AccessKind, Observation};
 
 use crate::process::tests::{Done, TestDir, run};
@@ -23,6 +24,13 @@ impl Seen {
             .iter()
             .filter(|access| access.path == path)
             .map(|access| access.kind)
+            .collect()
+    }
+
+    fn uses(&self) -> Vec<(&str, AccessKind)> {
+        self.0
+            .iter()
+            .map(|access| (access.path.as_str(), access.kind))
             .collect()
     }
 
@@ -422,4 +430,74 @@ async fn another_instruction_set_makes_the_observation_incomplete() {
             done.ended.observation
         );
     }
+}
+
+#[tokio::test]
+async fn both_ways_to_observe_see_the_same() {
+    let dir = TestDir::new();
+    dir.write("file", "content");
+    let script = dir.write("script", "#!/bin/sh\ncat file ../absent; exec true\n");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+    let shell = dir.shell(
+        "cat link; ./script; for i in 1 2 3; do test -e absent; cat file; done; ls; mkdir made; echo >made/x; mv made/x y; rm -r made y",
+    );
+    let [listened, traced] = [dir.observed(shell.clone()), dir.traced(shell)];
+    let listened = Seen::of(&run(listened).await);
+    assert_eq!(listened.uses(), Seen::of(&run(traced).await).uses());
+    assert!(listened.reads(dir.path().join("file")));
+}
+
+#[tokio::test]
+async fn what_changes_between_two_uses_shows_afterwards() {
+    let dir = TestDir::new();
+    let file = dir.write("file", "before");
+    let fifo = dir.fifo("fifo");
+    let script = "cat file; test -e new; read x <fifo; cat file; test -e new; rm new";
+    let running = tokio::spawn(run(dir.observed(dir.shell(script))));
+    let (changed, new) = (file.clone(), dir.path().join("new"));
+    let change = move || {
+        // Waits until it is read from.
+        let mut fifo = std::fs::File::create(fifo).unwrap();
+        std::fs::write(changed, "after").unwrap();
+        std::fs::write(new, "").unwrap();
+        std::io::Write::write_all(&mut fifo, b"go\n").unwrap();
+    };
+    tokio::task::spawn_blocking(change).await.unwrap();
+    let seen = Seen::of(&running.await.unwrap());
+    let was = |path: &Utf8Path| seen.0.iter().find(|access| access.path == path).unwrap().was;
+    assert!(!was(&file).is_still(Was::at(&file)));
+    assert_eq!(was(&dir.path().join("new")), Was::Unsteady);
+}
+
+const INNER: &str = "VX_EXECD_TEST_OBSERVED";
+
+/// Not a test itself: the next test observes this, and it observes another process.
+#[tokio::test]
+async fn helper_that_observes() {
+    let Ok(_) = std::env::var(INNER) else { return };
+    let dir = TestDir::new();
+    let done = run(dir.observed(dir.shell("cat /dev/null"))).await;
+    println!("\ninner: {:?}", done.ended.observation);
+}
+
+#[tokio::test]
+async fn who_is_observed_cannot_observe_and_knows_it() {
+    let dir = TestDir::new();
+    let own = std::env::current_exe().unwrap();
+    let arguments = [
+        own.to_str().unwrap(),
+        "--exact",
+        "observe::tests::helper_that_observes",
+        "--nocapture",
+    ];
+    let mut command = dir.observed(dir.command(&arguments));
+    command.environment.push((INNER.into(), "1".into()));
+    let done = run(command).await;
+    assert!(
+        done.stdout.contains("inner: Incomplete("),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
 }

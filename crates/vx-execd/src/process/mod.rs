@@ -47,6 +47,8 @@ pub(crate) struct Launch {
     pub(crate) descriptors: Vec<RawFd>,
     /// What to observe, if anything.
     pub(crate) observe: Option<Scope>,
+    /// Whether it is observed as on a kernel without notifications.
+    pub(crate) only_traced: bool,
     /// The namespaces that contain it, if it is contained.
     pub(crate) namespaces: Option<Namespaces>,
 }

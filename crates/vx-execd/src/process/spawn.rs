@@ -4,13 +4,18 @@
 //! child needs is prepared beforehand, and it only makes system calls.
 
 use std::ffi::{CStr, CString, NulError};
-use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, setsid, waitpid,
@@ -18,7 +23,7 @@ use rustix::process::{
 
 use super::containment::Namespaces;
 use super::{Launch, LaunchError};
-use crate::observe::Filter;
+use crate::observe::{Filter, StopFor};
 
 /// A program file can be busy for a moment: a forked process holds its parent's descriptors until it execs, and one of
 /// them may be open for writing to this file. Then exec is tried again, as Go and Cargo do.
@@ -33,7 +38,7 @@ pub(super) struct Child {
     pub(super) stderr: OwnedFd,
     /// The child writes [`Report`]s here; closed by a successful exec.
     pub(super) reports: OwnedFd,
-    /// The child goes on when it reads one byte from here, a [`Go`].
+    /// The child goes on when it reads one byte from here, a [`Go`], and tells of it if it could not listen.
     pub(super) gate: OwnedFd,
 }
 
@@ -42,12 +47,15 @@ pub(super) struct Child {
 #[repr(u8)]
 pub(super) enum Go {
     /// Run as any process.
-    Untraced = 0,
+    Unobserved = 0,
+    /// Install the filter that stops it for a listener, and report the descriptor. If the kernel refuses, report that
+    /// and wait again.
+    Listened = 1,
     /// Install the filter that stops it for the tracer.
-    Traced = 1,
+    Traced = 2,
 }
 
-/// The step at which a system call of the child failed.
+/// A step of the child, which is reported if a system call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Step {
@@ -61,13 +69,18 @@ pub(super) enum Step {
     Filter = 4,
     /// Running the program.
     Exec = 5,
+    /// Reported on success: the filter is installed.
+    Listening = 6,
 }
 
-/// A system call failed in the child.
+/// What the child reports.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) step: Step,
+    /// Why the step failed.
     pub(super) error: io::Error,
+    /// What to listen to: with [`Step::Listening`].
+    pub(super) listener: Option<OwnedFd>,
 }
 
 /// Everything that the child needs, in the form in which the kernel takes it.
@@ -78,7 +91,12 @@ pub(super) struct Prepared {
     working_directory: CString,
     descriptors: Vec<RawFd>,
     namespaces: Option<Namespaces>,
-    filter: Option<Filter>,
+    filters: Option<Filters>,
+}
+
+struct Filters {
+    listened: Filter,
+    traced: Filter,
 }
 
 /// Strings and the null-terminated array of pointers to them.
@@ -102,6 +120,31 @@ impl Strings {
     }
 }
 
+impl Filters {
+    fn new() -> Option<Self> {
+        Some(Self {
+            listened: Filter::new(StopFor::Listener)?,
+            traced: Filter::new(StopFor::Tracer)?,
+        })
+    }
+
+    /// Installs the filter that `go` asks for, or the other one if the kernel refuses that.
+    fn install(&self, mut go: u8, ends: &ChildEnds<'_>) {
+        if go == Go::Listened as u8 {
+            match self.listened.install() {
+                Ok(listener) => return ends.hand_over(listener),
+                Err(error) => ends.report(Step::Filter, error),
+            }
+            go = ends.wait_at_gate();
+        }
+        if go == Go::Traced as u8
+            && let Err(error) = self.traced.install()
+        {
+            ends.report(Step::Filter, error);
+        }
+    }
+}
+
 impl Prepared {
     pub(super) fn new(launch: &Launch) -> Result<Self, LaunchError> {
         let variables = launch.environment.iter().map(|(name, value)| {
@@ -116,7 +159,7 @@ impl Prepared {
                 working_directory: CString::new(launch.working_directory.as_str())?,
                 descriptors: launch.descriptors.clone(),
                 namespaces: launch.namespaces.clone(),
-                filter: launch.observe.as_ref().and_then(|_| Filter::new()),
+                filters: launch.observe.as_ref().and_then(|_| Filters::new()),
             })
         };
         prepare().map_err(|error| LaunchError {
@@ -131,7 +174,8 @@ impl Prepared {
         let stdin = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let (stdout, stdout_child) = pipe_with(PipeFlags::CLOEXEC)?;
         let (stderr, stderr_child) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (reports, reports_child) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reports, reports_child) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let (gate_child, gate) = pipe_with(PipeFlags::CLOEXEC)?;
         let mut open = self.descriptors.clone();
         open.extend([reports_child.as_raw_fd(), gate_child.as_raw_fd()]);
@@ -193,11 +237,8 @@ impl Prepared {
         if let Err(error) = rustix::process::chdir(self.working_directory.as_c_str()) {
             ends.fail(Step::WorkingDirectory, error);
         }
-        if go == Go::Traced as u8
-            && let Some(filter) = &self.filter
-            && let Err(error) = filter.install()
-        {
-            ends.report(Step::Filter, error);
+        if let Some(filters) = &self.filters {
+            filters.install(go, ends);
         }
         let error = self.exec();
         ends.fail(Step::Exec, error)
@@ -253,7 +294,7 @@ impl ChildEnds<'_> {
     }
 
     fn wait_at_gate(&self) -> u8 {
-        let mut byte = [Go::Untraced as u8];
+        let mut byte = [Go::Unobserved as u8];
         loop {
             match rustix::io::read(self.gate, &mut byte) {
                 Err(Errno::INTR) => {}
@@ -265,9 +306,25 @@ impl ChildEnds<'_> {
     }
 
     fn report(&self, step: Step, error: Errno) {
-        let [a, b, c, d] = error.raw_os_error().to_ne_bytes();
-        // Small enough to be written whole; if the parent is gone, nobody reads it.
-        let _ = rustix::io::write(self.reports, &[step as u8, a, b, c, d]);
+        self.send(step, error.raw_os_error(), &mut SendAncillaryBuffer::default());
+    }
+
+    /// Reports that somebody can listen. From now on, listed calls wait for an answer.
+    fn hand_over(&self, listener: Option<OwnedFd>) {
+        let Some(listener) = listener else { return };
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut message = SendAncillaryBuffer::new(&mut space);
+        let listener = [listener.as_fd()];
+        // There is room for one.
+        message.push(SendAncillaryMessage::ScmRights(&listener));
+        self.send(Step::Listening, 0, &mut message);
+    }
+
+    fn send(&self, step: Step, number: i32, message: &mut SendAncillaryBuffer<'_, '_, '_>) {
+        let [a, b, c, d] = number.to_ne_bytes();
+        let report = [step as u8, a, b, c, d];
+        // If the parent is gone, nobody reads it.
+        let _ = sendmsg(self.reports, &[IoSlice::new(&report)], message, SendFlags::NOSIGNAL);
     }
 
     fn fail(&self, step: Step, error: Errno) -> ! {
@@ -280,31 +337,40 @@ impl Report {
     /// Reads the next report; `None` if the program was executed, or the child is gone.
     pub(super) fn read(reports: &OwnedFd) -> Option<Self> {
         let mut bytes = [0; 5];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut message = RecvAncillaryBuffer::new(&mut space);
         loop {
-            match rustix::io::read(reports, &mut bytes) {
+            let mut buffer = [IoSliceMut::new(&mut bytes)];
+            match recvmsg(reports, &mut buffer, &mut message, RecvFlags::CMSG_CLOEXEC) {
                 Err(Errno::INTR) => {}
-                Ok(5) => break,
+                Ok(received) if received.bytes == 5 => break,
                 _ => return None,
             }
         }
-        let [step, errno @ ..] = bytes;
+        let listener = message.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        let [step, number @ ..] = bytes;
         let steps = [
             Step::Setup,
             Step::Containment,
             Step::WorkingDirectory,
             Step::Filter,
             Step::Exec,
+            Step::Listening,
         ];
         Some(Self {
             step: steps.into_iter().find(|known| *known as u8 == step)?,
-            error: io::Error::from_raw_os_error(i32::from_ne_bytes(errno)),
+            error: io::Error::from_raw_os_error(i32::from_ne_bytes(number)),
+            listener,
         })
     }
 
     /// As an error about `launch`.
     pub(super) fn into_error(self, launch: &Launch) -> LaunchError {
         let (step, subject) = match self.step {
-            Step::Setup | Step::Filter => ("prepare a process for", &launch.program),
+            Step::Setup | Step::Filter | Step::Listening => ("prepare a process for", &launch.program),
             Step::Containment => ("contain", &launch.program),
             Step::WorkingDirectory => ("change to the directory", &launch.working_directory),
             Step::Exec => ("run", &launch.program),

@@ -1,4 +1,4 @@
-//! The thread of one action: starts the process, traces it if requested, waits for it, and kills what it leaves behind.
+//! The thread of one action: starts the process, observes it if requested, waits for it, and kills what it leaves behind.
 //!
 //! A thread of its own, because the kernel ties two things to the *thread* that forks: the signal that kills the child
 //! when its parent dies, and the right to trace it.
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use camino::Utf8Path;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, pidfd_open, waitid, waitpid,
@@ -20,7 +21,7 @@ use vx_proto::{Containment, Mount, Observation};
 
 use super::spawn::{Child, Go, Prepared, Report, Step};
 use super::{Ended, Launch, LaunchError, Namespaces, Process, Running, Tree};
-use crate::observe::{Reach, Tracer};
+use crate::observe::{Listener, Reach, Scope, Tracer};
 use crate::reap::{self, Mark, with_mains};
 
 /// Starts a process; returns when its program runs.
@@ -42,13 +43,28 @@ pub(crate) async fn launch(launch: Launch) -> Result<Running, LaunchError> {
     }
 }
 
-/// The main process has ended, and been reaped.
-struct Death {
+/// How a main process ended, which has been reaped.
+struct End {
     status: Option<WaitStatus>,
     at: Instant,
     leftovers: usize,
+}
+
+/// Its end, and what was observed.
+struct Death {
+    end: End,
     observation: Observation,
     reach: Reach,
+}
+
+impl End {
+    fn death(self, observation: Observation, reach: Reach) -> Death {
+        Death {
+            end: self,
+            observation,
+            reach,
+        }
+    }
 }
 
 /// Why this machine refuses to contain processes; `None` if it does not. `tmpdir` is a directory for the attempt.
@@ -75,6 +91,7 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
         tmpdir: tmpdir.to_owned(),
         descriptors: Vec::new(),
         observe: None,
+        only_traced: false,
         namespaces: Some(namespaces),
     };
     let (child, process) = match start(&attempt) {
@@ -138,14 +155,21 @@ fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchErr
     };
     let result = supervised.run(announce);
     match (result, unannounced) {
-        (Ok(death), None) => {
+        (
+            Ok(Death {
+                end: how,
+                observation,
+                reach,
+            }),
+            None,
+        ) => {
             let _ = end.send(Ended {
-                exit_code: death.status.and_then(WaitStatus::exit_status),
-                signal: death.status.and_then(WaitStatus::terminating_signal),
-                duration: death.at.duration_since(since),
-                leftovers: death.leftovers,
-                observation: death.observation,
-                reach: death.reach,
+                exit_code: how.status.and_then(WaitStatus::exit_status),
+                signal: how.status.and_then(WaitStatus::terminating_signal),
+                duration: how.at.duration_since(since),
+                leftovers: how.leftovers,
+                observation,
+                reach,
             });
         }
         (Ok(_), Some((started, _))) => {
@@ -207,37 +231,103 @@ impl Supervised<'_> {
     /// Runs the process to its end; calls `announce` when its program runs, and returns the child's report if it never
     /// does.
     fn run(&self, announce: impl FnMut()) -> Result<Death, Report> {
-        let tracer = match &self.launch.observe {
-            None => Err(Observation::NotAsked),
-            Some(scope) => Tracer::seize(self.pid, scope.clone())
-                .map_err(|error| Observation::Incomplete(format!("the kernel refused tracing: {error}"))),
+        let Some(scope) = &self.launch.observe else {
+            return self.run_unobserved(Observation::NotAsked, announce);
         };
-        match tracer {
+        if !self.launch.only_traced
+            && let Some(listener) = self.listen(scope)?
+        {
+            return self.run_listened(listener, announce);
+        }
+        match Tracer::seize(self.pid, scope.clone()) {
             Ok(tracer) => self.run_traced(tracer, announce),
-            Err(observation) => self.run_untraced(observation, announce),
+            Err(error) => {
+                let reason = format!("the kernel refused tracing: {error}");
+                self.run_unobserved(Observation::Incomplete(reason), announce)
+            }
         }
     }
 
-    fn run_untraced(&self, observation: Observation, mut announce: impl FnMut()) -> Result<Death, Report> {
-        self.open_gate(Go::Untraced);
+    /// Lets the process go on to where it executes its program, and is listened to. `None` if the kernel refuses; then
+    /// it waits at its gate again.
+    fn listen(&self, scope: &Scope) -> Result<Option<Listener>, Report> {
+        self.open_gate(Go::Listened);
+        let Some(report) = Report::read(self.reports) else {
+            return Ok(None);
+        };
+        match report.listener {
+            Some(descriptor) => Ok(Some(Listener::new(descriptor, scope.clone()))),
+            None if report.step == Step::Filter => Ok(None),
+            None => {
+                reap_main(self.pid);
+                Err(report)
+            }
+        }
+    }
+
+    fn run_unobserved(&self, observation: Observation, mut announce: impl FnMut()) -> Result<Death, Report> {
+        self.open_gate(Go::Unobserved);
         let report = Report::read(self.reports);
         if report.is_none() {
             announce();
         }
         wait_without_reaping(self.pid);
+        let end = self.end(&HashSet::new());
+        report.map_or_else(|| Ok(end.death(observation, Reach::default())), Err)
+    }
+
+    fn run_listened(&self, mut listener: Listener, announce: impl FnMut()) -> Result<Death, Report> {
+        let report = self.answer_until_end(&mut listener, announce);
+        let end = self.end(listener.seen());
+        let (observation, reach) = listener.finish();
+        report.map_or_else(|| Ok(end.death(observation, reach)), Err)
+    }
+
+    /// Answers calls until the main process has ended; returns its report if its program never ran.
+    fn answer_until_end(&self, listener: &mut Listener, mut announce: impl FnMut()) -> Option<Report> {
+        let process = pidfd_open(self.pid, PidfdFlags::empty()).ok()?;
+        let mut is_starting = true;
+        loop {
+            let events = {
+                let mut waited = [
+                    PollFd::new(&process, PollFlags::IN),
+                    PollFd::new(listener.descriptor(), PollFlags::IN),
+                    PollFd::new(self.reports, PollFlags::IN),
+                ];
+                let count = if is_starting { 3 } else { 2 };
+                // Interrupted by a signal, it waits again.
+                let _ = poll(&mut waited[..count], None);
+                waited.map(|waited| waited.revents())
+            };
+            let [ended, called, reported] = events;
+            if is_starting && !(ended | reported).is_empty() {
+                is_starting = false;
+                match Report::read(self.reports) {
+                    None => announce(),
+                    report => {
+                        wait_without_reaping(self.pid);
+                        return report;
+                    }
+                }
+            }
+            if !ended.is_empty() {
+                return None;
+            }
+            if called.contains(PollFlags::IN) {
+                listener.answer();
+            }
+        }
+    }
+
+    /// Kills what the main process, which has ended, left behind, and reaps it.
+    fn end(&self, seen: &HashSet<Pid>) -> End {
         let at = Instant::now();
         // The number of the main process, and so of its session, is not reused until it is reaped.
-        let leftovers = self.kill_leftovers(&HashSet::new());
-        let status = reap_main(self.pid);
-        match report {
-            Some(report) => Err(report),
-            None => Ok(Death {
-                status,
-                at,
-                leftovers,
-                observation,
-                reach: Reach::default(),
-            }),
+        let leftovers = self.kill_leftovers(seen);
+        End {
+            status: reap_main(self.pid),
+            at,
+            leftovers,
         }
     }
 
@@ -257,13 +347,14 @@ impl Supervised<'_> {
         let report = std::iter::from_fn(|| Report::read(self.reports)).find(|report| report.step != Step::Filter);
         match report {
             Some(report) if !executed => Err(report),
-            _ => Ok(Death {
-                status: trace.status,
-                at: trace.main_ended,
-                leftovers: trace.leftovers,
-                observation: trace.observation,
-                reach: trace.reach,
-            }),
+            _ => {
+                let end = End {
+                    status: trace.status,
+                    at: trace.main_ended,
+                    leftovers: trace.leftovers,
+                };
+                Ok(end.death(trace.observation, trace.reach))
+            }
         }
     }
 

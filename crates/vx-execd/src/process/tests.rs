@@ -41,6 +41,14 @@ impl TestDir {
         path
     }
 
+    /// A pipe with a name: who opens it waits for the other end.
+    pub(crate) fn fifo(&self, name: &str) -> Utf8PathBuf {
+        let path = self.path().join(name);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, path.as_str(), kind, 0o600.into(), 0).unwrap();
+        path
+    }
+
     /// Compiles a C program; `None` if the compiler cannot do what `flags` ask for.
     pub(crate) fn compile(&self, source: &str, flags: &[&str]) -> Option<Utf8PathBuf> {
         let source = self.write("program.c", source);
@@ -68,6 +76,7 @@ impl TestDir {
             tmpdir,
             descriptors: Vec::new(),
             observe: None,
+            only_traced: false,
             namespaces: None,
         }
     }
@@ -76,7 +85,7 @@ impl TestDir {
         self.command(&["/bin/sh", "-c", script])
     }
 
-    /// The same, traced.
+    /// The same, observed.
     pub(crate) fn observed(&self, mut launch: Launch) -> Launch {
         let own = vec![self.path().join("tmp")];
         launch.observe = Some(Scope {
@@ -86,9 +95,17 @@ impl TestDir {
         launch
     }
 
-    /// `script` untraced and traced: only the observation may differ.
-    fn both(&self, script: &str) -> [Launch; 2] {
-        [self.shell(script), self.observed(self.shell(script))]
+    /// The same, observed as on a kernel without notifications.
+    pub(crate) fn traced(&self, launch: Launch) -> Launch {
+        Launch {
+            only_traced: true,
+            ..self.observed(launch)
+        }
+    }
+
+    /// Unobserved, and observed in both ways: nothing else may differ.
+    fn each_way(&self, launch: Launch) -> [Launch; 3] {
+        [launch.clone(), self.observed(launch.clone()), self.traced(launch)]
     }
 }
 
@@ -126,12 +143,12 @@ fn is_gone(pid: u32) -> bool {
 #[tokio::test]
 async fn exit_codes_and_signals_are_told() {
     let dir = TestDir::new();
-    for command in dir.both("echo out; echo err >&2; exit 7") {
+    for command in dir.each_way(dir.shell("echo out; echo err >&2; exit 7")) {
         let done = run(command).await;
         assert_eq!((done.ended.exit_code, done.ended.signal), (Some(7), None));
         assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\n", "err\n"));
     }
-    for command in dir.both("kill -TERM $$") {
+    for command in dir.each_way(dir.shell("kill -TERM $$")) {
         let done = run(command).await;
         assert_eq!((done.ended.exit_code, done.ended.signal), (None, Some(15)));
     }
@@ -144,7 +161,7 @@ async fn nothing_is_inherited() {
     let leak = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
     let script =
         "env; read x || echo eof; for n in $(seq 3 99); do if test -e /proc/$$/fd/$n; then echo fd $n; fi; done";
-    for mut command in dir.both(script) {
+    for mut command in dir.each_way(dir.shell(script)) {
         command.environment.push(("ONLY".into(), "this one".into()));
         let done = run(command).await;
         // What shells set by themselves.
@@ -193,7 +210,7 @@ async fn what_cannot_be_run_is_named() {
         }),
     ];
     for (message, command) in prepare {
-        for command in [command.clone(), dir.observed(command)] {
+        for command in dir.each_way(command) {
             let error = launch(command).await.unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
             assert!(std::error::Error::source(&error).is_some());
@@ -223,7 +240,7 @@ const TREE: &str = "sleep 1000 & echo $!; setsid sh -c 'echo $$; exec sleep 1000
 #[tokio::test]
 async fn a_killed_process_takes_its_whole_tree_along() {
     let dir = TestDir::new();
-    for command in dir.both(TREE) {
+    for command in dir.each_way(dir.shell(TREE)) {
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         running.process.kill();
@@ -238,7 +255,7 @@ async fn a_killed_process_takes_its_whole_tree_along() {
 #[tokio::test]
 async fn dropping_kills_as_well() {
     let dir = TestDir::new();
-    for command in dir.both(TREE) {
+    for command in dir.each_way(dir.shell(TREE)) {
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         drop(running.process);
@@ -253,16 +270,8 @@ async fn what_stays_in_the_background_is_killed() {
     // A typical daemon: two forks, a session of its own, and no parent.
     let script =
         "sleep 1000 & echo $!; (setsid sh -c 'echo $$ >&3; exec sleep 1000' 3>&1 >/dev/null 2>&1 &); read x <fifo";
-    for command in dir.both(script) {
-        let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            fifo.as_str(),
-            rustix::fs::FileType::Fifo,
-            0o600.into(),
-            0,
-        )
-        .unwrap();
+    for command in dir.each_way(dir.shell(script)) {
+        let fifo = dir.fifo("fifo");
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         fs::write(&fifo, "go\n").unwrap();
@@ -276,7 +285,7 @@ async fn what_stays_in_the_background_is_killed() {
 #[tokio::test]
 async fn no_zombie_is_left_by_children_that_nobody_waited_for() {
     let dir = TestDir::new();
-    for command in dir.both("true & echo $!; setsid true & echo $!; exec sh -c 'kill -9 $$'") {
+    for command in dir.each_way(dir.shell("true & echo $!; setsid true & echo $!; exec sh -c 'kill -9 $$'")) {
         let running = launch(command).await.unwrap();
         let pids = read_pids(running.stdout, 2);
         running.ended.await.unwrap();
@@ -309,7 +318,7 @@ async fn signals_and_stops_are_as_without_a_tracer() {
     let dir = TestDir::new();
     let program = dir.compile(STOPS, &[]).unwrap();
     let command = dir.command(&[program.as_str()]);
-    for command in [command.clone(), dir.observed(command)] {
+    for command in dir.each_way(command) {
         let done = run(command).await;
         assert_eq!(
             (done.stdout.as_str(), done.ended.exit_code),
@@ -325,8 +334,13 @@ const HELPER: &str = "VX_EXECD_TEST_HELPER";
 async fn helper_that_runs_a_tree() {
     let Ok(kind) = std::env::var(HELPER) else { return };
     let dir = TestDir::new();
-    let [untraced, traced] = dir.both("sleep 1000 & echo $!; echo $$; wait");
-    let running = launch(if kind == "traced" { traced } else { untraced }).await.unwrap();
+    let [unobserved, listened, traced] = dir.each_way(dir.shell("sleep 1000 & echo $!; echo $$; wait"));
+    let chosen = match kind.as_str() {
+        "traced" => traced,
+        "listened" => listened,
+        _ => unobserved,
+    };
+    let running = launch(chosen).await.unwrap();
     println!();
     for pid in read_pids(running.stdout, 2) {
         println!("pid {pid}");
@@ -337,7 +351,7 @@ async fn helper_that_runs_a_tree() {
 #[test]
 fn nothing_survives_the_death_of_the_executor() {
     reap::become_subreaper().unwrap();
-    for kind in ["traced", "untraced"] {
+    for kind in ["traced", "listened", "unobserved"] {
         let mut helper = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "process::tests::helper_that_runs_a_tree", "--nocapture"])
             .env(HELPER, kind)
@@ -364,7 +378,7 @@ fn nothing_survives_the_death_of_the_executor() {
         };
         // The main process dies with its parent, and so does all that is traced.
         ended(&tree[1], "the main process");
-        if kind == "untraced" {
+        if kind != "traced" {
             // The rest is handed to this process, as it would be to the daemon.
             let mark = reap::Mark {
                 leader: pids[1],

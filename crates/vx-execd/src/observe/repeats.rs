@@ -1,0 +1,59 @@
+//! Uses that were recorded before. Programs look for the same paths again and again, and to find out where a path leads
+//! takes longer than all the rest.
+
+use std::collections::HashMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use libc::{O_ACCMODE, O_CREAT, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC};
+use vx_path::LastLink;
+
+/// A use of a path that changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Repeat {
+    Read,
+    ReadAtLink,
+    Look,
+    LookAtLink,
+    ReadLink,
+    Enter,
+}
+
+impl Repeat {
+    /// Opening with these flags, if that only reads.
+    pub(super) fn of_open(flags: i32) -> Option<Self> {
+        let reads = flags & (O_CREAT | O_TRUNC | O_PATH | O_TMPFILE) == 0 && flags & O_ACCMODE == O_RDONLY;
+        let repeat = if flags & O_NOFOLLOW == 0 {
+            Self::Read
+        } else {
+            Self::ReadAtLink
+        };
+        reads.then_some(repeat)
+    }
+
+    /// What it does with a link at the end.
+    pub(super) fn last(self) -> LastLink {
+        match self {
+            Self::Read | Self::Look | Self::Enter => LastLink::Follow,
+            Self::ReadAtLink | Self::LookAtLink | Self::ReadLink => LastLink::Keep,
+        }
+    }
+}
+
+/// Where the paths of a process tree led to.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    /// By the absolute paths that processes name.
+    places: HashMap<Repeat, HashMap<String, Utf8PathBuf>>,
+}
+
+impl Repeats {
+    /// Where `text` led to at such a use.
+    pub(super) fn get(&self, repeat: Repeat, text: &str) -> Option<&Utf8Path> {
+        self.places.get(&repeat)?.get(text).map(Utf8PathBuf::as_path)
+    }
+
+    /// `text` led to `place`, and that was recorded.
+    pub(super) fn add(&mut self, repeat: Repeat, text: String, place: Utf8PathBuf) {
+        self.places.entry(repeat).or_default().insert(text, place);
+    }
+}
