@@ -95,11 +95,7 @@ pub fn resolve_with(
         match component.as_str() {
             "" | "." => continue,
             ".." => {
-                if resolved.path != "/" {
-                    resolved.climbed_from.get_or_insert_with(|| resolved.path.clone());
-                    resolved.pass(resolved.path.clone());
-                    resolved.path.pop();
-                }
+                resolved.climb();
                 continue;
             }
             name => resolved.path.push(name),
@@ -134,6 +130,31 @@ pub fn resolve_with(
 }
 
 impl Resolved {
+    /// Where `path`, an absolute one, leads if there is no link on the way.
+    pub fn without_links(path: &Utf8Path) -> Self {
+        let mut resolved = Self {
+            path: Utf8PathBuf::with_capacity(path.as_str().len()),
+            ..Self::default()
+        };
+        resolved.path.push("/");
+        for component in path.as_str().split('/') {
+            match component {
+                "" | "." => {}
+                ".." => resolved.climb(),
+                name => resolved.path.push(name),
+            }
+        }
+        resolved
+    }
+
+    fn climb(&mut self) {
+        if self.path != "/" {
+            self.climbed_from.get_or_insert_with(|| self.path.clone());
+            self.pass(self.path.clone());
+            self.path.pop();
+        }
+    }
+
     fn pass(&mut self, path: Utf8PathBuf) {
         if !self.passed.contains(&path) {
             self.passed.push(path);
@@ -216,6 +237,8 @@ mod tests {
     #[test]
     fn parents_are_those_of_what_a_link_leads_to() {
         let (_dir, root) = tree();
+        let plain = root.join("real/deep/.././/file");
+        assert_eq!(Resolved::without_links(&plain), follow(&root, plain.as_str()));
         let up = follow(&root, "link/../x");
         assert_eq!(up.path, root.join("real/x"));
         assert_eq!(up.passed, [root.join("link"), root.join("real/deep")]);

@@ -76,9 +76,23 @@ impl Was {
         }
     }
 
+    /// Whether it is a symbolic link.
+    pub fn is_link(self) -> bool {
+        self.is_of(LINK)
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(self) -> bool {
+        self.is_of(DIRECTORY)
+    }
+
+    fn is_of(self, kind: u32) -> bool {
+        matches!(self, Self::There(stamp) if stamp.mode & KIND == kind)
+    }
+
     /// Whether it shows for ever if this is changed: the time of the change of a file or link cannot be put back.
     pub fn is_lasting(self) -> bool {
-        matches!(self, Self::There(stamp) if matches!(stamp.mode & KIND, REGULAR | LINK))
+        self.is_of(REGULAR) || self.is_of(LINK)
     }
 
     /// Whether, besides, a directory has the entries that it had.

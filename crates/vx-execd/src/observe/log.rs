@@ -180,20 +180,21 @@ impl AccessLog {
         if self.owns(path) {
             return self.note_way(place);
         }
-        if flags & O_PATH != 0 || flags & O_TMPFILE == O_TMPFILE || path.is_symlink() {
-            return self.look(place);
+        let now = Was::at(path);
+        if flags & O_PATH != 0 || flags & O_TMPFILE == O_TMPFILE || now.is_link() {
+            return self.note_now(place, AccessKind::Probe, now);
         }
         let access = flags & O_ACCMODE;
         let creates = flags & O_CREAT != 0;
         if access == O_RDONLY && flags & (O_CREAT | O_TRUNC) == 0 {
             // A directory may be opened to be listed, to name what is in it, or to be synchronized.
-            let is_directory = flags & O_DIRECTORY != 0 || path.is_dir();
+            let is_directory = flags & O_DIRECTORY != 0 || now.is_directory();
             let kind = if is_directory {
                 AccessKind::Probe
             } else {
                 AccessKind::Read
             };
-            return self.note(place, kind);
+            return self.note_now(place, kind, now);
         }
         // Overwritten content is not seen; any other access may depend on what was there before.
         let keeps_content = flags & O_TRUNC == 0 && access != O_WRONLY;
@@ -299,6 +300,15 @@ impl AccessLog {
         self.note_at(&place.path, place.climbed_from.as_deref(), kind);
     }
 
+    /// The same, of what is there `now`.
+    fn note_now(&mut self, place: &Resolved, kind: AccessKind, now: Was) {
+        self.note_way(place);
+        if let Some(path) = self.counted(&place.path, kind) {
+            let climbed_from = place.climbed_from.as_deref();
+            self.used_now(path, climbed_from, now).kinds.insert(kind);
+        }
+    }
+
     /// Records what decided where a path leads.
     fn note_way(&mut self, place: &Resolved) {
         let mut climbed_from = None;
@@ -332,10 +342,15 @@ impl AccessLog {
 
     /// The uses of a path so far. What is there is compared with what was there at the first of them.
     fn used(&mut self, path: Utf8PathBuf, climbed_from: Option<&Utf8Path>) -> &mut Use {
+        let now = Was::at(&path);
+        self.used_now(path, climbed_from, now)
+    }
+
+    fn used_now(&mut self, path: Utf8PathBuf, climbed_from: Option<&Utf8Path>, now: Was) -> &mut Use {
         let now = match is_special(&path) {
             // Its stamp means nothing.
             true => Was::Absent,
-            false => Was::at(&path),
+            false => now,
         };
         let used = self.uses.entry(path.into_string()).or_insert_with(|| Use {
             kinds: BTreeSet::new(),

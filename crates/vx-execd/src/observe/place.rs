@@ -1,5 +1,6 @@
 //! Where a path of a call leads.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -74,33 +75,31 @@ fn outside(view: &View, seen: Resolved, by_magic: bool) -> Place {
     }
 }
 
-/// The usual case, decided by the kernel in one call: a path without `..` on which there is no link.
+/// The usual case, decided by the kernel in one call: a path on which there is no link.
 fn plain(view: &View, base: &Utf8Path, path: &Utf8Path, last: LastLink) -> Option<Resolved> {
-    let text = path.as_str();
-    if text.split('/').any(|component| component == "..") {
+    let whole = base.join(path);
+    let plain = Resolved::without_links(&whole);
+    if is_special(&plain.path) || plain.passed.iter().any(|passed| is_special(passed)) {
         return None;
     }
-    let whole = base.join(path);
-    let mut plain = Utf8PathBuf::with_capacity(whole.as_str().len());
-    plain.push("/");
-    plain.extend(
-        whole
-            .as_str()
-            .split('/')
-            .filter(|component| !matches!(*component, "" | ".")),
-    );
-    if is_special(&plain) {
+    let climbs = plain.climbed_from.is_some();
+    if climbs && view.top().is_some_and(|top| whole.starts_with(top)) {
         return None;
     }
     let mut flags = OFlags::PATH | OFlags::CLOEXEC;
-    if last == LastLink::Keep && !text.ends_with('/') {
+    if last == LastLink::Keep && !path.as_str().ends_with('/') {
         flags |= OFlags::NOFOLLOW;
     }
-    let real = view.real(&plain);
+    let real = if climbs {
+        Cow::Borrowed(&*whole)
+    } else {
+        view.real(&plain.path)
+    };
     let found = openat2(CWD, real.as_str(), flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
-    let is_plain = matches!(found, Ok(_) | Err(Errno::NOENT | Errno::NOTDIR));
-    is_plain.then(|| Resolved {
-        path: plain,
-        ..Resolved::default()
-    })
+    match found {
+        Ok(_) => Some(plain),
+        // Nobody knows what is above something that is not there.
+        Err(Errno::NOENT | Errno::NOTDIR) => (!climbs).then_some(plain),
+        Err(_) => None,
+    }
 }

@@ -491,7 +491,8 @@ impl List {
         for directory in [&upper, &work] {
             std::fs::create_dir_all(directory)?;
         }
-        let options = format!("lowerdir={real},upperdir={upper},workdir={work},userxattr");
+        // Volatile: what is forgotten need not reach the disk, for which the end of the process would wait.
+        let options = format!("lowerdir={real},upperdir={upper},workdir={work},userxattr,volatile");
         self.step(Step::Overlay {
             options: text(&options)?,
             at: text(real.as_str())?,

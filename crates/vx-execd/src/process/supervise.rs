@@ -310,11 +310,12 @@ impl Supervised<'_> {
                     }
                 }
             }
-            if !ended.is_empty() {
-                return None;
-            }
-            if called.contains(PollFlags::IN) {
+            if called.contains(PollFlags::IN) && ended.is_empty() {
                 listener.answer();
+            } else if !(ended | called).is_empty() {
+                // Hung up, all have ended, but the kernel may still be busy with it.
+                wait_without_reaping(self.pid);
+                return None;
             }
         }
     }
