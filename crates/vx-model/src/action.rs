@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 
 use crate::directory::{Directory, DirectoryNode, FileNode, SymlinkNode};
-use crate::root::{Root, RootedPath};
+use crate::root::{Root, RootedPath, View};
 use crate::template::Template;
-use crate::wire::{WireAction, WireContainment, WirePlatform, WireProperty, WireTerms};
+use crate::wire::{WireAction, WireContainment, WirePlatform, WireProperty, WireTerms, WireView};
 use crate::{Command, Digest, Key, KeyPart, formats};
 
 /// A process to run, and everything that is known in advance and decides its result.
@@ -85,9 +85,8 @@ pub struct Containment {
     pub scratch: Vec<RootedPath>,
     /// Directories that are empty for it, and files that are.
     pub hidden: Vec<RootedPath>,
-    /// Directories that it finds at paths that are the same in every checkout (see [`crate::Roots::in_view`]): the
-    /// workspace first, then packages beside it. None if it finds everything where it is.
-    pub view: Vec<RootedPath>,
+    /// What it finds at paths that are the same in every checkout. `None` if it finds everything where it is.
+    pub view: Option<View>,
     /// Whether it reaches the network, and the sockets of other processes.
     pub network: bool,
 }
@@ -113,10 +112,9 @@ pub struct EncodedAction {
 }
 
 impl Action {
-    /// Whether it finds the workspace at the path that is the same in every checkout.
-    pub fn is_in_view(&self) -> bool {
-        let containment = self.access.containment.as_ref();
-        containment.is_some_and(|containment| !containment.view.is_empty())
+    /// What it finds at paths that are the same in every checkout.
+    pub fn view(&self) -> Option<&View> {
+        self.access.containment.as_ref()?.view.as_ref()
     }
 
     /// The canonical encoding.
@@ -235,7 +233,10 @@ impl Action {
                 read_only: texts(&containment.read_only),
                 scratch: texts(&containment.scratch),
                 hidden: texts(&containment.hidden),
-                view: texts(&containment.view),
+                view: containment.view.as_ref().map(|view| WireView {
+                    workspace: view.workspace.clone(),
+                    directories: texts(&view.directories),
+                }),
                 network: containment.network,
             }),
             file_accesses: self.observation.file_accesses,
@@ -258,14 +259,18 @@ impl Containment {
             ("may not change", &self.read_only),
             ("may change for itself", &self.scratch),
             ("cannot see", &self.hidden),
-            ("finds at a fixed path", &self.view),
         ];
         let paths = kinds.into_iter().flat_map(|(label, paths)| {
             let part = move |path: &RootedPath| KeyPart::new(label, path.to_string());
             paths.iter().map(part)
         });
+        let view = self.view.iter().flat_map(|view| {
+            let directories = view.directories.iter().map(RootedPath::to_string);
+            let found = directories.map(|path| KeyPart::new("finds at a fixed path", path));
+            found.chain([KeyPart::new("finds the workspace at", &view.workspace)])
+        });
         let network = KeyPart::new("reaches the network", self.network.to_string());
-        paths.chain([network]).collect()
+        paths.chain(view).chain([network]).collect()
     }
 }
 

@@ -28,7 +28,8 @@ pub const INPUT_SET: u32 = 3;
 /// - 1: labels for people were hashed.
 /// - 2: inputs in their own encoding; answers name paths by role.
 /// - 3: `.git` counts where a directory is listed; the environment is answered by a digest for each variable.
-pub const STRONG_KEY: u32 = 3;
+/// - 4: what is found above the workspace is named relative to it.
+pub const STRONG_KEY: u32 = 4;
 
 /// The content of a stored result: [`crate::ActionResult`].
 ///

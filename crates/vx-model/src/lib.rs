@@ -25,6 +25,6 @@ pub use digest::{Digest, DigestHasher, ParseDigestError};
 pub use directory::{Directory, DirectoryError, DirectoryNode, FileNode, SymlinkNode};
 pub use input::{Input, InputSet, InputSetError};
 pub use key::{Key, KeyBuilder, KeyPart};
-pub use root::{ParseRootedPathError, Root, RootedPath, Roots, VIEW, VIEW_TOP};
+pub use root::{ParseRootedPathError, Root, RootedPath, Roots, VIEW, VIEW_TOP, View};
 pub use template::{Part, Template};
 pub use wire::WireFormatError;

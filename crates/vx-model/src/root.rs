@@ -127,12 +127,21 @@ impl FromStr for RootedPath {
     }
 }
 
-/// Where a contained process finds the workspace. Nothing but what it finds is in the directories above, up to
-/// [`VIEW_TOP`], so there is room for packages beside the workspace, and what is searched for upwards is not there.
+/// Where a contained process finds the outermost directory of a [`View`]. Nothing but what it finds is in the directories
+/// above, up to [`VIEW_TOP`], so there is room for packages beside it, and what is searched for upwards is not there.
 pub const VIEW: &str = "/run/vx/build/root/workspace";
 
 /// The outermost directory that exists for such processes alone.
 pub const VIEW_TOP: &str = "/run/vx";
+
+/// The directories that a contained process finds at paths that are the same in every checkout.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct View {
+    /// Where the workspace lies below [`VIEW`]; empty if it is there.
+    pub workspace: String,
+    /// The workspace, or the repository that it lies in; then packages beside that.
+    pub directories: Vec<RootedPath>,
+}
 
 /// The current directories of the roots: absolute paths without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -151,10 +160,13 @@ impl Roots {
         self
     }
 
-    /// The same, but with the workspace where a contained process finds it: at the same path in every checkout.
+    /// The same, but with the workspace where a process with this view finds it.
     #[must_use]
-    pub fn in_view(self) -> Self {
-        self.with(Root::Workspace, VIEW)
+    pub fn in_view(self, view: &View) -> Self {
+        match view.workspace.as_str() {
+            "" => self.with(Root::Workspace, VIEW),
+            below => self.with(Root::Workspace, format!("{VIEW}/{below}")),
+        }
     }
 
     /// Sets the home directory of the user, if `home`, the value of a variable, is a valid one.

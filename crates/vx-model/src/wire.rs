@@ -165,10 +165,18 @@ pub(crate) struct WireContainment {
     pub(crate) hidden: Vec<String>,
     #[prost(bool, tag = "4")]
     pub(crate) network: bool,
-    #[prost(string, repeated, tag = "5")]
-    pub(crate) view: Vec<String>,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) view: Option<WireView>,
     #[prost(string, repeated, tag = "6")]
     pub(crate) scratch: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WireView {
+    #[prost(string, tag = "1")]
+    pub(crate) workspace: String,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) directories: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

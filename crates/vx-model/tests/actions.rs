@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vx_model::{
     Access, Action, Command, Containment, DeclaredInput, Digest, Directory, Observation, OutputKind, OutputPath, Root,
-    RootedPath, Template,
+    RootedPath, Template, View,
 };
 
 fn exec(path: &str) -> RootedPath {
@@ -158,7 +158,16 @@ const CHANGES: &[(&str, Change)] = &[
         std::mem::swap(writable, scratch);
     }),
     ("view", |action| {
-        containment(action).view = vec![RootedPath::new(Root::Workspace, "")];
+        containment(action).view = Some(View {
+            workspace: String::new(),
+            directories: vec![RootedPath::new(Root::Workspace, "")],
+        });
+    }),
+    ("place in the view", |action| {
+        containment(action).view = Some(View {
+            workspace: "below".to_owned(),
+            directories: vec![RootedPath::new(Root::Workspace, "")],
+        });
     }),
     ("network", |action| containment(action).network = true),
     ("observed", |action| action.observation.file_accesses = true),

@@ -4,7 +4,7 @@
 
 mod harness;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use harness::TestEnv;
 
 /// A package whose macro and whose build script compute this, and whose program prints both.
@@ -79,13 +79,42 @@ fn a_repository_around_the_workspace_is_found() {
     env.build(&[]);
     let project = env.project();
     assert_eq!(says(&env, &project), "");
-    let around = project.parent().unwrap();
-    let git = std::process::Command::new("git")
-        .args(["init", "--quiet", around.as_str()])
-        .status();
-    assert!(git.unwrap().success());
+    initialize(&project.join(".."));
     env.build(&[]);
     assert_eq!(says(&env, &project), "../ ../");
+}
+
+/// A repository with a workspace in `rust` and a file beside that.
+fn repository(env: &TestEnv, name: &str, text: &str) -> Utf8PathBuf {
+    let workspace = env.checkout(&format!("{name}/rust"));
+    harness::files::write(&workspace.join("../data"), text);
+    initialize(&workspace.join(".."));
+    workspace
+}
+
+fn initialize(repository: &Utf8Path) {
+    let mut git = std::process::Command::new("git");
+    let status = git.args(["init", "--quiet", repository.as_str()]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
+
+#[test]
+fn what_is_beside_the_workspace_in_its_repository_is_shared_between_checkouts() {
+    let env = package(
+        "let git = std::process::Command::new(\"git\").args([\"rev-parse\", \"--show-cdup\"]).output().unwrap();
+         let data = std::fs::read_to_string(\"../data\").unwrap();
+         format!(\"{} {data}\", String::from_utf8(git.stdout).unwrap().trim())",
+    );
+    let first = repository(&env, "first", "one");
+    let counts = env.build_in(&first, &[]);
+    assert_eq!((counts.ran, counts.again), (4, 0));
+    assert_eq!(says(&env, &first), "../ one ../ one");
+    let second = repository(&env, "elsewhere/second", "one");
+    assert_eq!(env.build_in(&second, &[]).ran, 0);
+    assert_eq!(says(&env, &second), "../ one ../ one");
+    let third = repository(&env, "third", "two");
+    env.build_in(&third, &[]);
+    assert_eq!(says(&env, &third), "../ two ../ two");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Grants {
             return;
         };
         if !self.is_empty() {
-            containment.view.clear();
+            containment.view = None;
         }
         containment.network |= self.network;
         for path in &self.writable {
@@ -148,7 +148,7 @@ impl Denied {
             return denied;
         };
         let is_known = matches!(result.observation, Observation::Complete(_));
-        denied.grants.real_paths = action.is_in_view() && (result.left_view || result.services || !is_known);
+        denied.grants.real_paths = action.view().is_some() && (result.left_view || result.services || !is_known);
         if result.exit_code == Some(0) {
             return denied;
         }

@@ -10,9 +10,9 @@ use super::Surroundings;
 
 /// The request. `real` are the roots of `surroundings`, and the directories that were created for this run.
 pub(super) fn localize(action: &Action, surroundings: &Surroundings, real: &Roots) -> ExecuteRequest {
-    let seen = match action.is_in_view() {
-        true => real.clone().in_view(),
-        false => real.clone(),
+    let seen = match action.view() {
+        Some(view) => real.clone().in_view(view),
+        None => real.clone(),
     };
     let roots = &seen;
     let command = &action.command;
@@ -81,7 +81,12 @@ pub(super) fn localize(action: &Action, surroundings: &Surroundings, real: &Root
                     .filter(|path: &String| path != "/")
                     .chain([roots.absolute(&command.working_directory)])
                     .collect(),
-                view: containment.view.iter().map(|path| mount(path, real, roots)).collect(),
+                view: containment
+                    .view
+                    .iter()
+                    .flat_map(|view| &view.directories)
+                    .map(|path| mount(path, real, roots))
+                    .collect(),
                 network: containment.network,
             }
         }),

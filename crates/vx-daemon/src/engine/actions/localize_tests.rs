@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use vx_model::{Access, Command, Digest, Observation, OutputPath, Template};
+use vx_model::{Access, Command, Digest, Observation, OutputPath, Template, View};
 
 use super::*;
 
@@ -82,7 +82,11 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn access() -> impl Strategy<Value = Access> {
     let lists = || vec(path(), 0..2);
-    let containment = (lists(), lists(), lists(), lists(), lists(), any::<bool>());
+    let view = (select(&["", "below"][..]), lists()).prop_map(|(workspace, directories)| View {
+        workspace: workspace.to_owned(),
+        directories,
+    });
+    let containment = (lists(), lists(), lists(), lists(), option::of(view), any::<bool>());
     let containment =
         containment.prop_map(
             |(writable, read_only, scratch, hidden, view, network)| vx_model::Containment {
@@ -186,7 +190,10 @@ proptest! {
     fn everything_that_runs_is_of_the_action_or_a_variable_of_the_surroundings(action in action()) {
         let surroundings = surroundings();
         let request = localize(&action, &surroundings, &roots());
-        let roots = || if action.is_in_view() { roots().in_view() } else { roots() };
+        let roots = || match action.view() {
+            Some(view) => roots().in_view(view),
+            None => roots(),
+        };
         let expected: Vec<String> = action.command.arguments.iter().map(|argument| argument.render(&roots())).collect();
         prop_assert_eq!(&request.arguments, &expected);
         for variable in &request.environment {

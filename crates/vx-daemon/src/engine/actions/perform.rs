@@ -237,7 +237,7 @@ impl Entered<'_> {
         let request = localize(action, surroundings, &roots);
         let mut ran = actions.execute(request, dispatch, step).await?;
         let mut denied = Denied::of(action, &ran.result, &roots, &surroundings.environment);
-        if action.is_in_view() && ran.result.exit_code != Some(0) {
+        if action.view().is_some() && ran.result.exit_code != Some(0) {
             denied.grants.real_paths |= step.may_have_missed_real_paths();
         }
         if !denied.grants.is_empty() {

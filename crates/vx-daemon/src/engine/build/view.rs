@@ -13,67 +13,59 @@ use vx_path::is_below;
 /// How far up from the workspace packages can be found: as many directories are between [`VIEW_TOP`] and [`VIEW`].
 const MAX_CLIMB: usize = 3;
 
-/// The directories of one workspace.
+/// What is found of one workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
-    /// The workspace, and packages beside it. Empty if they cannot be found elsewhere.
-    directories: Vec<RootedPath>,
-    /// Their paths for processes, and those that they have: inner ones first.
+    /// `None` if everything is found where it is.
+    found: Option<vx_model::View>,
+    /// The paths of its directories for processes, and those that they have: inner ones first.
     texts: Vec<(String, String)>,
 }
 
 impl View {
     /// For a workspace with path packages in `packages`.
     pub(crate) fn new<'a>(roots: &Roots, packages: impl Iterator<Item = &'a RootedPath>) -> Self {
-        let workspace = RootedPath::new(Root::Workspace, "");
+        let Some((top, workspace)) = top(roots) else {
+            return Self::default();
+        };
+        let is_in = |path: &RootedPath, outer: &RootedPath| is_below(&roots.absolute(path), &roots.absolute(outer));
+        let room = MAX_CLIMB + climb(&top);
         let mut beside: Vec<&RootedPath> = packages
-            .filter(|package| package.path.starts_with("../") && climb(package) <= MAX_CLIMB)
-            .filter(|package| !is_below(roots.dir(Root::Workspace), &roots.absolute(package)))
+            .filter(|package| package.path.starts_with("../") && climb(package) <= room)
+            .filter(|package| !is_in(&top, package))
             .collect();
         beside.sort_by_key(|package| package.path.len());
-        let mut directories = vec![workspace];
+        let mut directories = vec![top];
         for package in beside {
-            if !directories
-                .iter()
-                .any(|outer| is_below(&roots.absolute(package), &roots.absolute(outer)))
-            {
+            if !directories.iter().any(|outer| is_in(package, outer)) {
                 directories.push(package.clone());
             }
         }
-        let seen = roots.clone().in_view();
-        let holds_another = |directory: &RootedPath| {
-            let others = [Root::VxHome, Root::UserHome, Root::Toolchain].into_iter();
-            let mut others = others.filter(|root| roots.knows(*root));
-            others.any(|root| is_below(roots.dir(root), &roots.absolute(directory)))
-        };
-        let is_taken = |directory: &RootedPath| !directory.path.is_empty() && is_below(&seen.absolute(directory), VIEW);
-        if directories
-            .iter()
-            .any(|directory| holds_another(directory) || is_taken(directory))
-        {
+        let found = vx_model::View { workspace, directories };
+        let seen = roots.clone().in_view(&found);
+        let mut beside = found.directories.iter().skip(1);
+        if beside.any(|path| holds_a_home(roots, path) || is_below(&seen.absolute(path), VIEW)) {
             return Self::default();
         }
-        let texts = directories
-            .iter()
-            .map(|path| (seen.absolute(path), roots.absolute(path)));
+        let texts = found.directories.iter();
+        let texts = texts.map(|path| (seen.absolute(path), roots.absolute(path)));
         let mut texts: Vec<(String, String)> = texts.collect();
         texts.sort_by_key(|(seen, _)| std::cmp::Reverse(seen.len()));
-        Self { directories, texts }
+        Self {
+            found: Some(found),
+            texts,
+        }
     }
 
-    /// The directories for a process that works in the path package `package`, or in none; empty if it is not in one of
-    /// them.
-    pub(crate) fn directories(&self, package: Option<&RootedPath>, roots: &Roots) -> Vec<RootedPath> {
+    /// What a process finds that works in the path package `package`, or in none.
+    pub(crate) fn of(&self, package: Option<&RootedPath>, roots: &Roots) -> Option<vx_model::View> {
+        let found = self.found.as_ref()?;
         let is_found = |package: &RootedPath| {
             let package = roots.absolute(package);
-            self.directories
-                .iter()
-                .any(|path| is_below(&package, &roots.absolute(path)))
+            let mut directories = found.directories.iter();
+            directories.any(|path| is_below(&package, &roots.absolute(path)))
         };
-        match package.is_none_or(is_found) {
-            true => self.directories.clone(),
-            false => Vec::new(),
-        }
+        package.is_none_or(is_found).then(|| found.clone())
     }
 
     /// `text`, printed by a process, with the real paths.
@@ -94,16 +86,40 @@ pub(crate) fn shows(text: &[u8]) -> bool {
     memmem::find(text, VIEW_TOP.as_bytes()).is_some()
 }
 
-/// The same for directories other than the workspace.
-pub(crate) fn shows_beside(text: &[u8]) -> bool {
+/// The same for directories other than the workspace, which such processes find at `workspace`.
+pub(crate) fn shows_beside(text: &[u8], workspace: &str) -> bool {
     memmem::find_iter(text, VIEW_TOP.as_bytes()).any(|start| {
-        let after = text[start..].strip_prefix(VIEW.as_bytes());
+        let after = text[start..].strip_prefix(workspace.as_bytes());
         let ends = |rest: &[u8]| {
             rest.first()
                 .is_none_or(|next| !next.is_ascii_alphanumeric() && !b"_-.".contains(next))
         };
         !after.is_some_and(ends)
     })
+}
+
+/// The outermost directory that is found, and where the workspace is in it: the repository that the workspace lies in, so
+/// that Git and what is beside the workspace are found in every checkout, or the workspace itself. `None` if that holds a
+/// home.
+fn top(roots: &Roots) -> Option<(RootedPath, String)> {
+    let workspace = Utf8Path::new(roots.dir(Root::Workspace));
+    let repository = workspace
+        .ancestors()
+        .find(|directory| directory.join(".git").exists())
+        .and_then(|repository| workspace.strip_prefix(repository).ok());
+    let candidates = repository.into_iter().chain([Utf8Path::new("")]);
+    let tops = candidates.map(|below| {
+        let up = vec![".."; below.components().count()];
+        (RootedPath::new(Root::Workspace, up.join("/")), below.to_string())
+    });
+    tops.into_iter().find(|(top, _)| !holds_a_home(roots, top))
+}
+
+/// Whether another root lies in `directory`.
+fn holds_a_home(roots: &Roots, directory: &RootedPath) -> bool {
+    let homes = [Root::VxHome, Root::UserHome, Root::Toolchain].into_iter();
+    let mut homes = homes.filter(|root| roots.knows(*root));
+    homes.any(|root| is_below(roots.dir(root), &roots.absolute(directory)))
 }
 
 /// The number of `..` at the beginning.
@@ -134,18 +150,41 @@ mod tests {
     }
 
     fn paths(view: &View) -> Vec<&str> {
-        view.directories.iter().map(|path| path.path.as_str()).collect()
+        let found = view.found.as_ref().unwrap();
+        found.directories.iter().map(|path| path.path.as_str()).collect()
     }
 
     #[test]
     fn packages_beside_the_workspace_are_found_if_there_is_room() {
         let found = view(&["member", "../lib", "../lib/inner", "../../x/y", "..", "../../../../far"]);
         assert_eq!(paths(&found), ["", "../lib", "../../x/y"]);
-        let of = |package: &str| found.directories(Some(&RootedPath::new(Root::Workspace, package)), &roots());
-        assert_eq!(of("member").len(), 3);
-        assert_eq!(of("../lib/inner").len(), 3);
-        assert!(of("..").is_empty());
-        assert_eq!(found.directories(None, &roots()).len(), 3);
+        let of = |package: &str| found.of(Some(&RootedPath::new(Root::Workspace, package)), &roots());
+        assert_eq!(of("member"), found.found);
+        assert_eq!(of("../lib/inner"), found.found);
+        assert_eq!(of(".."), None);
+        assert_eq!(found.of(None, &roots()), found.found);
+    }
+
+    #[test]
+    fn a_repository_is_found_as_a_whole_if_it_holds_no_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        std::fs::create_dir_all(root.join("repository/.git")).unwrap();
+        let inside = |home: &str| {
+            Roots::default()
+                .with(Root::Workspace, root.join("repository/deep/app"))
+                .with(Root::UserHome, root.join(home))
+        };
+        let packages = ["../lib", "../../../../x"].map(|path| RootedPath::new(Root::Workspace, path));
+        let roots = inside("home");
+        let view = View::new(&roots, packages.iter());
+        assert_eq!(paths(&view), ["../..", "../../../../x"]);
+        let found = view.found.unwrap();
+        assert_eq!(roots.in_view(&found).dir(Root::Workspace), format!("{VIEW}/deep/app"));
+        assert_eq!(
+            paths(&View::new(&inside("repository/home"), packages.iter())),
+            ["", "../lib"]
+        );
     }
 
     #[test]
@@ -160,15 +199,15 @@ mod tests {
         let view = view(&["../lib"]);
         let text = format!("{VIEW}/src/lib.rs and {VIEW_TOP}/build/root/lib/x");
         assert_eq!(view.outside(&text), "/work/deep/app/src/lib.rs and /work/deep/lib/x");
-        assert!(shows(text.as_bytes()) && shows_beside(text.as_bytes()));
+        assert!(shows(text.as_bytes()) && shows_beside(text.as_bytes(), VIEW));
         for text in [
             format!("{VIEW}/x"),
             VIEW.to_owned(),
             format!("a={VIEW}:{VIEW}/y"),
             "/run".to_owned(),
         ] {
-            assert!(!shows_beside(text.as_bytes()), "{text}");
+            assert!(!shows_beside(text.as_bytes(), VIEW), "{text}");
         }
-        assert!(shows_beside(format!("{VIEW}2/x").as_bytes()));
+        assert!(shows_beside(format!("{VIEW}2/x").as_bytes(), VIEW));
     }
 }

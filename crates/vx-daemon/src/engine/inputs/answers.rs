@@ -161,17 +161,18 @@ impl World<'_> {
 
     /// The parent directories of the workspace that have an entry `name`: those that its path names, and those in which it
     /// really is.
+    /// Where it is, relative to the workspace: what is used of it is an input of its own.
     fn ancestors(&self, name: &str) -> String {
         let workspace = PathBuf::from(self.roots.dir(Root::Workspace));
         let real = workspace.canonicalize().ok().filter(|real| *real != workspace);
-        let found: Vec<String> = [workspace]
+        let above = [workspace]
             .iter()
             .chain(&real)
-            .flat_map(|directory| directory.ancestors().skip(1))
-            .map(|directory| directory.join(name))
-            .filter(|path| path.symlink_metadata().is_ok())
-            .map(|path| self.named(&path.to_string_lossy()).to_string())
-            .collect();
+            .flat_map(|directory| directory.ancestors().enumerate().skip(1))
+            .map(|(up, directory)| (directory.join(name), format!("{}{name}", "../".repeat(up))))
+            .collect::<Vec<_>>();
+        let there = above.into_iter().filter(|(path, _)| path.symlink_metadata().is_ok());
+        let found: Vec<String> = there.map(|(_, relative)| relative).collect();
         match found.is_empty() {
             true => "none".to_owned(),
             false => found.join(", "),
@@ -423,6 +424,6 @@ mod tests {
         let input = Input::Ancestors("a-name-that-nobody-uses".to_owned());
         assert_eq!(ask(&workspace, &input), "none");
         std::fs::write(dir.path().join("a-name-that-nobody-uses"), "").unwrap();
-        assert!(ask(&workspace, &input).ends_with("/a-name-that-nobody-uses"));
+        assert_eq!(ask(&workspace, &input), "../../a-name-that-nobody-uses");
     }
 }

@@ -131,12 +131,7 @@ impl Locator {
         if !matches!(named.root, Root::Host | Root::UserHome) {
             return vec![named];
         }
-        let relative = || {
-            RootedPath::new(
-                Root::Workspace,
-                vx_cargo::relative(self.workspace().into(), absolute.into()),
-            )
-        };
+        let relative = || self.seen_from_workspace(absolute);
         let is_of_the_workspace = |directory: &str| self.locate(&self.as_named(directory)).root == Root::Workspace;
         if climbed_from.is_some_and(is_of_the_workspace) {
             return vec![relative()];
@@ -145,6 +140,20 @@ impl Locator {
             true => vec![named, relative()],
             false => vec![named],
         }
+    }
+
+    /// The name of a path that lies at the same place relative to the workspace in every checkout.
+    pub(crate) fn name_beside(&self, absolute: &str) -> RootedPath {
+        let named = self.locate(absolute);
+        match named.root {
+            Root::Host | Root::UserHome => self.seen_from_workspace(absolute),
+            _ => named,
+        }
+    }
+
+    fn seen_from_workspace(&self, absolute: &str) -> RootedPath {
+        let relative = vx_cargo::relative(self.workspace().into(), absolute.into());
+        RootedPath::new(Root::Workspace, relative)
     }
 
     fn may_be_found_from_the_workspace(&self, path: &str) -> bool {

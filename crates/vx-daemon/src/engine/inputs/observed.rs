@@ -50,10 +50,11 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
     let workspace = roots.dir(Root::Workspace);
     let absolute = |paths: &[RootedPath]| -> Vec<String> { paths.iter().map(|path| roots.absolute(path)).collect() };
     let (private, writable) = (absolute(&access.private), absolute(&access.writable));
-    let is_in_view = access
+    let view = access
         .containment
         .as_ref()
-        .is_some_and(|containment| !containment.view.is_empty());
+        .and_then(|containment| containment.view.as_ref());
+    let in_view = view.map(|view| absolute(&view.directories)).unwrap_or_default();
     let is_in = |path: &str, directories: &[String]| directories.iter().any(|directory| is_below(path, directory));
     let mut seen = Seen::default();
     for (number, used) in accesses.iter().enumerate() {
@@ -84,7 +85,10 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
             }
             continue;
         }
-        let names = locator.names(&path, used.climbed_from.as_deref());
+        let names = match is_in(&path, &in_view) {
+            true => vec![locator.name_beside(&path)],
+            false => locator.names(&path, used.climbed_from.as_deref()),
+        };
         if names.iter().any(|name| name.root.is_immutable()) || is_in(&path, &private) || locator.is_bookkeeping(&path)
         {
             continue;
@@ -117,7 +121,7 @@ pub(crate) fn interpret(accesses: &[vx_proto::Access], access: &Access, locator:
         let is_named_from_the_workspace = names.iter().any(|name| name.path.starts_with("../"));
         let ends_a_search = is_named_from_the_workspace && (names.len() == 1 || matches!(used.was, Was::There(_)));
         // In a view, a search is reported as one.
-        if !is_in_view
+        if view.is_none()
             && !ends_a_search
             && used.kind != AccessKind::Pass
             && let Some(name) = entry_above(workspace, &path)

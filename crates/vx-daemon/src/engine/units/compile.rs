@@ -201,7 +201,7 @@ impl Step for CompileStep<'_> {
             let failure = self.diagnostics.failure(None, &ran);
             return Err(Stop::Failed(containment::explain(failure, &refused)));
         }
-        let concluded = match self.action.is_in_view() {
+        let concluded = match self.action.view().is_some() {
             true => Some(self.depended_on(&ran).await?),
             // It counts in any case, so dependents need not wait for the rest.
             false => None,
@@ -242,7 +242,7 @@ impl CompileStep<'_> {
         inputs.extend(self.bound.iter().cloned());
         let reported = self.reported(ran)?;
         let workspace = Input::Location(RootedPath::new(Root::Workspace, ""));
-        if self.action.is_in_view() && reported.inputs.contains(&workspace) {
+        if self.action.view().is_some() && reported.inputs.contains(&workspace) {
             // `env!` gave a path to the crate.
             return Ok(Concluded::ShowsView);
         }
@@ -310,12 +310,12 @@ impl CompileStep<'_> {
 
     /// See [`leaks::leaked`].
     async fn leaked(&self, may_leak: BTreeSet<Root>, result: &ActionResult) -> Result<Option<BTreeSet<Root>>, Stop> {
-        let is_in_view = self.action.is_in_view();
+        let view = self.action.view();
         // Texts in bitcode are packed, so they cannot be found.
         let is_bitcode = |argument: &Template| *argument == Template::from("linker-plugin-lto");
         match self.compile.arguments.iter().any(is_bitcode) {
-            true => Ok((!is_in_view).then_some(may_leak)),
-            false => leaks::leaked(self.context, may_leak, is_in_view, result).await,
+            true => Ok(view.is_none().then_some(may_leak)),
+            false => leaks::leaked(self.context, may_leak, view, result).await,
         }
     }
 }

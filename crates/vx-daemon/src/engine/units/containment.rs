@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vx_cargo::{PackageSource, UnitIndex};
 use vx_home::VxHome;
-use vx_model::{Action, Containment, Input, Key, Root, RootedPath};
+use vx_model::{Action, Containment, Input, Key, Root, RootedPath, View};
 use vx_path::is_below;
 use vx_proto::{BuildEvent, ErrorKind, WireError};
 
@@ -140,7 +140,7 @@ impl<'a> Contained<'a> {
     /// The inputs that bind a result to its place: what code of others computes from a path is not known.
     fn bound(&self) -> Vec<Input> {
         let mut bound = self.grants.bind(&self.context.setting.roots);
-        if self.hosts_others && !self.action.is_in_view() && self.context.package(self.unit).source.is_path() {
+        if self.hosts_others && self.action.view().is_none() && self.context.package(self.unit).source.is_path() {
             bound.push(Input::Location(RootedPath::new(Root::Workspace, "")));
         }
         bound
@@ -275,10 +275,10 @@ pub(super) fn of_documentation() -> Containment {
     }
 }
 
-fn view(context: &Context, unit: UnitIndex) -> Vec<RootedPath> {
+fn view(context: &Context, unit: UnitIndex) -> Option<View> {
     let package = context.package(unit);
     let path = package.source.is_path().then_some(&package.root);
-    context.view.directories(path, &context.setting.roots)
+    context.view.of(path, &context.setting.roots)
 }
 
 fn hidden() -> Vec<RootedPath> {

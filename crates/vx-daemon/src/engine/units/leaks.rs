@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vx_model::{ActionResult, Digest, Input, Root, RootedPath};
+use vx_model::{ActionResult, Digest, Input, Root, RootedPath, View};
 
 use crate::engine::actions::{Again, Stop};
 use crate::engine::build::Context;
@@ -14,12 +14,12 @@ use crate::engine::inputs::PathLeaks;
 pub(super) async fn leaked(
     context: &Context,
     mut may_leak: BTreeSet<Root>,
-    is_in_view: bool,
+    view: Option<&View>,
     result: &ActionResult,
 ) -> Result<Option<BTreeSet<Root>>, Stop> {
     let mut roots = context.setting.roots.clone();
-    if is_in_view {
-        roots = roots.in_view();
+    if let Some(view) = view {
+        roots = roots.in_view(view);
         may_leak.insert(Root::Workspace);
     }
     let leaks = PathLeaks::of(&may_leak, &roots);
@@ -41,14 +41,14 @@ pub(super) async fn leaked(
     for message in result.stdout.into_iter().chain(result.stderr) {
         leaked.extend(in_output(Output::File(message), true).await?);
     }
-    if is_in_view {
+    if view.is_some() {
         leaked.remove(&Root::Workspace);
     }
     let files = result.files.iter().map(|file| Output::File(file.digest));
     let trees = result.trees.iter().map(|tree| Output::Tree(tree.root));
     for output in files.chain(trees) {
         let mut all = in_output(output, true).await?;
-        if is_in_view && all.remove(&Root::Workspace) {
+        if view.is_some() && all.remove(&Root::Workspace) {
             // As in the debug information of rustc, sources are found from the workspace in that of other compilers,
             // whatever its path.
             if in_output(output, false).await?.contains(&Root::Workspace) {

@@ -249,12 +249,16 @@ impl Step for ScriptStep<'_> {
             let message = "a build script ended without a start";
             return Err(Stop::Failed(WireError::new(ErrorKind::Internal, message)));
         };
-        let is_in_view = self.action.is_in_view();
-        let roots = if is_in_view { roots.in_view() } else { roots };
+        let view = self.action.view();
+        let roots = match view {
+            Some(view) => roots.in_view(view),
+            None => roots,
+        };
         let run = self.context.plan.unit(self.unit).script_run();
         let said = run.output(&self.printed.stdout, &roots);
         // A mistake is told with the real paths.
-        if is_in_view && (said.is_err() || shows_beside(&self.printed.stdout)) {
+        let workspace = roots.dir(Root::Workspace);
+        if view.is_some() && (said.is_err() || shows_beside(&self.printed.stdout, workspace)) {
             return Ok(Concluded::ShowsView);
         }
         let said = self.said(&ran, said)?;
@@ -323,7 +327,7 @@ impl ScriptStep<'_> {
             );
             return Err(Stop::Failed(WireError::new(ErrorKind::Machine, message)));
         };
-        let is_in_view = self.action.is_in_view();
+        let view = self.action.view();
         let seen = self.context.observed(&self.action, &ran.observation);
         let files = self.written(seen.as_ref()).await?;
         let may_keep = files.is_some();
@@ -333,7 +337,7 @@ impl ScriptStep<'_> {
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        let leaked = leaks::leaked(self.context, self.may_leak.clone(), is_in_view, &result).await?;
+        let leaked = leaks::leaked(self.context, self.may_leak.clone(), view, &result).await?;
         let Some(mut leaked) = leaked else {
             return Ok(Concluded::ShowsView);
         };
@@ -348,7 +352,7 @@ impl ScriptStep<'_> {
         inputs.extend(self.bound.iter().cloned());
         inputs.push(Input::Environment);
         inputs.extend(self.declared(&output, may_keep));
-        if !is_in_view {
+        if view.is_none() {
             leaked.extend(self.leaked_by_directives());
         }
         inputs.extend(leaks::bind(leaked));
