@@ -7,10 +7,10 @@
 //! A path is resolved as the kernel does it, so what is recorded has no links, and each link on the way is recorded by
 //! itself. With it goes what was there, so that a change during the run is found afterwards.
 //!
-//! What cannot be seen: reads of the own environment, the clock, the network, and the answers of daemons. Of `/proc`, `/dev` and
-//! `/sys`, what decides nothing that is built is left out (see [`special`]). A process that uses what the tracer does not understand (another
-//! instruction set, `io_uring`, another root directory or mount namespace) makes the observation incomplete; so does a
-//! kernel that refuses.
+//! What cannot be seen: reads of the own environment, the clock, the network, and the answers of daemons. Of `/proc`,
+//! `/dev` and `/sys`, what decides nothing that is built is left out (see [`special`]). A process that does what is not
+//! understood here (another instruction set, `io_uring`, another root directory or mount namespace) makes the observation
+//! incomplete; so does a kernel that refuses.
 
 mod caller;
 mod filter;
