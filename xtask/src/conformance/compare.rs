@@ -123,8 +123,9 @@ mod tests {
     fn the_same_again_is_no_difference() {
         let first = process("a", &["-C", "debuginfo=2"]);
         let other = process("a", &["-C", "debuginfo=1"]);
-        assert!(compared(&[first.clone()], &[first.clone(), first.clone()]).is_empty());
-        assert_eq!(compared(&[first.clone()], &[first, other]), [["+ only vx starts it"]]);
+        let once = [first.clone()];
+        assert!(compared(&once, &[first.clone(), first.clone()]).is_empty());
+        assert_eq!(compared(&once, &[first, other]), [["+ only vx starts it"]]);
     }
 
     #[test]
