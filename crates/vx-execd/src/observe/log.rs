@@ -165,10 +165,14 @@ impl AccessLog {
         Observation::Complete(accesses)
     }
 
-    /// Whether a use of `path` is recorded, and the same is there as then.
-    ///
+    /// Whether a use of `place` is recorded, and leads there as it did then. What belongs to the tree itself is not
+    /// recorded, so a way through it never counts: the tree may point a link elsewhere.
+    pub(super) fn has(&self, place: &Resolved) -> bool {
+        place.passed.iter().chain([&place.path]).all(|path| self.has_at(path))
+    }
+
     /// A file or link that is changed later shows that for ever, so it need not be looked at before the end.
-    pub(super) fn has(&self, path: &Utf8Path) -> bool {
+    fn has_at(&self, path: &Utf8Path) -> bool {
         self.uses.get(path.as_str()).is_some_and(|used| {
             let is_still = used.was.is_lasting() || used.was.is_still(Was::at(path));
             is_still && !used.kinds.contains(&AccessKind::Write)

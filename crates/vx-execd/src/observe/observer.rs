@@ -202,7 +202,7 @@ impl Observer {
         if let Some((place, by_magic)) = self.found(caller, &named, repeat.last()) {
             note(&mut self.log, &place);
             if !by_magic {
-                self.repeats.add(repeat, text.into_owned(), place.path);
+                self.repeats.add(repeat, text.into_owned(), place);
             }
         }
         Ok(())

@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 
-use camino::{Utf8Path, Utf8PathBuf};
 use libc::{O_ACCMODE, O_CREAT, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC};
-use vx_path::LastLink;
+use vx_path::{LastLink, Resolved};
 
 /// A use of a path that changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,17 +42,17 @@ impl Repeat {
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     /// By the absolute paths that processes name.
-    places: HashMap<Repeat, HashMap<String, Utf8PathBuf>>,
+    places: HashMap<Repeat, HashMap<String, Resolved>>,
 }
 
 impl Repeats {
     /// Where `text` led to at such a use.
-    pub(super) fn get(&self, repeat: Repeat, text: &str) -> Option<&Utf8Path> {
-        self.places.get(&repeat)?.get(text).map(Utf8PathBuf::as_path)
+    pub(super) fn get(&self, repeat: Repeat, text: &str) -> Option<&Resolved> {
+        self.places.get(&repeat)?.get(text)
     }
 
     /// `text` led to `place`, and that was recorded.
-    pub(super) fn add(&mut self, repeat: Repeat, text: String, place: Utf8PathBuf) {
+    pub(super) fn add(&mut self, repeat: Repeat, text: String, place: Resolved) {
         self.places.entry(repeat).or_default().insert(text, place);
     }
 }

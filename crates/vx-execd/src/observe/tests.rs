@@ -501,3 +501,23 @@ async fn who_is_observed_cannot_observe_and_knows_it() {
         done.stderr
     );
 }
+
+#[tokio::test]
+async fn what_a_process_points_elsewhere_leads_there() {
+    let dir = TestDir::new();
+    let [first, second] = ["first", "second"].map(|name| dir.write(&format!("{name}/file"), name));
+    // One of the two links belongs to the action.
+    for link in ["tmp/link", "link"] {
+        let here = dir.path();
+        let script =
+            format!("ln -sfn {here}/first {link}; cat {link}/file; ln -sfn {here}/second {link}; cat {link}/file");
+        let seen = observe(&dir, &script).await;
+        assert!(seen.reads(&first) && seen.reads(&second), "{link}");
+        let climbing = format!(
+            "mkdir -p first/in second/in; ln -sfn {here}/first/in {link}; cat {link}/../file; \
+             ln -sfn {here}/second/in {link}; cat {link}/../file"
+        );
+        let seen = observe(&dir, &climbing).await;
+        assert!(seen.reads(&first) && seen.reads(&second), "{link}, climbing");
+    }
+}
