@@ -16,7 +16,7 @@ use crate::budget::Permit;
 use crate::exec_root::{ExecRoot, ExecRootError};
 use crate::executor::{Executor, Store};
 use crate::notices::Notice;
-use crate::observe::Scope;
+use crate::observe::{KnownUses, Scope};
 use crate::output::{Line, LineSink, Spool, capture};
 use crate::process::{Ended, Launch, Namespaces, Running, launch};
 
@@ -189,6 +189,10 @@ impl Action<'_> {
             .collect();
         environment.extend(added.into_iter().map(|(name, value)| (name.into(), value.into())));
         let namespaces = self.namespaces(root)?;
+        let known = match &namespaces {
+            Some(namespaces) if self.may_know_uses() => Some(self.known_uses(root, namespaces)?),
+            _ => None,
+        };
         Ok(Launch {
             label: self.dispatch.label.clone(),
             program,
@@ -198,9 +202,33 @@ impl Action<'_> {
             tmpdir,
             descriptors: jobserver.descriptors,
             observe: request.observe.then(|| self.scope(root, namespaces.as_ref())),
+            known,
             only_traced: false,
             namespaces,
         })
+    }
+
+    /// For whoever starts many programs, as build scripts do, and finds there what is needed for it.
+    fn may_know_uses(&self) -> bool {
+        let request = self.request;
+        KnownUses::ARE_POSSIBLE && request.observe && request.containment.is_some() && !request.rustc_json
+    }
+
+    fn known_uses(&self, root: &ExecRoot, namespaces: &Namespaces) -> Result<Arc<KnownUses>, Stop> {
+        let trees = self
+            .request
+            .output_trees
+            .iter()
+            .map(|tree| Utf8PathBuf::from(&tree.path));
+        let own = trees.chain([root.tmp()]).filter_map(|own| {
+            let real = own.canonicalize_utf8().ok()?;
+            Some(namespaces.view.seen(&real).unwrap_or(real))
+        });
+        let path = root.known();
+        match KnownUses::create(&path, &own.collect::<Vec<_>>()) {
+            Ok(known) => Ok(Arc::new(known)),
+            Err(source) => Err(ExecRootError::Make { path, source }.into()),
+        }
     }
 
     fn namespaces(&self, root: &ExecRoot) -> Result<Option<Namespaces>, Stop> {
@@ -214,10 +242,12 @@ impl Action<'_> {
             own.push(root.join(directory)?);
         }
         let changes = root.path().join("changes");
-        let namespaces = Namespaces::new(containment, &own, &root.tmp(), &changes).map_err(|error| {
-            let message = format!("cannot contain `{}`", self.dispatch.label);
-            WireError::new(ErrorKind::Machine, message).caused_by(&error)
-        })?;
+        let known = self.may_know_uses().then(|| root.known());
+        let namespaces =
+            Namespaces::new(containment, &own, &root.tmp(), &changes, known.as_deref()).map_err(|error| {
+                let message = format!("cannot contain `{}`", self.dispatch.label);
+                WireError::new(ErrorKind::Machine, message).caused_by(&error)
+            })?;
         Ok(Some(namespaces))
     }
 

@@ -98,6 +98,11 @@ impl ExecRoot {
         self.path.join("tmp")
     }
 
+    /// Where its [`crate::observe::KnownUses`] are.
+    pub(crate) fn known(&self) -> Utf8PathBuf {
+        self.path.join("known")
+    }
+
     /// A path of the request, made absolute.
     pub(crate) fn join(&self, path: &str) -> Result<Utf8PathBuf, ExecRootError> {
         if is_plain(Utf8Path::new(path)) {

@@ -5,7 +5,9 @@
 
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
-use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_ulong, sock_filter, sock_fprog};
+use libc::{
+    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_long, c_ulong, sock_filter, sock_fprog,
+};
 use rustix::io::Errno;
 
 use super::syscalls::{ARCH, FOREIGN_FROM, SYSCALLS};
@@ -23,6 +25,18 @@ const WAIT_KILLABLE_RECV: c_ulong = 1 << 5;
 /// Offsets in the kernel's `seccomp_data`.
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
+/// The two halves of the sixth argument, the lower one first.
+const OFFSET_SIXTH: [u32; 2] = [56, 60];
+
+/// Calls that open or look, and have no sixth argument: they pass if that says that they need not be recorded.
+const MAY_BE_KNOWN: [c_long; 6] = [
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_readlinkat,
+    libc::SYS_faccessat2,
+];
 
 /// Whom the filter stops a process for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +48,9 @@ pub(crate) enum StopFor {
 }
 
 impl Filter {
-    /// The filter; `None` if this machine's system calls are not known.
-    pub(crate) fn new(stop_for: StopFor) -> Option<Self> {
+    /// The filter; `None` if this machine's system calls are not known. Calls with `cookie` as their sixth argument need not
+    /// stop.
+    pub(crate) fn new(stop_for: StopFor, cookie: Option<u64>) -> Option<Self> {
         let arch = ARCH?;
         let calls = SYSCALLS.len();
         let mut program = vec![
@@ -47,15 +62,26 @@ impl Filter {
         ];
         for (index, (number, _)) in SYSCALLS.iter().enumerate() {
             let to_stop = calls - index;
-            program.push(jump(
-                BPF_JEQ,
-                u32::try_from(*number).ok()?,
-                u8::try_from(to_stop).ok()?,
-                0,
-            ));
+            // Behind the stop, its cookie is looked at.
+            let to = match cookie {
+                Some(_) if MAY_BE_KNOWN.contains(number) => to_stop + 1,
+                _ => to_stop,
+            };
+            program.push(jump(BPF_JEQ, u32::try_from(*number).ok()?, u8::try_from(to).ok()?, 0));
         }
         program.push(answer(libc::SECCOMP_RET_ALLOW));
         program.push(answer(stop_for.answer()));
+        if let Some(cookie) = cookie {
+            let [lower, upper] = OFFSET_SIXTH;
+            program.extend([
+                load(lower),
+                jump(BPF_JEQ, cookie as u32, 0, 3),
+                load(upper),
+                jump(BPF_JEQ, (cookie >> 32) as u32, 0, 1),
+                answer(libc::SECCOMP_RET_ALLOW),
+                answer(stop_for.answer()),
+            ]);
+        }
         Some(Self { program, stop_for })
     }
 
@@ -130,8 +156,10 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
 mod tests {
     use super::*;
 
+    const COOKIE: u64 = 0x0123_4567_89ab_cdef;
+
     /// The filter's decision about a call, computed as the kernel does.
-    fn decide(filter: &Filter, arch: u32, number: u32) -> u32 {
+    fn decide(filter: &Filter, arch: u32, number: u32, sixth: u64) -> u32 {
         let mut loaded = 0;
         let mut at = 0;
         loop {
@@ -142,7 +170,13 @@ mod tests {
                 return step.k;
             }
             if code == BPF_LD | BPF_W | BPF_ABS {
-                loaded = if step.k == OFFSET_ARCH { arch } else { number };
+                loaded = match step.k {
+                    OFFSET_ARCH => arch,
+                    OFFSET_NUMBER => number,
+                    56 => sixth as u32,
+                    60 => (sixth >> 32) as u32,
+                    other => panic!("{other}"),
+                };
                 continue;
             }
             let holds = match code & 0xf0 {
@@ -157,8 +191,30 @@ mod tests {
     #[test]
     fn stops_at_the_listed_calls_and_at_foreign_ones() {
         for stop_for in [StopFor::Listener, StopFor::Tracer] {
-            let Some(filter) = Filter::new(stop_for) else { return };
-            stops(&filter, stop_for.answer());
+            for cookie in [None, Some(COOKIE)] {
+                let Some(filter) = Filter::new(stop_for, cookie) else {
+                    return;
+                };
+                stops(&filter, stop_for.answer());
+            }
+        }
+    }
+
+    #[test]
+    fn what_opens_or_looks_passes_with_the_whole_cookie() {
+        let Some(filter) = Filter::new(StopFor::Listener, Some(COOKIE)) else {
+            return;
+        };
+        let arch = ARCH.unwrap();
+        let decide = |number: c_long, sixth| decide(&filter, arch, u32::try_from(number).unwrap(), sixth);
+        for number in MAY_BE_KNOWN {
+            assert_eq!(decide(number, COOKIE), libc::SECCOMP_RET_ALLOW, "call {number}");
+            for other in [0, COOKIE + 1, COOKIE ^ 1 << 63, COOKIE >> 32] {
+                assert_eq!(decide(number, other), libc::SECCOMP_RET_USER_NOTIF, "call {number}");
+            }
+        }
+        for number in [libc::SYS_execve, libc::SYS_unlinkat, libc::SYS_connect] {
+            assert_eq!(decide(number, COOKIE), libc::SECCOMP_RET_USER_NOTIF, "call {number}");
         }
     }
 
@@ -174,9 +230,9 @@ mod tests {
             } else {
                 libc::SECCOMP_RET_ALLOW
             };
-            assert_eq!(decide(filter, arch, number), expected, "call {number}");
+            assert_eq!(decide(filter, arch, number, 0), expected, "call {number}");
         }
-        assert_eq!(decide(filter, arch, FOREIGN_FROM + 1), stop);
-        assert_eq!(decide(filter, arch ^ 1, 1), stop);
+        assert_eq!(decide(filter, arch, FOREIGN_FROM + 1, COOKIE), stop);
+        assert_eq!(decide(filter, arch ^ 1, 1, COOKIE), stop);
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::Arc;
 
 use libc::{
     SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
@@ -14,6 +15,7 @@ use rustix::process::Pid;
 use vx_proto::Observation;
 
 use super::caller::Syscall;
+use super::known::KnownUses;
 use super::log::{Reach, Scope};
 use super::observer::Observer;
 
@@ -33,13 +35,14 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// `descriptor` is what a [`super::Filter`] returned to the tree's main process.
-    pub(crate) fn new(descriptor: OwnedFd, scope: Scope) -> Self {
+    /// `descriptor` is what a [`super::Filter`] returned to the tree's main process. Uses that need not be told again are
+    /// added to `known`.
+    pub(crate) fn new(descriptor: OwnedFd, scope: Scope, known: Option<Arc<KnownUses>>) -> Self {
         // SAFETY: the argument is a number.
         unsafe { libc::ioctl(descriptor.as_raw_fd(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP) };
         Self {
             descriptor,
-            observer: Observer::new(scope),
+            observer: Observer::new(scope, known),
             executing: HashSet::new(),
             seen: HashSet::new(),
         }

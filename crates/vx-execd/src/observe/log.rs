@@ -55,6 +55,7 @@ pub(super) struct AccessLog {
     searched: BTreeSet<Utf8PathBuf>,
     reach: Reach,
     incomplete: Option<String>,
+    has_changed_something: bool,
 }
 
 /// What a process tree tried to reach.
@@ -96,6 +97,7 @@ impl AccessLog {
             searched: BTreeSet::new(),
             reach: Reach::default(),
             incomplete: None,
+            has_changed_something: false,
         }
     }
 
@@ -177,6 +179,25 @@ impl AccessLog {
             let is_still = used.was.is_lasting() || used.was.is_still(Was::at(path));
             is_still && !used.kinds.contains(&AccessKind::Write)
         })
+    }
+
+    /// Whether a use of `place` is recorded, and will lead there until the tree changes something: what others change
+    /// shows at the end. Where people work, something may come and go before that.
+    pub(super) fn is_settled(&self, place: &Resolved) -> bool {
+        let is_settled = |path: &Utf8PathBuf| {
+            let is_worked_on = || {
+                let mut directories = self.scope.view.directories();
+                directories.any(|directory| is_below(path.as_str(), directory.as_str()))
+            };
+            let used = self.uses.get(path.as_str());
+            used.is_some_and(|used| used.was.is_lasting() || !is_worked_on())
+        };
+        self.has(place) && place.passed.iter().chain([&place.path]).all(is_settled)
+    }
+
+    /// Whether the tree has changed something that is not its own.
+    pub(super) fn has_changed_something(&self) -> bool {
+        self.has_changed_something
     }
 
     pub(super) fn open(&mut self, place: &Resolved, flags: i32) {
@@ -291,6 +312,7 @@ impl AccessLog {
         let Some(path) = self.counted(&place.path, AccessKind::Write) else {
             return;
         };
+        self.has_changed_something = true;
         let used = self.used(path.clone(), place.climbed_from.as_deref());
         let first = used.kinds.is_empty();
         used.kinds.insert(AccessKind::Write);

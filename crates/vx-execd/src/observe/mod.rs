@@ -4,6 +4,9 @@
 //! records the path, and lets the process go on. Where the kernel has no notifications, it traces the process instead.
 //! New processes and threads are observed from their first instruction.
 //!
+//! A stop costs more than all the rest, and programs use the same paths again and again. So calls that are recorded
+//! already need not stop: see [`known`].
+//!
 //! A path is resolved as the kernel does it, so what is recorded has no links, and each link on the way is recorded by
 //! itself. With it goes what was there, so that a change during the run is found afterwards.
 //!
@@ -14,6 +17,9 @@
 
 mod caller;
 mod filter;
+mod known;
+#[cfg(test)]
+mod known_tests;
 mod listener;
 mod log;
 mod observer;
@@ -29,6 +35,7 @@ mod tracer;
 mod view;
 
 pub(crate) use filter::{Filter, StopFor};
+pub(crate) use known::{DIRECTORY as KNOWN_DIRECTORY, ETC as KNOWN_ETC, KnownUses};
 pub(crate) use listener::Listener;
 pub(crate) use log::{Reach, Scope};
 pub(crate) use tracer::Tracer;

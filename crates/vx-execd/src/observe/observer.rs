@@ -1,17 +1,19 @@
 //! What is recorded of a system call that a process is about to make, however the kernel told of it.
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use rustix::process::Pid;
-use vx_path::{LastLink, Resolved};
+use vx_path::{LastLink, Resolved, Was};
 use vx_proto::Observation;
 
 use super::caller::{Caller, Named, Syscall, not_utf8};
+use super::known::{IS_ABSENT, IS_NO_LINK, KnownUses, Repeat};
 use super::log::{AccessLog, Reach, Scope};
 use super::place::{Place, place};
 use super::programs::Program;
-use super::repeats::{Repeat, Repeats};
+use super::repeats::Repeats;
 use super::syscalls::{ARCH, Call, FOREIGN_FROM, LookFlags, PathArg, lookup};
 
 /// A script's interpreter may be a script, up to this depth.
@@ -22,13 +24,15 @@ const MAX_INTERPRETERS: usize = 5;
 pub(super) struct Observer {
     log: AccessLog,
     repeats: Repeats,
+    known: Option<Arc<KnownUses>>,
 }
 
 impl Observer {
-    pub(super) fn new(scope: Scope) -> Self {
+    pub(super) fn new(scope: Scope, known: Option<Arc<KnownUses>>) -> Self {
         Self {
             log: AccessLog::new(scope),
             repeats: Repeats::default(),
+            known,
         }
     }
 
@@ -69,6 +73,7 @@ impl Observer {
         if let Err(reason) = self.note_call(&Caller { pid, call }, meaning) {
             self.log.set_incomplete(reason);
         }
+        self.forget_if_changed();
         matches!(meaning, Call::Execute(_))
     }
 
@@ -202,10 +207,33 @@ impl Observer {
         if let Some((place, by_magic)) = self.found(caller, &named, repeat.last()) {
             note(&mut self.log, &place);
             if !by_magic {
+                self.add_known(repeat, &text, &place);
                 self.repeats.add(repeat, text.into_owned(), place);
             }
         }
         Ok(())
+    }
+
+    fn add_known(&self, repeat: Repeat, text: &str, place: &Resolved) {
+        if let Some(known) = &self.known
+            && self.log.is_settled(place)
+        {
+            let known_of_it = match Was::at(&place.path) {
+                Was::Absent if repeat == Repeat::ReadLink => IS_ABSENT,
+                was if repeat == Repeat::ReadLink && !was.is_link() => IS_NO_LINK,
+                _ => 0,
+            };
+            known.add(repeat, text, known_of_it);
+        }
+    }
+
+    /// What was known may lead elsewhere from now on. The process still waits.
+    fn forget_if_changed(&mut self) {
+        if self.log.has_changed_something()
+            && let Some(known) = self.known.take()
+        {
+            known.close();
+        }
     }
 
     /// What a path is outside of the caller's view; `None` if there is nothing more to record.

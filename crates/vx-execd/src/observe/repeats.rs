@@ -6,16 +6,7 @@ use std::collections::HashMap;
 use libc::{O_ACCMODE, O_CREAT, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC};
 use vx_path::{LastLink, Resolved};
 
-/// A use of a path that changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Repeat {
-    Read,
-    ReadAtLink,
-    Look,
-    LookAtLink,
-    ReadLink,
-    Enter,
-}
+use super::known::Repeat;
 
 impl Repeat {
     /// Opening with these flags, if that only reads.

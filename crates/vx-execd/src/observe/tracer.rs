@@ -59,7 +59,7 @@ impl Tracer {
         Ok(Self {
             main,
             tracees: HashSet::from([main]),
-            observer: Observer::new(scope),
+            observer: Observer::new(scope, None),
             has_stopped: false,
             trace: Ended::default(),
         })

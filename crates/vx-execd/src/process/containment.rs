@@ -20,12 +20,14 @@ use rustix::process::{Pid, Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use vx_proto::{Containment, Mount};
 
-use crate::observe::{SeenAt, View};
+use crate::observe::{KNOWN_DIRECTORY, KNOWN_ETC, SeenAt, View};
 
 /// Directories that belong to every user of the machine: a contained process gets its temporary directory there.
 const SHARED_TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 /// Where services put their sockets.
 const SERVICES: &str = "/run";
+/// The settings of the machine.
+const SETTINGS: &str = "/etc";
 /// What is found in [`SERVICES`] although it belongs to no service: links to the system's programs and drivers.
 const SYSTEM_IN_SERVICES: [&str; 4] = [
     "/run/current-system",
@@ -101,15 +103,22 @@ pub(crate) struct Namespaces {
 
 impl Namespaces {
     /// The namespaces for `containment`. `own` are the directories of the action, which it may change; `tmpdir` is one
-    /// of them. `changes` is where forgotten changes go, in the exec root.
+    /// of them. `changes` is where forgotten changes go, in the exec root; `known` the directory of its [`KnownUses`], if it
+    /// has any.
+    ///
+    /// [`KnownUses`]: crate::observe::KnownUses
     pub(crate) fn new(
         containment: &Containment,
         own: &[Utf8PathBuf],
         tmpdir: &Utf8Path,
         changes: &Utf8Path,
+        known: Option<&Utf8Path>,
     ) -> io::Result<Self> {
         let mut list = List::default();
         list.mask(containment, own, tmpdir)?;
+        if let Some(known) = known {
+            list.preload(known)?;
+        }
         list.show(&containment.view)?;
         for path in containment.hidden.iter().map(Utf8Path::new) {
             list.hide(path)?;
@@ -414,6 +423,37 @@ impl List {
         Ok(())
     }
 
+    /// Lets the dynamic linker find the library that knows which uses are recorded. No variable shows it. If the kernel
+    /// refuses, nothing is known.
+    fn preload(&mut self, known: &Utf8Path) -> io::Result<()> {
+        let at = text(KNOWN_DIRECTORY)?;
+        self.step(Step::Directory(at.clone()));
+        self.step(Step::Expose {
+            from: text(known.as_str())?,
+            at,
+            is_writable: false,
+        });
+        if Utf8Path::new(SETTINGS).canonicalize_utf8()? != SETTINGS {
+            return Ok(());
+        }
+        let options = format!("lowerdir={KNOWN_DIRECTORY}/{KNOWN_ETC}:{SETTINGS},userxattr");
+        self.step(Step::Overlay {
+            options: text(&options)?,
+            at: text(SETTINGS)?,
+        });
+        // What is mounted there, as in many containers, would be covered.
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+        for point in points.filter(|point| Utf8Path::new(point).starts_with(SETTINGS) && *point != SETTINGS) {
+            self.step(Step::Expose {
+                from: text(point)?,
+                at: text(point)?,
+                is_writable: false,
+            });
+        }
+        Ok(())
+    }
+
     /// Shows, read-only, what lies below a directory of the action's own: the entry there that holds the path, so that
     /// what is beside the path can be seen too.
     fn keep<'a>(&mut self, paths: impl Iterator<Item = &'a Utf8Path>) -> io::Result<()> {
@@ -558,48 +598,7 @@ mod tests {
 
     use super::*;
     use crate::observe::Scope;
-    use crate::process::Launch;
-    use crate::process::tests::{Done, TestDir, run};
-
-    /// A contained shell; `/tmp/…/own` is its own.
-    struct Shell {
-        dir: TestDir,
-        containment: Containment,
-    }
-
-    impl Shell {
-        fn new() -> Self {
-            let dir = TestDir::new();
-            fs::create_dir(dir.path().join("own")).unwrap();
-            let containment = Containment {
-                kept: vec![dir.path().to_string()],
-                ..Containment::default()
-            };
-            Self { dir, containment }
-        }
-
-        fn launch(&self, script: &str) -> Launch {
-            let mut launch = self.dir.shell(script);
-            let own = [launch.tmpdir.clone(), self.dir.path().join("own")];
-            launch.namespaces =
-                Some(Namespaces::new(&self.containment, &own, &launch.tmpdir, &self.changes()).unwrap());
-            launch
-        }
-
-        fn changes(&self) -> Utf8PathBuf {
-            self.dir.path().join("changes")
-        }
-
-        async fn run(&self, script: &str) -> Done {
-            run(self.launch(script)).await
-        }
-
-        async fn prints(&self, script: &str) -> String {
-            let done = self.run(script).await;
-            assert_eq!(done.ended.exit_code, Some(0), "{script}: {}", done.stderr);
-            done.stdout
-        }
-    }
+    use crate::process::tests::{Shell, run};
 
     #[tokio::test]
     async fn a_contained_process_writes_to_its_own_directories_alone() {

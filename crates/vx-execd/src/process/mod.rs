@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::sync::oneshot;
 use vx_proto::Observation;
 
-use crate::observe::{Reach, Scope};
+use crate::observe::{KnownUses, Reach, Scope};
 use crate::reap;
 
 pub(crate) use containment::Namespaces;
@@ -47,6 +47,8 @@ pub(crate) struct Launch {
     pub(crate) descriptors: Vec<RawFd>,
     /// What to observe, if anything.
     pub(crate) observe: Option<Scope>,
+    /// The uses that need not be observed again.
+    pub(crate) known: Option<Arc<KnownUses>>,
     /// Whether it is observed as on a kernel without notifications.
     pub(crate) only_traced: bool,
     /// The namespaces that contain it, if it is contained.

@@ -121,10 +121,11 @@ impl Strings {
 }
 
 impl Filters {
-    fn new() -> Option<Self> {
+    fn new(launch: &Launch) -> Option<Self> {
+        let cookie = launch.known.as_ref().map(|known| known.cookie());
         Some(Self {
-            listened: Filter::new(StopFor::Listener)?,
-            traced: Filter::new(StopFor::Tracer)?,
+            listened: Filter::new(StopFor::Listener, cookie)?,
+            traced: Filter::new(StopFor::Tracer, None)?,
         })
     }
 
@@ -159,7 +160,7 @@ impl Prepared {
                 working_directory: CString::new(launch.working_directory.as_str())?,
                 descriptors: launch.descriptors.clone(),
                 namespaces: launch.namespaces.clone(),
-                filters: launch.observe.as_ref().and_then(|_| Filters::new()),
+                filters: launch.observe.as_ref().and_then(|_| Filters::new(launch)),
             })
         };
         prepare().map_err(|error| LaunchError {

@@ -78,7 +78,13 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
         }],
         ..Containment::default()
     };
-    let namespaces = match Namespaces::new(&containment, &[tmpdir.to_owned()], tmpdir, &tmpdir.join("changes")) {
+    let namespaces = match Namespaces::new(
+        &containment,
+        &[tmpdir.to_owned()],
+        tmpdir,
+        &tmpdir.join("changes"),
+        None,
+    ) {
         Ok(namespaces) => namespaces,
         Err(error) => return Some(error.to_string()),
     };
@@ -91,6 +97,7 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
         tmpdir: tmpdir.to_owned(),
         descriptors: Vec::new(),
         observe: None,
+        known: None,
         only_traced: false,
         namespaces: Some(namespaces),
     };
@@ -256,7 +263,11 @@ impl Supervised<'_> {
             return Ok(None);
         };
         match report.listener {
-            Some(descriptor) => Ok(Some(Listener::new(descriptor, scope.clone()))),
+            Some(descriptor) => Ok(Some(Listener::new(
+                descriptor,
+                scope.clone(),
+                self.launch.known.clone(),
+            ))),
             None if report.step == Step::Filter => Ok(None),
             None => {
                 reap_main(self.pid);

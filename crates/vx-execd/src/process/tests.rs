@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vx_proto::Containment;
 
 use super::*;
 
@@ -76,6 +77,7 @@ impl TestDir {
             tmpdir,
             descriptors: Vec::new(),
             observe: None,
+            known: None,
             only_traced: false,
             namespaces: None,
         }
@@ -106,6 +108,62 @@ impl TestDir {
     /// Unobserved, and observed in both ways: nothing else may differ.
     fn each_way(&self, launch: Launch) -> [Launch; 3] {
         [launch.clone(), self.observed(launch.clone()), self.traced(launch)]
+    }
+}
+
+/// A contained shell; `/tmp/…/own` is its own.
+pub(crate) struct Shell {
+    pub(crate) dir: TestDir,
+    pub(crate) containment: Containment,
+}
+
+impl Shell {
+    pub(crate) fn new() -> Self {
+        let dir = TestDir::new();
+        fs::create_dir(dir.path().join("own")).unwrap();
+        let containment = Containment {
+            kept: vec![dir.path().to_string()],
+            ..Containment::default()
+        };
+        Self { dir, containment }
+    }
+
+    pub(crate) fn launch(&self, script: &str) -> Launch {
+        self.contained(self.dir.shell(script), None)
+    }
+
+    /// The same, observed, with a library that knows what is recorded.
+    pub(crate) fn knowing(&self, script: &str) -> Launch {
+        self.contained(self.dir.shell(script), Some(&self.dir.path().join("known")))
+    }
+
+    fn contained(&self, mut launch: Launch, known: Option<&Utf8Path>) -> Launch {
+        let own = [launch.tmpdir.clone(), self.dir.path().join("own")];
+        let namespaces = Namespaces::new(&self.containment, &own, &launch.tmpdir, &self.changes(), known).unwrap();
+        if let Some(known) = known {
+            launch.observe = Some(Scope {
+                own: namespaces.masked.iter().chain(&own).cloned().collect(),
+                foreign: namespaces.kept.iter().cloned().collect(),
+                view: namespaces.view.clone(),
+            });
+            launch.known = Some(Arc::new(KnownUses::create(known, &own).unwrap()));
+        }
+        launch.namespaces = Some(namespaces);
+        launch
+    }
+
+    fn changes(&self) -> Utf8PathBuf {
+        self.dir.path().join("changes")
+    }
+
+    pub(crate) async fn run(&self, script: &str) -> Done {
+        run(self.launch(script)).await
+    }
+
+    pub(crate) async fn prints(&self, script: &str) -> String {
+        let done = self.run(script).await;
+        assert_eq!(done.ended.exit_code, Some(0), "{script}: {}", done.stderr);
+        done.stdout
     }
 }
 
