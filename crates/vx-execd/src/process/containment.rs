@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{CWD, Mode};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, move_mount, open_tree,
@@ -44,10 +44,23 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
 ];
+/// What `/proc` has besides processes, and can be written to.
+const KERNEL: [&str; 6] = [
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/scsi",
+];
 /// How much a contained process can put into file systems in memory.
 const MEMORY_FILES: &CStr = c"size=64m,mode=1777";
-/// How many processes and threads a contained action may have at once. The superuser is exempt.
+/// How many processes and threads a contained action may have at once.
 const PROCESSES: u64 = 8192;
+/// The same for the superuser, whom no resource limit binds: a setting of the process namespace since [`OWN_PID_MAX`].
+const PID_MAX: (&CStr, &[u8]) = (c"/proc/sys/kernel/pid_max", b"8192");
+/// The first release of Linux in which that setting is not the whole machine's.
+const OWN_PID_MAX: (u32, u32) = (6, 14);
 /// The name of the machine.
 const HOST_NAME: &[u8] = b"vx";
 /// The most paths that can be exposed: their descriptors are kept on the stack.
@@ -77,6 +90,8 @@ enum Step {
     Memory(CString),
     /// What shows the processes of the namespace.
     Processes(CString),
+    /// Limits the processes of the namespace.
+    LimitProcesses,
     /// Makes the file system at a path read-only.
     Seal(CString),
     /// Creates a directory that may exist.
@@ -262,10 +277,18 @@ impl Step {
             }
             Self::Memory(at) => mount(c"vx", at.as_c_str(), c"tmpfs", secure, MEMORY_FILES),
             Self::Processes(at) => mount(c"proc", at.as_c_str(), c"proc", secure | MountFlags::NOEXEC, c""),
+            Self::LimitProcesses => {
+                let (path, limit) = PID_MAX;
+                // Some kernels refuse that in containers.
+                if let Ok(setting) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+                    let _ = rustix::io::write(setting, limit);
+                }
+                Ok(())
+            }
             Self::Seal(at) => set_read_only(CWD, at, false),
             Self::Directory(at) => or_exists(rustix::fs::mkdir(at.as_c_str(), Mode::from_raw_mode(0o755))),
             Self::File(at) => {
-                let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CREATE | rustix::fs::OFlags::CLOEXEC;
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
                 rustix::fs::open(at.as_c_str(), flags, Mode::from_raw_mode(0o644)).map(drop)
             }
             Self::Link { target, at } => or_exists(rustix::fs::symlink(target.as_c_str(), at.as_c_str())),
@@ -332,6 +355,13 @@ fn identity(map: &str) -> io::Result<String> {
     Ok(lines)
 }
 
+/// The release of Linux that runs: its first two numbers.
+fn release() -> Option<(u32, u32)> {
+    let system = rustix::system::uname();
+    let mut numbers = system.release().to_str().ok()?.split(['.', '-']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 fn text(path: &str) -> Result<CString, NulError> {
     CString::new(path)
 }
@@ -365,8 +395,25 @@ impl List {
         }
         self.devices()?;
         self.step(Step::Processes(text("/proc")?));
+        self.kernel()?;
         let kept = containment.kept.iter().map(Utf8Path::new);
         self.keep(kept.chain(own.iter().map(Utf8PathBuf::as_path)))
+    }
+
+    /// The kernel's settings, which the superuser can change in any namespace.
+    fn kernel(&mut self) -> io::Result<()> {
+        if release().is_some_and(|release| release >= OWN_PID_MAX) {
+            self.step(Step::LimitProcesses);
+        }
+        for path in KERNEL.map(Utf8Path::new).iter().filter(|path| path.exists()) {
+            let path = text(path.as_str())?;
+            self.step(Step::Expose {
+                from: path.clone(),
+                at: path,
+                is_writable: false,
+            });
+        }
+        Ok(())
     }
 
     fn temporary(&mut self, tmpdir: &Utf8Path) -> io::Result<()> {
@@ -740,6 +787,8 @@ mod tests {
         let _service = UnixListener::bind(&socket).unwrap();
         assert_eq!(shell.prints("cd /proc; echo [0-9]*").await, "1\n");
         assert_eq!(shell.prints("cat /proc/net/dev | grep -c :").await, "1\n");
+        let setting = "(: >> /proc/sys/kernel/core_pattern) 2> /dev/null && echo opened; true";
+        assert_eq!(shell.prints(setting).await, "");
         let mount = shell
             .run("mount -t tmpfs none own || mount -o remount,rw / || umount /tmp")
             .await;
