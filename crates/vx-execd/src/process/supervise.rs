@@ -103,7 +103,7 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
     };
     let (child, process) = match start(&attempt) {
         Ok(started) => started,
-        Err(error) => return Some(error.source.to_string()),
+        Err(error) => return Some(why_no_namespace(&error.source)),
     };
     let tried = Supervised {
         launch: &attempt,
@@ -117,6 +117,17 @@ pub(crate) fn refused_containment(tmpdir: &Utf8Path) -> Option<String> {
         Err(report) => Some(format!("{:?}: {}", report.step, report.error)),
         Ok(_) => Some("the process was killed".to_owned()),
     }
+}
+
+/// What an error of `clone` means, which by itself says little.
+fn why_no_namespace(error: &io::Error) -> String {
+    let meaning = match error.raw_os_error() {
+        Some(libc::ENOSPC) => "user.max_user_namespaces is reached, or 0",
+        Some(libc::EPERM) => "user namespaces are not permitted",
+        Some(libc::EINVAL | libc::ENOSYS) => "the kernel has no user namespaces",
+        _ => return error.to_string(),
+    };
+    meaning.to_owned()
 }
 
 fn supervise(launch: &Launch, started: oneshot::Sender<Result<Running, LaunchError>>) {
