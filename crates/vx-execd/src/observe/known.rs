@@ -46,7 +46,8 @@ impl KnownUses {
     /// Whether there is a library for this machine.
     pub(crate) const ARE_POSSIBLE: bool = !LIBRARY.is_empty();
 
-    /// Fills `directory`, which is made, with what processes find in [`DIRECTORY`]. What is used below `own` is not recorded: absolute, without links, and the same for the processes.
+    /// Fills `directory`, which is made, with what processes find in [`DIRECTORY`]. What is used below `own` is not
+    /// recorded: absolute, without links, and the same for the processes.
     pub(crate) fn create(directory: &Utf8Path, own: &[Utf8PathBuf]) -> io::Result<Self> {
         let etc = directory.join(ETC);
         fs::create_dir_all(&etc)?;

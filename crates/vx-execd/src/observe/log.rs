@@ -187,7 +187,8 @@ impl AccessLog {
         let is_settled = |path: &Utf8PathBuf| {
             let is_worked_on = || {
                 let mut directories = self.scope.view.directories();
-                directories.any(|directory| is_below(path.as_str(), directory.as_str()))
+                // Without a view, nobody knows where.
+                self.view().is_empty() || directories.any(|directory| is_below(path.as_str(), directory.as_str()))
             };
             let used = self.uses.get(path.as_str());
             used.is_some_and(|used| used.was.is_lasting() || !is_worked_on())
