@@ -405,11 +405,16 @@ impl List {
         if release().is_some_and(|release| release >= OWN_PID_MAX) {
             self.step(Step::LimitProcesses);
         }
-        for path in KERNEL.map(Utf8Path::new).iter().filter(|path| path.exists()) {
-            let path = text(path.as_str())?;
+        self.keep_mounted(KERNEL.map(Utf8Path::new).into_iter())
+    }
+
+    /// Shows, read-only, what was at these paths before, where they still exist: what has been mounted since hides it.
+    fn keep_mounted<'a>(&mut self, paths: impl Iterator<Item = &'a Utf8Path>) -> io::Result<()> {
+        for path in paths.filter(|path| path.exists()) {
+            let at = text(path.as_str())?;
             self.step(Step::Expose {
-                from: path.clone(),
-                at: path,
+                from: at.clone(),
+                at,
                 is_writable: false,
             });
         }
@@ -490,15 +495,10 @@ impl List {
         });
         // What is mounted there, as in many containers, would be covered.
         let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-        let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-        for point in points.filter(|point| Utf8Path::new(point).starts_with(SETTINGS) && *point != SETTINGS) {
-            self.step(Step::Expose {
-                from: text(point)?,
-                at: text(point)?,
-                is_writable: false,
-            });
-        }
-        Ok(())
+        let points = mounts
+            .lines()
+            .filter_map(|line| line.split(' ').nth(4).map(Utf8Path::new));
+        self.keep_mounted(points.filter(|point| point.starts_with(SETTINGS) && *point != SETTINGS))
     }
 
     /// Shows, read-only, what lies below a directory of the action's own: the entry there that holds the path, so that
@@ -522,14 +522,10 @@ impl List {
             }
             let at = text(entry.as_str())?;
             self.step(match entry.is_dir() {
-                true => Step::Directory(at.clone()),
-                false => Step::File(at.clone()),
+                true => Step::Directory(at),
+                false => Step::File(at),
             });
-            self.step(Step::Expose {
-                from: at.clone(),
-                at,
-                is_writable: false,
-            });
+            self.keep_mounted([&*entry].into_iter())?;
         }
         Ok(())
     }
