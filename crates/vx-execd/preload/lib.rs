@@ -13,39 +13,29 @@
 
 mod table;
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use table::{IS_ABSENT, IS_NO_LINK, MAX_TEXT, Repeat, Table};
-
-/// Where the table is for observed processes.
-const TABLE: &[u8] = b"/dev/vx/table\0";
-const EMPTY: &[u8] = b"\0";
+use table::{IS_ABSENT, IS_NO_LINK, MAX_TEXT, O_CREAT, O_NOFOLLOW, O_PATH, O_TMPFILE, Repeat, TABLE, Table};
 
 const AT_FDCWD: c_int = -100;
 const AT_SYMLINK_NOFOLLOW: c_int = 0x100;
 const AT_EMPTY_PATH: c_int = 0x1000;
 const ENOENT: isize = 2;
 const EINVAL: isize = 22;
-const O_ACCMODE: c_int = 3;
-const O_CREAT: c_int = 0o100;
-const O_TRUNC: c_int = 0o1000;
 const O_CLOEXEC: c_int = 0o2_000_000;
-const O_PATH: c_int = 0o10_000_000;
-/// With and without the bit of `O_DIRECTORY`, which is not the same everywhere.
-const O_TMPFILE: c_int = 0o20_000_000;
 /// Room for a path.
 const ROOM: usize = MAX_TEXT + 1;
 const RESOLVE_NO_SYMLINKS: u64 = 4;
 const PROT_READ: usize = 1;
 const MAP_SHARED: usize = 1;
 
+/// Numbers of calls.
 #[cfg(target_arch = "x86_64")]
-mod machine {
-    pub const O_NOFOLLOW: i32 = 0o400_000;
+mod number {
     pub const CLOSE: usize = 3;
     pub const MMAP: usize = 9;
     pub const GETCWD: usize = 79;
@@ -55,35 +45,11 @@ mod machine {
     pub const STATX: usize = 332;
     pub const OPENAT2: usize = 437;
     pub const FACCESSAT2: usize = 439;
-
-    pub fn trap() -> ! {
-        // SAFETY: it does not return.
-        unsafe { core::arch::asm!("ud2", options(noreturn)) }
-    }
-
-    /// # Safety
-    /// As the call demands.
-    #[inline(always)]
-    pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
-        let answer;
-        let [a, b, c, d, e, f] = arguments;
-        // SAFETY: the caller's.
-        unsafe {
-            core::arch::asm!(
-                "syscall",
-                inlateout("rax") number as isize => answer,
-                in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
-                lateout("rcx") _, lateout("r11") _,
-                options(nostack)
-            );
-        }
-        answer
-    }
 }
 
+/// Numbers of calls.
 #[cfg(target_arch = "aarch64")]
-mod machine {
-    pub const O_NOFOLLOW: i32 = 0o100_000;
+mod number {
     pub const GETCWD: usize = 17;
     pub const OPENAT: usize = 56;
     pub const CLOSE: usize = 57;
@@ -93,33 +59,34 @@ mod machine {
     pub const STATX: usize = 291;
     pub const OPENAT2: usize = 437;
     pub const FACCESSAT2: usize = 439;
-
-    pub fn trap() -> ! {
-        // SAFETY: it does not return.
-        unsafe { core::arch::asm!("brk #1", options(noreturn)) }
-    }
-
-    /// # Safety
-    /// As the call demands.
-    #[inline(always)]
-    pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
-        let answer;
-        let [a, b, c, d, e, f] = arguments;
-        // SAFETY: the caller's.
-        unsafe {
-            core::arch::asm!(
-                "svc 0",
-                in("x8") number,
-                inlateout("x0") a as isize => answer,
-                in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
-                options(nostack)
-            );
-        }
-        answer
-    }
 }
 
-use machine::syscall;
+/// # Safety
+/// As the call demands.
+#[inline(always)]
+unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+    let answer;
+    // SAFETY: the caller's.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => answer,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack)
+        );
+        #[cfg(target_arch = "aarch64")]
+        asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") a as isize => answer,
+            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
+            options(nostack)
+        );
+    }
+    answer
+}
 
 // A program without libc has none of these, and does not call what needs them.
 global_asm!(
@@ -140,7 +107,13 @@ unsafe extern "C" {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    machine::trap()
+    // SAFETY: it does not return.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("ud2", options(noreturn));
+        #[cfg(target_arch = "aarch64")]
+        asm!("brk #1", options(noreturn));
+    }
 }
 
 /// The table; null where there is none.
@@ -152,28 +125,28 @@ static START: extern "C" fn() = start;
 
 extern "C" fn start() {
     // SAFETY: the path ends with a null byte.
-    let file = unsafe {
-        syscall(
-            machine::OPENAT,
-            at(AT_FDCWD, TABLE.as_ptr().cast(), O_CLOEXEC as usize, 0, 0),
-        )
-    };
+    let file = unsafe { syscall(number::OPENAT, at(AT_FDCWD, TABLE.as_ptr(), O_CLOEXEC as usize, 0, 0)) };
     if file < 0 {
         return;
     }
     let file = file as usize;
     // SAFETY: a new mapping of a file that is as long as the table; then the descriptor is needed no more.
     unsafe {
-        let map = syscall(machine::MMAP, [0, size_of::<Table>(), PROT_READ, MAP_SHARED, file, 0]);
+        let map = syscall(number::MMAP, [0, size_of::<Table>(), PROT_READ, MAP_SHARED, file, 0]);
         if map > 0 {
             KNOWN.store(ptr::with_exposed_provenance_mut(map as usize), Ordering::Release);
         }
-        syscall(machine::CLOSE, [file, 0, 0, 0, 0, 0]);
+        syscall(number::CLOSE, [file, 0, 0, 0, 0, 0]);
     }
 }
 
 fn at(directory: c_int, path: *const c_char, c: usize, d: usize, e: usize) -> [usize; 6] {
     [directory as usize, path.expose_provenance(), c, d, e, 0]
+}
+
+/// The same call, which the filter lets pass.
+fn passing([a, b, c, d, e, _]: [usize; 6], cookie: u64) -> [usize; 6] {
+    [a, b, c, d, e, cookie as usize]
 }
 
 /// The answer of the kernel, as a function of libc gives it.
@@ -223,58 +196,54 @@ unsafe fn pass(directory: c_int, path: *const c_char, repeat: Option<Repeat>) ->
     Pass::Not
 }
 
-/// Makes a call that does not change what is at the path in its second argument; `repeat` is what it does there.
+/// Makes a call: without a stop if it is known.
 ///
 /// # Safety
 /// As the call demands.
-unsafe fn call(number: usize, mut arguments: [usize; 6], repeat: Repeat) -> isize {
-    let path = ptr::with_exposed_provenance(arguments[1]);
-    // SAFETY: the caller's: it is a text.
-    if let Pass::Known(cookie) = unsafe { pass(arguments[0] as c_int, path, Some(repeat)) } {
-        arguments[5] = cookie as usize;
-    }
+unsafe fn call(number: usize, arguments: [usize; 6], pass: Pass) -> isize {
+    let arguments = match pass {
+        Pass::Known(cookie) => passing(arguments, cookie),
+        Pass::Own(_) | Pass::Not => arguments,
+    };
     // SAFETY: the caller's.
     answer(unsafe { syscall(number, arguments) })
 }
 
-/// The same, for a call that can as well use what is open: its argument `flags` may have `AT_EMPTY_PATH`.
+/// Asks what is at the path in the second argument. The argument with the number `flags` may have `AT_EMPTY_PATH`: then
+/// what is open is asked.
 ///
 /// # Safety
 /// As the call demands.
-unsafe fn look(number: usize, mut arguments: [usize; 6], flags: usize) -> isize {
+unsafe fn look(number: usize, arguments: [usize; 6], flags: usize) -> isize {
     let directory = arguments[0] as c_int;
     let path = ptr::with_exposed_provenance(arguments[1]);
-    let is_at_link = arguments[flags] as c_int & AT_SYMLINK_NOFOLLOW != 0;
-    let repeat = if is_at_link { Repeat::LookAtLink } else { Repeat::Look };
+    let (repeat, nofollow) = match arguments[flags] as c_int & AT_SYMLINK_NOFOLLOW {
+        0 => (Repeat::Look, 0),
+        _ => (Repeat::LookAtLink, O_NOFOLLOW),
+    };
     // SAFETY: the caller's: it is a text.
-    match unsafe { pass(directory, path, Some(repeat)) } {
-        Pass::Known(cookie) => arguments[5] = cookie as usize,
-        Pass::Own(cookie) => {
-            let nofollow = if is_at_link { machine::O_NOFOLLOW } else { 0 };
-            // SAFETY: the caller's.
-            match unsafe { open_own(directory, path, O_PATH | O_CLOEXEC | nofollow, 0, cookie) } {
-                Some(file) if file >= 0 => {
-                    let mut of_file = arguments;
-                    of_file[0] = file as usize;
-                    of_file[1] = EMPTY.as_ptr().expose_provenance();
-                    of_file[flags] |= AT_EMPTY_PATH as usize;
-                    of_file[5] = cookie as usize;
-                    // SAFETY: the caller's; then the descriptor is needed no more.
-                    let answered = unsafe {
-                        let answered = syscall(number, of_file);
-                        syscall(machine::CLOSE, [file as usize, 0, 0, 0, 0, 0]);
-                        answered
-                    };
-                    return answer(answered);
-                }
-                Some(error) => return answer(error),
-                None => {}
-            }
+    let pass = unsafe { pass(directory, path, Some(repeat)) };
+    if let Pass::Own(cookie) = pass
+        // SAFETY: the caller's.
+        && let Some(file) = unsafe { open_own(directory, path, O_PATH | O_CLOEXEC | nofollow, 0, cookie) }
+    {
+        if file < 0 {
+            return answer(file);
         }
-        Pass::Not => {}
+        let mut of_file = passing(arguments, cookie);
+        of_file[0] = file as usize;
+        of_file[1] = c"".as_ptr().expose_provenance();
+        of_file[flags] |= AT_EMPTY_PATH as usize;
+        // SAFETY: the caller's; then the descriptor is needed no more.
+        let found = unsafe {
+            let found = syscall(number, of_file);
+            syscall(number::CLOSE, [file as usize, 0, 0, 0, 0, 0]);
+            found
+        };
+        return answer(found);
     }
     // SAFETY: the caller's.
-    answer(unsafe { syscall(number, arguments) })
+    unsafe { call(number, arguments, pass) }
 }
 
 /// Opens what belongs to the process. Any error but the usual one is left to the call that was meant: there may be a link
@@ -295,16 +264,15 @@ unsafe fn open_own(directory: c_int, path: *const c_char, flags: c_int, mode: c_
         mode: (mode & 0o7777) as u64,
         resolve: RESOLVE_NO_SYMLINKS,
     };
-    let mut arguments = at(
+    let arguments = at(
         directory,
         path,
         ptr::from_ref(&how).expose_provenance(),
         size_of::<How>(),
         0,
     );
-    arguments[5] = cookie as usize;
     // SAFETY: the caller's, and the kernel reads the structure.
-    let answer = unsafe { syscall(machine::OPENAT2, arguments) };
+    let answer = unsafe { syscall(number::OPENAT2, passing(arguments, cookie)) };
     (answer >= 0 || answer == -ENOENT).then_some(answer)
 }
 
@@ -330,7 +298,7 @@ unsafe fn whole(room: &mut [MaybeUninit<u8>; ROOM], directory: c_int, path: *con
             // SAFETY: the kernel writes no more than fits.
             let read = unsafe {
                 syscall(
-                    machine::GETCWD,
+                    number::GETCWD,
                     [room.as_mut_ptr().expose_provenance(), ROOM, 0, 0, 0, 0],
                 )
             };
@@ -355,18 +323,8 @@ unsafe fn whole(room: &mut [MaybeUninit<u8>; ROOM], directory: c_int, path: *con
         .map(|text| unsafe { &*(ptr::from_ref(text) as *const [u8]) })
 }
 
-fn repeat_of_open(flags: c_int) -> Option<Repeat> {
-    if flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_TMPFILE) != 0 {
-        return None;
-    }
-    Some(match flags & machine::O_NOFOLLOW {
-        0 => Repeat::Read,
-        _ => Repeat::ReadAtLink,
-    })
-}
-
 macro_rules! functions {
-    ($($(#[$meta:meta])* fn $($name:ident),+ ($($argument:ident: $type:ty),*) -> $answer:ty $body:block)*) => { $(
+    ($(fn $($name:ident),+ ($($argument:ident: $type:ty),*) -> $answer:ty $body:block)*) => { $(
         functions!(@each [$($name),+] ($($argument: $type),*) -> $answer $body);
     )* };
     (@each [$($name:ident),+] $arguments:tt -> $answer:ty $body:block) => {
@@ -402,7 +360,7 @@ functions! {
         stat_at(directory, path, to, flags)
     }
     fn statx(directory: c_int, path: *const c_char, flags: c_int, mask: c_uint, to: *mut c_void) -> c_int {
-        look(machine::STATX, at(directory, path, flags as usize, mask as usize, to.expose_provenance()), 2) as c_int
+        look(number::STATX, at(directory, path, flags as usize, mask as usize, to.expose_provenance()), 2) as c_int
     }
     fn access(path: *const c_char, mode: c_int) -> c_int {
         access_at(AT_FDCWD, path, mode, 0)
@@ -411,10 +369,10 @@ functions! {
         access_at(directory, path, mode, flags)
     }
     fn readlink(path: *const c_char, to: *mut c_char, length: usize) -> isize {
-        call(machine::READLINKAT, at(AT_FDCWD, path, to.expose_provenance(), length, 0), Repeat::ReadLink)
+        read_link_at(AT_FDCWD, path, to, length)
     }
     fn readlinkat(directory: c_int, path: *const c_char, to: *mut c_char, length: usize) -> isize {
-        call(machine::READLINKAT, at(directory, path, to.expose_provenance(), length, 0), Repeat::ReadLink)
+        read_link_at(directory, path, to, length)
     }
     fn realpath(path: *const c_char, to: *mut c_char) -> *mut c_char {
         real_path(path, to)
@@ -462,25 +420,28 @@ mod before {
 unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
     // Otherwise it was not given.
     let mode = if flags & (O_CREAT | O_TMPFILE) == 0 { 0 } else { mode };
-    let mut arguments = at(directory, path, flags as usize, mode as usize, 0);
     // SAFETY: the caller's: it is a text.
-    match unsafe { pass(directory, path, repeat_of_open(flags)) } {
-        Pass::Known(cookie) => arguments[5] = cookie as usize,
+    let pass = unsafe { pass(directory, path, Repeat::of_open(flags)) };
+    if let Pass::Own(cookie) = pass
         // SAFETY: the caller's.
-        Pass::Own(cookie) => match unsafe { open_own(directory, path, flags, mode, cookie) } {
-            Some(opened) => return answer(opened) as c_int,
-            None => {}
-        },
-        Pass::Not => {}
+        && let Some(opened) = unsafe { open_own(directory, path, flags, mode, cookie) }
+    {
+        return answer(opened) as c_int;
     }
     // SAFETY: the caller's.
-    answer(unsafe { syscall(machine::OPENAT, arguments) }) as c_int
+    unsafe {
+        call(
+            number::OPENAT,
+            at(directory, path, flags as usize, mode as usize, 0),
+            pass,
+        ) as c_int
+    }
 }
 
 unsafe fn stat_at(directory: c_int, path: *const c_char, to: *mut c_void, flags: c_int) -> c_int {
     let arguments = at(directory, path, to.expose_provenance(), flags as usize, 0);
     // SAFETY: the caller's.
-    unsafe { look(machine::NEWFSTATAT, arguments, 3) as c_int }
+    unsafe { look(number::NEWFSTATAT, arguments, 3) as c_int }
 }
 
 unsafe fn access_at(directory: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int {
@@ -488,11 +449,19 @@ unsafe fn access_at(directory: c_int, path: *const c_char, mode: c_int, flags: c
     // SAFETY: the caller's.
     unsafe {
         look(
-            machine::FACCESSAT2,
+            number::FACCESSAT2,
             at(directory, path, mode as usize, flags as usize, 0),
             3,
         ) as c_int
     }
+}
+
+unsafe fn read_link_at(directory: c_int, path: *const c_char, to: *mut c_char, length: usize) -> isize {
+    // SAFETY: the caller's: it is a text.
+    let pass = unsafe { pass(directory, path, Some(Repeat::ReadLink)) };
+    let arguments = at(directory, path, to.expose_provenance(), length, 0);
+    // SAFETY: the caller's.
+    unsafe { call(number::READLINKAT, arguments, pass) }
 }
 
 /// If everything on the way was looked at before, and is no link, the path is its own answer; or nothing is there.
@@ -544,10 +513,9 @@ unsafe fn real_path(path: *const c_char, to: *mut c_char) -> *mut c_char {
 unsafe fn read_known_link(path: *const c_char, cookie: u64) -> isize {
     let mut target = MaybeUninit::<u8>::uninit();
     let to = target.as_mut_ptr().expose_provenance();
-    let mut arguments = at(AT_FDCWD, path, to, 1, 0);
-    arguments[5] = cookie as usize;
+    let arguments = passing(at(AT_FDCWD, path, to, 1, 0), cookie);
     // SAFETY: the caller's, and there is room for one byte.
-    unsafe { syscall(machine::READLINKAT, arguments) }
+    unsafe { syscall(number::READLINKAT, arguments) }
 }
 
 /// # Safety

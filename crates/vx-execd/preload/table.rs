@@ -6,7 +6,32 @@
 //!
 //! Compiled into both; the library is built with `vx_preload` and has no standard library.
 
+#[cfg(any(vx_preload, test))]
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// The directory in which observed processes find it.
+#[cfg(not(vx_preload))]
+pub const DIRECTORY: &str = "/dev/vx";
+/// Where it is for them.
+#[cfg(any(vx_preload, test))]
+pub const TABLE: &CStr = c"/dev/vx/table";
+
+/// Flags of `open`, as all machines have them that the library is built for, but for the last two.
+pub const O_ACCMODE: i32 = 3;
+pub const O_CREAT: i32 = 0o100;
+pub const O_TRUNC: i32 = 0o1000;
+pub const O_PATH: i32 = 0o10_000_000;
+/// Without [`O_DIRECTORY`], which belongs to it.
+pub const O_TMPFILE: i32 = 0o20_000_000;
+#[cfg(target_arch = "aarch64")]
+pub const O_DIRECTORY: i32 = 0o40_000;
+#[cfg(not(target_arch = "aarch64"))]
+pub const O_DIRECTORY: i32 = 0o200_000;
+#[cfg(target_arch = "aarch64")]
+pub const O_NOFOLLOW: i32 = 0o100_000;
+#[cfg(not(target_arch = "aarch64"))]
+pub const O_NOFOLLOW: i32 = 0o400_000;
 
 /// Number of slots; at most half of them are used, so that a search ends soon.
 pub const SLOTS: usize = 1 << 15;
@@ -32,6 +57,18 @@ pub enum Repeat {
     /// Enters a directory.
     #[cfg_attr(vx_preload, expect(dead_code, reason = "libc has no state of its own about it"))]
     Enter = 6,
+}
+
+impl Repeat {
+    /// Opening with these flags, if that only reads. Who asks for a directory does not read a file that is there.
+    pub fn of_open(flags: i32) -> Option<Self> {
+        let others = O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_TMPFILE | O_DIRECTORY;
+        match flags & (others | O_NOFOLLOW) {
+            0 => Some(Self::Read),
+            O_NOFOLLOW => Some(Self::ReadAtLink),
+            _ => None,
+        }
+    }
 }
 
 /// Something is at the path, and no link: for [`Repeat::ReadLink`] alone.
@@ -128,23 +165,18 @@ impl Table {
     }
 }
 
-#[cfg(any(vx_preload, test))]
 /// Whether no `..` leaves the directory in which the path `below` starts.
+#[cfg(any(vx_preload, test))]
 fn stays(below: &[u8]) -> bool {
     let mut depth = 0_usize;
-    below.split(|byte| *byte == b'/').all(|component| match component {
-        b"" | b"." => true,
-        b".." => match depth.checked_sub(1) {
-            Some(above) => {
-                depth = above;
-                true
-            }
-            None => false,
-        },
-        _ => {
-            depth += 1;
-            true
-        }
+    below.split(|byte| *byte == b'/').all(|component| {
+        let after = match component {
+            b"" | b"." => Some(depth),
+            b".." => depth.checked_sub(1),
+            _ => Some(depth + 1),
+        };
+        depth = after.unwrap_or_default();
+        after.is_some()
     })
 }
 

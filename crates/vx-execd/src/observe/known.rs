@@ -13,11 +13,10 @@ use parking_lot::Mutex;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::rand::{GetRandomFlags, getrandom};
 
+pub(crate) use table::DIRECTORY;
 use table::Table;
 pub(super) use table::{IS_ABSENT, IS_NO_LINK, Repeat};
 
-/// Its directory for observed processes. The library has this path too.
-pub(crate) const DIRECTORY: &str = "/dev/vx";
 /// What lies over their `/etc`, below that directory.
 pub(crate) const ETC: &str = "etc";
 /// The dynamic linker of glibc loads the libraries that this file of `/etc` names before all others.
@@ -135,6 +134,35 @@ mod tests {
         assert_eq!(table.cookie(), Some(known.cookie()));
         known.close();
         assert_eq!(table.cookie(), None);
+    }
+
+    #[test]
+    fn the_library_has_the_flags_of_libc_and_the_path_of_its_table() {
+        assert_eq!(table::O_ACCMODE, libc::O_ACCMODE);
+        assert_eq!(table::O_CREAT, libc::O_CREAT);
+        assert_eq!(table::O_TRUNC, libc::O_TRUNC);
+        assert_eq!(table::O_PATH, libc::O_PATH);
+        assert_eq!(table::O_TMPFILE | table::O_DIRECTORY, libc::O_TMPFILE);
+        assert_eq!(table::O_DIRECTORY, libc::O_DIRECTORY);
+        assert_eq!(table::O_NOFOLLOW, libc::O_NOFOLLOW);
+        assert_eq!(table::TABLE.to_str(), Ok(&*format!("{DIRECTORY}/table")));
+    }
+
+    #[test]
+    fn only_what_reads_a_file_is_a_repeated_read() {
+        assert_eq!(Repeat::of_open(libc::O_CLOEXEC | libc::O_NOCTTY), Some(Repeat::Read));
+        assert_eq!(Repeat::of_open(libc::O_NOFOLLOW), Some(Repeat::ReadAtLink));
+        for flags in [
+            libc::O_WRONLY,
+            libc::O_RDWR,
+            libc::O_CREAT,
+            libc::O_TRUNC,
+            libc::O_PATH,
+            libc::O_TMPFILE,
+            libc::O_DIRECTORY,
+        ] {
+            assert_eq!(Repeat::of_open(flags), None, "{flags:#o}");
+        }
     }
 
     #[test]

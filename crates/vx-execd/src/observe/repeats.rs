@@ -3,23 +3,11 @@
 
 use std::collections::HashMap;
 
-use libc::{O_ACCMODE, O_CREAT, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC};
 use vx_path::{LastLink, Resolved};
 
 use super::known::Repeat;
 
 impl Repeat {
-    /// Opening with these flags, if that only reads.
-    pub(super) fn of_open(flags: i32) -> Option<Self> {
-        let reads = flags & (O_CREAT | O_TRUNC | O_PATH | O_TMPFILE) == 0 && flags & O_ACCMODE == O_RDONLY;
-        let repeat = if flags & O_NOFOLLOW == 0 {
-            Self::Read
-        } else {
-            Self::ReadAtLink
-        };
-        reads.then_some(repeat)
-    }
-
     /// What it does with a link at the end.
     pub(super) fn last(self) -> LastLink {
         match self {
