@@ -42,9 +42,11 @@ const DIRECTORY: u32 = 0o040_000;
 impl Was {
     /// What is at `path` now.
     pub fn at(path: &Utf8Path) -> Self {
-        let Ok(metadata) = std::fs::symlink_metadata(path) else {
-            return Self::Absent;
-        };
+        std::fs::symlink_metadata(path).map_or(Self::Absent, |metadata| Self::of(&metadata))
+    }
+
+    /// What has this metadata.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
         cfg_if::cfg_if! {
             if #[cfg(unix)] {
                 use std::os::unix::fs::MetadataExt as _;

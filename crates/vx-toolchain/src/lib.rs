@@ -8,6 +8,7 @@ mod dist;
 pub mod fuzzing;
 
 pub use choose::{
-    Caller, RequestedBy, Toolchain, ToolchainError, ToolchainFileError, obtain, rustup_toolchains, select,
+    Caller, KnownToolchains, RequestedBy, Toolchain, ToolchainError, ToolchainFileError, obtain, rustup_toolchains,
+    select,
 };
 pub use dist::{AcquireError, Acquired, DistServer, KeptToolchain, ManifestError, ToolchainSpec, ToolchainStore};

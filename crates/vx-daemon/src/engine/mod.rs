@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vx_home::VxHome;
 use vx_proto::{BuildEvent, BuildRequest, BuildStatus, ErrorKind, Explanation, UnitKey, WireError};
+use vx_toolchain::KnownToolchains;
 
 use self::actions::{Actions, ExecRoots};
 use self::build::{Build, Plans, Registered, Snapshots, UnderWay};
@@ -61,6 +62,7 @@ pub struct Engine {
     out_dirs: OutDirs,
     exec_roots: Arc<ExecRoots>,
     snapshots: Snapshots,
+    toolchains: KnownToolchains,
     warned_unobserved: AtomicBool,
     under_way: Mutex<HashMap<u64, UnderWay>>,
     /// Held for reading while records of a finished build are written.
@@ -84,6 +86,8 @@ impl Engine {
             out_dirs: OutDirs::new(config.home.clone(), doors),
             exec_roots,
             snapshots: Snapshots::default(),
+            // Beside the downloads, because homes that share these share what is known about toolchains.
+            toolchains: KnownToolchains::new(&config.downloads.join("known")),
             warned_unobserved: AtomicBool::new(false),
             under_way: Mutex::default(),
             remembering: Arc::default(),

@@ -1,19 +1,22 @@
-//! Facts about a toolchain, remembered in a file until one of the toolchain's own files changes.
+//! Facts about toolchains, remembered in files until one of a toolchain's own files changes.
 //!
-//! If the memory is missing, damaged, in another format or not writable, everything is determined again.
+//! If such a file is missing, damaged, in another format or not writable, everything is determined again. What was found
+//! is also kept in memory, where it costs one look for each file and directory of the toolchain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use vx_download::Checksum;
 use vx_lock::FileLock;
 use vx_model::{Digest, formats, os_text};
 
-use super::identity::{self, Files, Stamp};
+use super::identity::{self, Files, Layout, Stamp};
 use super::{Found, Toolchain, ToolchainError};
 
 /// What is known of a toolchain.
@@ -24,6 +27,25 @@ pub(super) struct Facts {
     release: String,
     host: String,
     identity: Digest,
+}
+
+/// What is known of the toolchains of this machine.
+#[derive(Debug)]
+pub struct KnownToolchains {
+    /// Where it is kept.
+    directory: Utf8PathBuf,
+    /// By rustc and cargo.
+    seen: Mutex<HashMap<(Utf8PathBuf, Utf8PathBuf), Arc<Known>>>,
+}
+
+/// A toolchain whose files were looked at.
+#[derive(Debug)]
+struct Known {
+    facts: Facts,
+    sources: Utf8PathBuf,
+    has_sources: bool,
+    /// Its files, and the directories that they lie in.
+    stamps: Vec<(Utf8PathBuf, Stamp)>,
 }
 
 /// The form on disk.
@@ -45,25 +67,37 @@ struct KnownFile {
     sha256: String,
 }
 
-impl Facts {
-    /// Remembered, or found out.
-    pub(super) fn of(
+impl KnownToolchains {
+    /// Remembers in `directory`, which several homes may share. One that cannot be written only costs time.
+    pub fn new(directory: &Utf8Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Remembered, or found out. Blocks: file system, and at first a process and hashing.
+    pub(super) fn facts(
+        &self,
         rustc: &Utf8Path,
         cargo: &Utf8Path,
         environment: &BTreeMap<String, String>,
-        memory: &Utf8Path,
-    ) -> Result<Self, ToolchainError> {
+    ) -> Result<Facts, ToolchainError> {
+        let programs = (rustc.to_owned(), cargo.to_owned());
+        let seen = self.seen.lock().get(&programs).cloned();
+        if let Some(known) = seen.filter(|known| known.is_current()) {
+            return Ok(known.facts.clone());
+        }
         let name = Checksum::of(format!("{rustc}\0{cargo}").as_bytes());
-        let path = memory.join("toolchains").join(format!("{name}.json"));
-        let remembered = || Memory::read(&path, rustc, cargo).filter(Memory::is_current);
-        if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
+        let path = self.directory.join("toolchains").join(format!("{name}.json"));
+        if let Some(facts) = self.remembered(&path, &programs) {
             return Ok(facts);
         }
         // The second process finds what the first has written.
         let _lock = FileLock::acquire(&path.with_extension("lock"))
             .inspect_err(|error| tracing::debug!(%path, %error, "failed to lock the file that remembers a toolchain"))
             .ok();
-        if let Some(facts) = remembered().and_then(|memory| memory.facts()) {
+        if let Some(facts) = self.remembered(&path, &programs) {
             return Ok(facts);
         }
         let known = Memory::read(&path, rustc, cargo)
@@ -79,6 +113,60 @@ impl Facts {
         })
     }
 
+    /// How many are kept in memory.
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        self.seen.lock().len()
+    }
+
+    /// What the file at `path` says, if it is still so.
+    fn remembered(&self, path: &Utf8Path, programs: &(Utf8PathBuf, Utf8PathBuf)) -> Option<Facts> {
+        let now = SystemTime::now();
+        let memory = Memory::read(path, &programs.0, &programs.1)?;
+        let layout = identity::layout(&memory.rustc, &memory.cargo, &memory.sysroot).ok()?;
+        let known = Known::new(&memory, layout)?;
+        let facts = known.facts.clone();
+        if known.stamps.iter().all(|(_, stamp)| stamp.is_settled(now)) {
+            self.seen.lock().insert(programs.clone(), Arc::new(known));
+        }
+        Some(facts)
+    }
+}
+
+impl Known {
+    /// What `memory` says, if the toolchain still has these files and no other.
+    fn new(memory: &Memory, layout: Layout) -> Option<Self> {
+        let has_sources = identity::has_sources(&memory.sysroot);
+        if layout.files.len() != memory.files.len() || has_sources != memory.has_sources {
+            return None;
+        }
+        let mut stamps = Vec::new();
+        for path in layout.directories {
+            let stamp = Stamp::of(&path).ok()?;
+            stamps.push((path, stamp));
+        }
+        for (label, path) in layout.files {
+            let stamp = Stamp::of(&path).ok()?;
+            if memory.files.get(&label)?.stamp != stamp {
+                return None;
+            }
+            stamps.push((path, stamp));
+        }
+        Some(Self {
+            facts: memory.facts()?,
+            sources: identity::sources(&memory.sysroot),
+            has_sources,
+            stamps,
+        })
+    }
+
+    fn is_current(&self) -> bool {
+        let is_same = |(path, known): &(Utf8PathBuf, Stamp)| Stamp::of(path).is_ok_and(|stamp| stamp == *known);
+        self.stamps.iter().all(is_same) && self.sources.is_dir() == self.has_sources
+    }
+}
+
+impl Facts {
     pub(super) fn into_toolchain(self, found: Found) -> Toolchain {
         Toolchain {
             name: found.name,
@@ -107,20 +195,6 @@ impl Memory {
         let partial = path.with_extension("partial");
         std::fs::write(&partial, serde_json::to_vec(self)?)?;
         std::fs::rename(&partial, path)
-    }
-
-    /// Whether the toolchain still has these files and no other.
-    fn is_current(&self) -> bool {
-        let Ok(files) = identity::files(&self.rustc, &self.cargo, &self.sysroot) else {
-            return false;
-        };
-        let is_same = |(label, path): (&String, &Utf8PathBuf)| {
-            let known = self.files.get(label);
-            known.is_some_and(|known| Stamp::of(path).is_ok_and(|stamp| stamp == known.stamp))
-        };
-        files.len() == self.files.len()
-            && files.iter().all(is_same)
-            && identity::has_sources(&self.sysroot) == self.has_sources
     }
 
     /// `None` if the texts are invalid.
@@ -159,7 +233,7 @@ impl Memory {
             source,
         })?;
         let verbose_version = ask(rustc, &["-vV"], environment)?;
-        let files = identity::files(rustc, cargo, &sysroot)?;
+        let Layout { files, .. } = identity::layout(rustc, cargo, &sysroot)?;
         let stamps = stamps(&files)?;
         let checksums = checksums(files.clone(), &stamps, known)?;
         let is_settled = stamps.values().all(|stamp| stamp.is_settled(started)) && self::stamps(&files)? == stamps;

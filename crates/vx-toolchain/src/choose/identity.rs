@@ -22,6 +22,14 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Files of a toolchain by their role: `rustc`, `cargo`, or the path below the sysroot.
 pub(super) type Files = BTreeMap<String, Utf8PathBuf>;
 
+/// Where the files of a toolchain lie.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Layout {
+    pub(super) files: Files,
+    /// While these have the entries that they have, there are no other files.
+    pub(super) directories: Vec<Utf8PathBuf>,
+}
+
 /// What is known about a file without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
@@ -37,29 +45,29 @@ pub(super) struct Stamp {
 /// These are the compiler and cargo, the compiler's own libraries, and all of `lib/rustlib/TARGET` (the standard
 /// library, linkers, code generation backends). Documentation and other tools are left out. Of the standard library's
 /// sources only their presence counts (`sources`), because it changes paths in rustc's diagnostics.
-pub(super) fn files(rustc: &Utf8Path, cargo: &Utf8Path, sysroot: &Utf8Path) -> Result<Files, ToolchainError> {
-    let mut files = Files::new();
-    files.insert("rustc".to_owned(), rustc.to_owned());
-    files.insert("cargo".to_owned(), cargo.to_owned());
+pub(super) fn layout(rustc: &Utf8Path, cargo: &Utf8Path, sysroot: &Utf8Path) -> Result<Layout, ToolchainError> {
+    let mut layout = Layout::default();
+    layout.files.insert("rustc".to_owned(), rustc.to_owned());
+    layout.files.insert("cargo".to_owned(), cargo.to_owned());
+    layout.directories.push(sysroot.to_owned());
     // A distribution's sysroot is `/usr`, full of unrelated files; hence the filter.
     for directory in ["lib", "lib64"] {
-        add_tree(&mut files, sysroot, directory, 1, is_compiler_library)?;
+        layout.add_tree(sysroot, directory, 1, is_compiler_library)?;
     }
-    for target in targets(sysroot)? {
-        add_tree(
-            &mut files,
-            sysroot,
-            &format!("lib/rustlib/{target}"),
-            usize::MAX,
-            |_| true,
-        )?;
+    for target in layout.targets(sysroot)? {
+        layout.add_tree(sysroot, &format!("lib/rustlib/{target}"), usize::MAX, |_| true)?;
     }
-    Ok(files)
+    Ok(layout)
 }
 
 /// Whether the standard library's sources are installed.
 pub(super) fn has_sources(sysroot: &Utf8Path) -> bool {
-    sysroot.join("lib/rustlib/src/rust/library").is_dir()
+    sources(sysroot).is_dir()
+}
+
+/// Where the standard library's sources are, if they are installed.
+pub(super) fn sources(sysroot: &Utf8Path) -> Utf8PathBuf {
+    sysroot.join("lib/rustlib/src/rust/library")
 }
 
 /// Dynamic libraries that rustc loads: `librustc_driver-*.so`, `libLLVM*`, and the standard library where they use it.
@@ -72,55 +80,65 @@ fn is_compiler_library(name: &str) -> bool {
             .any(|prefix| name.starts_with(prefix))
 }
 
-fn targets(sysroot: &Utf8Path) -> Result<Vec<String>, ToolchainError> {
-    let path = sysroot.join("lib/rustlib");
-    let list = || -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in path.read_dir_utf8()? {
-            let entry = entry?;
-            if entry.path().join("lib").is_dir() {
-                names.push(entry.file_name().to_owned());
+impl Layout {
+    /// The targets that the toolchain has a part for.
+    fn targets(&mut self, sysroot: &Utf8Path) -> Result<Vec<String>, ToolchainError> {
+        let path = sysroot.join("lib/rustlib");
+        let list = |directories: &mut Vec<Utf8PathBuf>| -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in path.read_dir_utf8()? {
+                let entry = entry?;
+                if entry.path().join("lib").is_dir() {
+                    names.push(entry.file_name().to_owned());
+                } else if entry.path().is_dir() {
+                    directories.push(entry.path().to_owned());
+                }
+            }
+            Ok(names)
+        };
+        let targets = list(&mut self.directories).map_err(|source| ToolchainError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        self.directories.push(path);
+        Ok(targets)
+    }
+
+    fn add_tree(
+        &mut self,
+        sysroot: &Utf8Path,
+        directory: &str,
+        depth: usize,
+        is_part: impl Fn(&str) -> bool,
+    ) -> Result<(), ToolchainError> {
+        let root = sysroot.join(directory);
+        if !root.is_dir() {
+            return Ok(());
+        }
+        let io_error = |source| ToolchainError::Io {
+            path: root.clone(),
+            source,
+        };
+        for entry in WalkDir::new(&root).max_depth(depth).follow_links(true) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A dangling link in `/usr/lib` is not part of a compiler; in a target's own tree rustc would report it.
+                Err(error) if error.path().is_some_and(|path| path.is_symlink()) => continue,
+                Err(error) => return Err(io_error(error.into())),
+            };
+            let Some(path) = Utf8Path::from_path(entry.path()) else {
+                continue;
+            };
+            if entry.file_type().is_dir() && entry.depth() < depth {
+                self.directories.push(path.to_owned());
+            }
+            if entry.file_type().is_file() && path.file_name().is_some_and(&is_part) {
+                let label = path.strip_prefix(sysroot).unwrap_or(path);
+                self.files.insert(label.to_string(), path.to_owned());
             }
         }
-        Ok(names)
-    };
-    list().map_err(|source| ToolchainError::Io {
-        path: path.clone(),
-        source,
-    })
-}
-
-fn add_tree(
-    files: &mut Files,
-    sysroot: &Utf8Path,
-    directory: &str,
-    depth: usize,
-    is_part: impl Fn(&str) -> bool,
-) -> Result<(), ToolchainError> {
-    let root = sysroot.join(directory);
-    if !root.is_dir() {
-        return Ok(());
+        Ok(())
     }
-    let io_error = |source| ToolchainError::Io {
-        path: root.clone(),
-        source,
-    };
-    for entry in WalkDir::new(&root).max_depth(depth).follow_links(true) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // A dangling link in `/usr/lib` is not part of a compiler; in a target's own tree rustc would report it.
-            Err(error) if error.path().is_some_and(|path| path.is_symlink()) => continue,
-            Err(error) => return Err(io_error(error.into())),
-        };
-        let Some(path) = Utf8Path::from_path(entry.path()) else {
-            continue;
-        };
-        if entry.file_type().is_file() && path.file_name().is_some_and(&is_part) {
-            let label = path.strip_prefix(sysroot).unwrap_or(path);
-            files.insert(label.to_string(), path.to_owned());
-        }
-    }
-    Ok(())
 }
 
 impl Stamp {

@@ -21,6 +21,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vx_model::Digest;
 
 pub use error::ToolchainError;
+pub use facts::KnownToolchains;
 pub(crate) use name::{Channel, ChannelName};
 pub use request::RequestedBy;
 pub use toolchain_file::ToolchainFileError;
@@ -70,19 +71,18 @@ pub struct Caller<'a> {
 /// Chooses among the toolchains on this machine for a user in `directory` (absolute) with `environment`; `plus` is the
 /// `NAME` of a `+NAME` argument.
 ///
-/// Facts about a toolchain are remembered in files below `memory`, which several homes may share. While the toolchain's
-/// files are unchanged, no process is started and only their metadata is read. A `memory` that cannot be written only
-/// costs time. Blocks: file system, and at first a process and hashing.
+/// While the files of one of the `known` toolchains are unchanged, no process is started and only their metadata is read.
+/// Blocks: file system, and at first a process and hashing.
 pub fn select(
     directory: &Utf8Path,
     environment: &BTreeMap<String, String>,
     plus: Option<&str>,
-    memory: &Utf8Path,
+    known: &KnownToolchains,
 ) -> Result<Toolchain, ToolchainError> {
     let rustup = Rustup::find(environment)?;
     let request = Request::find(directory, environment, plus, rustup.as_ref())?;
     let found = installed(&request, rustup.as_ref(), environment)?;
-    know(found, environment, memory)
+    know(found, environment, known)
 }
 
 /// As [`select`], and acquires from `store` what is requested and not installed. On a machine without rustup, toolchain
@@ -93,7 +93,7 @@ pub fn select(
 pub async fn obtain(
     caller: Caller<'_>,
     store: &ToolchainStore,
-    memory: &Utf8Path,
+    known: &KnownToolchains,
     status: &(dyn Fn(&str, String) + Send + Sync),
 ) -> Result<Toolchain, ToolchainError> {
     let Caller {
@@ -114,7 +114,7 @@ pub async fn obtain(
         Ok(found) => found,
         Err(error) => acquire::acquire(&request, rustup.as_ref(), error, store, status).await?,
     };
-    tokio::task::block_in_place(|| know(found, environment, memory))
+    tokio::task::block_in_place(|| know(found, environment, known))
 }
 
 /// The names of the toolchains that rustup has installed or linked, sorted.
@@ -123,8 +123,12 @@ pub fn rustup_toolchains(environment: &BTreeMap<String, String>) -> Result<Vec<S
 }
 
 /// Determines the facts about a toolchain.
-fn know(found: Found, environment: &BTreeMap<String, String>, memory: &Utf8Path) -> Result<Toolchain, ToolchainError> {
-    let facts = facts::Facts::of(&found.rustc, &found.cargo, environment, memory)?;
+fn know(
+    found: Found,
+    environment: &BTreeMap<String, String>,
+    known: &KnownToolchains,
+) -> Result<Toolchain, ToolchainError> {
+    let facts = known.facts(&found.rustc, &found.cargo, environment)?;
     Ok(facts.into_toolchain(found))
 }
 

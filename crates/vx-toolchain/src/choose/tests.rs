@@ -18,6 +18,7 @@ struct Machine {
     directory: tempfile::TempDir,
     settings: String,
     environment: BTreeMap<String, String>,
+    known: KnownToolchains,
 }
 
 impl Machine {
@@ -33,8 +34,10 @@ impl Machine {
     }
 
     fn without_rustup() -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let mut machine = Self {
-            directory: tempfile::tempdir().unwrap(),
+            known: KnownToolchains::new(Utf8Path::from_path(directory.path()).unwrap()),
+            directory,
             settings: String::new(),
             environment: BTreeMap::new(),
         };
@@ -90,7 +93,7 @@ impl Machine {
     }
 
     fn select_plus(&self, plus: Option<&str>) -> Result<Toolchain, ToolchainError> {
-        select(&self.project(), &self.environment, plus, &self.path("memory"))
+        select(&self.project(), &self.environment, plus, &self.known)
     }
 
     fn select(&self) -> Result<Toolchain, ToolchainError> {
@@ -394,6 +397,48 @@ fn the_same_content_has_the_same_identity_wherever_it_lies() {
     };
     assert_eq!(identity("one"), identity("deep/other"));
     assert_ne!(identity("one"), identity("changed"));
+}
+
+#[test]
+fn a_toolchain_that_was_looked_at_is_known_anew_after_any_change() {
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    let toolchain = "rustup/toolchains/stable";
+    let changes: [(&str, &dyn Fn(&Machine)); 5] = [
+        ("a file has other content", &|machine| {
+            machine.write(&format!("{toolchain}/lib/rustlib/{HOST}/lib/libstd.rlib"), "other");
+        }),
+        ("a file is new", &|machine| {
+            machine.write(&format!("{toolchain}/lib/rustlib/{HOST}/lib/libnew.rlib"), "");
+        }),
+        ("a directory is new", &|machine| {
+            machine.write(&format!("{toolchain}/lib/rustlib/{HOST}/bin/ld"), "");
+        }),
+        ("a target is new", &|machine| {
+            machine.write(
+                &format!("{toolchain}/lib/rustlib/wasm32-unknown-unknown/lib/libstd.rlib"),
+                "",
+            );
+        }),
+        ("the sources are new", &|machine| {
+            machine.write(&format!("{toolchain}/lib/rustlib/src/rust/library/core.rs"), "");
+        }),
+    ];
+    for (what, change) in changes {
+        let machine = Machine::new(&[("stable", "1.95.0")]);
+        for entry in walkdir::WalkDir::new(machine.path(toolchain)) {
+            let entry = entry.unwrap();
+            if !entry.path_is_symlink() {
+                fs::File::open(entry.path()).unwrap().set_modified(long_ago).unwrap();
+            }
+        }
+        let select = || machine.select_plus(Some("stable")).unwrap().identity;
+        let before = select();
+        // The second time it is read from the file that remembers it, the third time it is known.
+        assert_eq!((select(), select()), (before, before));
+        assert_eq!(machine.known.in_memory(), 1);
+        change(&machine);
+        assert_ne!(select(), before, "{what}");
+    }
 }
 
 #[test]

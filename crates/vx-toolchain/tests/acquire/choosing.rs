@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use vx_toolchain::{Caller, Toolchain, ToolchainError, obtain};
+use vx_toolchain::{Caller, KnownToolchains, Toolchain, ToolchainError, obtain};
 
 use crate::world::{HOST, MODEL, World};
 
@@ -64,9 +64,9 @@ impl User {
             plus: None,
             targets: &[],
         };
-        let memory = self.world.path("known");
+        let known = KnownToolchains::new(&self.world.path("known"));
         let status = |verb: &str, text: String| self.world.tell(verb, text);
-        obtain(caller, &self.world.store(), &memory, &status).await
+        obtain(caller, &self.world.store(), &known, &status).await
     }
 }
 

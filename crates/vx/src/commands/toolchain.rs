@@ -10,7 +10,8 @@ use vx_download::{DownloadCache, Transferred};
 use vx_home::env;
 use vx_proto::{ErrorKind, WireError};
 use vx_toolchain::{
-    AcquireError, Caller, DistServer, KeptToolchain, Toolchain, ToolchainError, ToolchainSpec, ToolchainStore,
+    AcquireError, Caller, DistServer, KeptToolchain, KnownToolchains, Toolchain, ToolchainError, ToolchainSpec,
+    ToolchainStore,
 };
 
 use crate::Invocation;
@@ -138,7 +139,7 @@ struct User {
     directory: Utf8PathBuf,
     environment: BTreeMap<String, String>,
     plus: Option<String>,
-    memory: Utf8PathBuf,
+    known: KnownToolchains,
 }
 
 impl User {
@@ -147,7 +148,7 @@ impl User {
             directory: request::current_directory()?,
             environment: variables(),
             plus: invocation.toolchain.clone(),
-            memory: invocation.environment.downloads.join("known"),
+            known: KnownToolchains::new(&invocation.environment.downloads.join("known")),
         })
     }
 
@@ -158,7 +159,7 @@ impl User {
             plus: self.plus.as_deref(),
             targets: &[],
         };
-        let obtained = vx_toolchain::obtain(caller, store, &self.memory, status).await;
+        let obtained = vx_toolchain::obtain(caller, store, &self.known, status).await;
         obtained.map_err(|error| failure(&error))
     }
 }

@@ -9,6 +9,7 @@ use vx_download::DownloadCache;
 use vx_home::VxHome;
 use vx_model::{Root, Roots};
 use vx_proto::Selection;
+use vx_toolchain::KnownToolchains;
 
 /// Variables that a test inherits; all others would make it depend on where it runs.
 const INHERITED: &[&str] = &["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
@@ -130,10 +131,10 @@ pub(crate) fn context(directory: &Utf8Path, home: &Utf8Path) -> PlanContext {
         .filter(|(name, _)| INHERITED.contains(&name.as_str()))
         .collect();
     // One memory for all tests: hashing a toolchain takes a second.
-    let memory = Utf8Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let known = KnownToolchains::new(Utf8Path::new(env!("CARGO_TARGET_TMPDIR")));
     PlanContext {
         directory: directory.to_owned(),
-        toolchain: vx_toolchain::select(directory, &environment, None, memory).unwrap(),
+        toolchain: vx_toolchain::select(directory, &environment, None, &known).unwrap(),
         environment,
         home: VxHome::new(home),
         selection: Selection::default(),

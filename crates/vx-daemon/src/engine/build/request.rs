@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -360,6 +361,7 @@ impl Build {
                 .iter()
                 .map(|note| (note.name.clone(), note.label.clone()))
                 .collect(),
+            evidence: Mutex::default(),
         };
         let key = SnapshotKey::of(&self.request);
         self.engine.snapshots.lock().insert(key, Arc::new(snapshot));
@@ -382,15 +384,13 @@ async fn toolchain(
     events: &UnboundedSender<BuildEvent>,
 ) -> Result<Toolchain, WireError> {
     let store = ToolchainStore::new(downloads(engine, request, user, events), DistServer::of(user));
-    // Beside the downloads, because homes that share these share what is known about toolchains.
-    let memory = engine.config.downloads.join("known");
     let caller = Caller {
         directory: request.directory.as_str().into(),
         environment: user,
         plus: request.toolchain.as_deref(),
         targets: &request.selection.target,
     };
-    let toolchain = vx_toolchain::obtain(caller, &store, &memory, &status(events)).await;
+    let toolchain = vx_toolchain::obtain(caller, &store, &engine.toolchains, &status(events)).await;
     toolchain.map_err(|error| {
         let kind = match error {
             ToolchainError::Acquire { .. } => ErrorKind::Download,

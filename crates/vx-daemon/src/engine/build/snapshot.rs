@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use vx_model::{Digest, Roots};
 use vx_proto::{BuildEvent, BuildRequest, BuildSummary, MessageFormat, UnitLabel};
 
-use crate::engine::inputs::{Answers, Environment, FileDigests, World};
+use crate::engine::inputs::{Answers, Environment, Evidence, FileDigests, World};
 
 /// Identifies builds that are equal except for the answers to inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +49,8 @@ pub(crate) struct Snapshot {
     pub(crate) summary: BuildSummary,
     /// Its units, by name, with their labels for people.
     pub(crate) units: Vec<(String, UnitLabel)>,
+    /// That the answers hold: taken when they were last found again.
+    pub(crate) evidence: Mutex<Option<Evidence>>,
 }
 
 impl Snapshot {
@@ -60,9 +62,20 @@ impl Snapshot {
             variable: &|_| None,
             environment: &String::new,
         };
-        self.answers
-            .iter()
-            .all(|(input, answer)| world.answer(input) == *answer)
+        let mut evidence = self.evidence.lock();
+        if evidence
+            .as_ref()
+            .is_some_and(|evidence| evidence.holds(&self.answers, &world))
+        {
+            return true;
+        }
+        *evidence = Evidence::take(&self.answers, &self.roots);
+        let mut answers = self.answers.iter();
+        let holds = answers.all(|(input, answer)| world.answer(input) == *answer);
+        if !holds {
+            *evidence = None;
+        }
+        holds
     }
 }
 

@@ -6,13 +6,14 @@
 //! - `link_programs` and `processor` give facts of the host, which are declared.
 //! - `observed` and `reported` turn what a process did into inputs.
 //! - `answers` finds current answers to inputs; `files` remembers digests, so that unchanged files are not read
-//!   twice.
+//!   twice; `evidence` tells that answers are the same without finding them again.
 //! - `locator` names the paths that a process used; `noted` keeps what was there, to be compared before publishing.
 //! - `path_leaks` is the only rule for whether an output leaks a path, which binds it to that directory.
 
 mod answers;
 mod environment;
 mod environment_readers;
+mod evidence;
 mod files;
 mod imports;
 mod link_programs;
@@ -29,6 +30,7 @@ pub(crate) use environment::{
     is_read_by_rustc, library_path, of_processes, passed, without_private,
 };
 pub(crate) use environment_readers::EnvironmentReaders;
+pub(crate) use evidence::Evidence;
 pub(crate) use files::{CLOCK_TICK, FileDigests, Stamp, is_executable, now_ns, touched_since};
 pub(crate) use link_programs::link_programs;
 pub(crate) use locator::Locator;
