@@ -9,6 +9,7 @@ mod git;
 mod lockfile;
 mod registry;
 mod source;
+mod spread;
 mod store;
 mod tree;
 mod unpack;

@@ -11,6 +11,7 @@ use vx_download::{Checksum, DownloadCache, DownloadError, publish_directory};
 use vx_home::VxHome;
 
 use crate::registry::{Registry, RegistryError};
+use crate::spread::spread;
 use crate::vendored::{self, VendorError, VendoredPackage};
 use crate::{LockedPackage, unpack};
 
@@ -212,6 +213,7 @@ impl PackageStore {
     async fn unpack(&self, package: &LockedPackage, archive: &Utf8Path, to: &Utf8Path) -> Result<(), ArchiveError> {
         let (package, archive, to) = (package.clone(), archive.to_owned(), to.to_owned());
         let unpacked = tokio::task::spawn_blocking(move || {
+            to.parent().into_iter().for_each(spread);
             publish_directory(&to, |partial| unpack::unpack(&package, &archive, partial))
         });
         unpacked

@@ -403,27 +403,14 @@ fn the_same_content_has_the_same_identity_wherever_it_lies() {
 fn a_toolchain_that_was_looked_at_is_known_anew_after_any_change() {
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
     let toolchain = "rustup/toolchains/stable";
-    let changes: [(&str, &dyn Fn(&Machine)); 5] = [
-        ("a file has other content", &|machine| {
-            machine.write(&format!("{toolchain}/lib/rustlib/{HOST}/lib/libstd.rlib"), "other");
-        }),
-        ("a file is new", &|machine| {
-            machine.write(&format!("{toolchain}/lib/rustlib/{HOST}/lib/libnew.rlib"), "");
-        }),
-        ("a directory is new", &|machine| {
-            machine.write(&format!("{toolchain}/lib/rustlib/{HOST}/bin/ld"), "");
-        }),
-        ("a target is new", &|machine| {
-            machine.write(
-                &format!("{toolchain}/lib/rustlib/wasm32-unknown-unknown/lib/libstd.rlib"),
-                "",
-            );
-        }),
-        ("the sources are new", &|machine| {
-            machine.write(&format!("{toolchain}/lib/rustlib/src/rust/library/core.rs"), "");
-        }),
+    let changes = [
+        (format!("{HOST}/lib/libstd.rlib"), "other content"),
+        (format!("{HOST}/lib/libnew.rlib"), "a new file"),
+        (format!("{HOST}/bin/ld"), "a new directory"),
+        ("wasm32-unknown-unknown/lib/libstd.rlib".to_owned(), "a new target"),
+        ("src/rust/library/core.rs".to_owned(), "sources"),
     ];
-    for (what, change) in changes {
+    for (path, text) in changes {
         let machine = Machine::new(&[("stable", "1.95.0")]);
         for entry in walkdir::WalkDir::new(machine.path(toolchain)) {
             let entry = entry.unwrap();
@@ -436,8 +423,8 @@ fn a_toolchain_that_was_looked_at_is_known_anew_after_any_change() {
         // The second time it is read from the file that remembers it, the third time it is known.
         assert_eq!((select(), select()), (before, before));
         assert_eq!(machine.known.in_memory(), 1);
-        change(&machine);
-        assert_ne!(select(), before, "{what}");
+        machine.write(&format!("{toolchain}/lib/rustlib/{path}"), text);
+        assert_ne!(select(), before, "{text}");
     }
 }
 
