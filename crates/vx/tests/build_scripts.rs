@@ -78,6 +78,61 @@ fn a_program_may_read_its_out_dir_when_it_runs() {
     assert_eq!(env.run_program_in(&other, "debug/app"), "kept\n");
 }
 
+/// A package whose script writes down where it is. The program reads it in a test, if at all.
+fn package_that_knows_its_place() -> TestEnv {
+    package(
+        r#"
+        let out = std::env::var("OUT_DIR").unwrap();
+        let here = std::env::current_dir().unwrap();
+        std::fs::write(format!("{out}/place.rs"), format!("pub const PLACE: &str = {here:?};")).unwrap();
+        println!("cargo::rerun-if-changed=build.rs");
+        println!("cargo::rustc-env=SAID=something");
+        "#,
+        r#"
+            println!("{}", env!("SAID"));
+        }
+        #[cfg(test)]
+        mod tests {
+            include!(concat!(env!("OUT_DIR"), "/place.rs"));
+            #[test]
+            fn place() { assert_eq!(PLACE, env!("CARGO_MANIFEST_DIR")); }
+        "#,
+    )
+}
+
+#[test]
+fn an_out_dir_that_nobody_reads_does_not_make_the_script_run_in_every_checkout() {
+    let env = package_that_knows_its_place();
+    assert_ran(env.build(&[]), ALL);
+    assert_ran(env.build(&[]), 0);
+
+    let other = env.checkout("elsewhere/deep");
+    assert_ran(env.build_in(&other, &[]), 0);
+    assert_ran(env.build_in(&other, &[]), 0);
+    assert_eq!(env.run_program_in(&other, "debug/app"), "something\n");
+    env.vx(["kill"]).run().success();
+    assert_ran(env.build_in(&other, &[]), 0);
+
+    // Who compiles must find it.
+    let main = r#"fn main() { println!("{}", include_str!(concat!(env!("OUT_DIR"), "/place.rs"))) }"#;
+    std::fs::write(other.join("src/main.rs"), main).unwrap();
+    assert_ran(env.build_in(&other, &[]), SCRIPT_AND_PROGRAM);
+    let said = format!("pub const PLACE: &str = {:?};\n", other.as_str());
+    assert_eq!(env.run_program_in(&other, "debug/app"), said);
+    assert_ran(env.build_in(&other, &[]), 0);
+}
+
+#[test]
+fn a_test_reads_the_out_dir_of_its_own_checkout() {
+    let env = package_that_knows_its_place();
+    env.build(&[]);
+    let other = env.checkout("elsewhere");
+    assert_ran(env.build_in(&other, &[]), 0);
+    for checkout in [&env.project(), &other] {
+        env.vx(["test", "--quiet"]).current_dir(checkout).run().success();
+    }
+}
+
 #[test]
 fn what_a_script_leaves_beside_its_out_dir_lies_beside_the_program() {
     let env = package(

@@ -136,6 +136,15 @@ impl ScriptOutput {
         self.rerun_if_env_changed.iter().map(String::as_str)
     }
 
+    /// Whether it names a path below `root`, other than `OUT_DIR` itself.
+    pub fn names_path_below(&self, root: Root) -> bool {
+        let named = Self {
+            out_dir: RootedPath::new(Root::Host, ""),
+            ..self.clone()
+        };
+        named.clone().moved(root, &RootedPath::new(Root::Host, "elsewhere")) != named
+    }
+
     /// The same with every path below `root` moved below `to`.
     #[must_use]
     pub fn moved(mut self, root: Root, to: &RootedPath) -> Self {

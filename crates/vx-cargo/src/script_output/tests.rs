@@ -119,8 +119,12 @@ cargo:older=value = with
     );
     assert_eq!(output.rerun_if_env_changed().collect::<Vec<_>>(), ["CC"]);
 
-    let moved = output.moved(Root::Script, &RootedPath::new(Root::VxHome, "out/abc"));
+    let moved = output
+        .clone()
+        .moved(Root::Script, &RootedPath::new(Root::VxHome, "out/abc"));
     let moved_to = "out/abc/target/debug/build/p-1/out";
+    assert!(output.names_path_below(Root::Script) && !moved.names_path_below(Root::Script));
+    assert!(!ScriptOutput::new(out_dir()).names_path_below(Root::Script));
     assert_eq!(moved.out_dir, RootedPath::new(Root::VxHome, moved_to));
     let message = moved.for_message(&roots());
     assert_eq!(message.env, [("PLACE".to_owned(), format!("/h/{moved_to}/gen.rs"))]);

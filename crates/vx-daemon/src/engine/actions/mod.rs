@@ -12,6 +12,6 @@ mod surroundings;
 pub(crate) use exec_roots::{ExecRootPath, ExecRoots};
 pub(crate) use flights::Flights;
 pub(crate) use grants::Grants;
-pub(crate) use perform::{Actions, Concluded, Conclusion, Made, Performed, Ran, Step};
+pub(crate) use perform::{Actions, Concluded, Conclusion, Entered, Made, Performed, Ran, Step};
 pub(crate) use stop::{Again, Stop};
 pub(crate) use surroundings::Surroundings;

@@ -44,6 +44,12 @@ pub(crate) trait Step: Send {
     fn is_used(&self) -> bool {
         false
     }
+
+    /// Whether a result counts that lacks the output directory, because the place of the checkout decides that and nothing
+    /// else. From now on, [`Step::restore`] takes such a result.
+    fn may_lack_out_dir(&mut self) -> bool {
+        false
+    }
 }
 
 /// What came of a run.
@@ -51,8 +57,9 @@ pub(crate) trait Step: Send {
 pub(crate) enum Concluded {
     /// What it depended on, and what to keep.
     Done(Box<Conclusion>),
-    /// A path at which only contained processes find something shows in what was made. It does not count.
-    ShowsView,
+    /// A path at which only contained processes find something shows in what was made. It does not count, but for what
+    /// else is known of it: [`Step::may_lack_out_dir`].
+    ShowsView(Option<Box<Conclusion>>),
 }
 
 /// A process that has ended.
@@ -248,7 +255,12 @@ impl Entered<'_> {
         let asked_others = ran.result.services;
         let mut conclusion = match step.conclude(ran).await? {
             Concluded::Done(conclusion) => *conclusion,
-            Concluded::ShowsView => return Ok(Performed::Denied(Grants::real_paths())),
+            Concluded::ShowsView(rest) => {
+                if let Some(rest) = rest.filter(|_| !asked_others) {
+                    self.publish(started_ns, *rest).await?;
+                }
+                return Ok(Performed::Denied(Grants::real_paths()));
+            }
         };
         if asked_others {
             tracing::info!("an action asked another process, whose answers are not known: the result is not stored");

@@ -20,6 +20,8 @@ pub(crate) enum Again {
     MissingBlob,
     /// An action has to run at the real paths, but others already use an output of its first run.
     RealPaths,
+    /// The output directory of a build script is needed after all.
+    OutDir,
 }
 
 impl From<WireError> for Stop {

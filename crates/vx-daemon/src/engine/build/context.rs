@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
-use vx_model::{Action, Digest, Roots, Template};
+use vx_model::{Action, Digest, Root, Roots, Template};
 use vx_proto::{BuildEvent, Dispatch, EnvVar, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
@@ -39,6 +39,8 @@ pub(crate) struct Setting {
     pub(crate) keep_going: bool,
     /// What packages are granted.
     pub(crate) sandbox: Sandbox,
+    /// Whether output directories of build scripts may be absent: nobody but compilers is told where they are.
+    pub(crate) hides_out_dirs: bool,
     /// Whether Cargo's JSON messages are requested.
     pub(crate) message_format: MessageFormat,
     /// When the request arrived.
@@ -152,6 +154,23 @@ impl Context {
         // An edit made before the request can then be distinguished from one made after the start of a process.
         tokio::time::sleep_until(self.setting.requested + CLOCK_TICK + Duration::from_millis(2)).await;
         Ok(job)
+    }
+
+    /// Called before a crate is compiled: starts the build again if the output directory of its package's script is
+    /// absent.
+    pub(crate) fn need_out_dir(&self, unit: UnitIndex) -> Result<(), Stop> {
+        let ledger = self.ledger();
+        let mut dependencies = self.plan.units[unit].dependencies.iter();
+        match dependencies.find(|dependency| ledger.absent_out_dirs.contains(&dependency.unit)) {
+            None => Ok(()),
+            Some(script) => {
+                let workspace = self.setting.roots.dir(Root::Workspace);
+                self.engine
+                    .out_dirs
+                    .need(workspace, &self.plan.units[script.unit].identity);
+                Err(Stop::Again(Again::OutDir))
+            }
+        }
     }
 
     /// Records that a unit failed.

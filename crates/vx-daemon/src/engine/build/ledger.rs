@@ -1,6 +1,6 @@
 //! What one build has learned: answers, counts, durations, explanations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use vx_cargo::UnitIndex;
@@ -19,6 +19,8 @@ pub(crate) struct Ledger {
     pub(crate) unsettled: bool,
     /// The outcome of each unit that is done.
     pub(crate) outcomes: HashMap<UnitIndex, Outcome>,
+    /// Build scripts whose output directory is absent, because nothing needed it so far.
+    pub(crate) absent_out_dirs: HashSet<UnitIndex>,
     /// How many processes ran once more.
     pub(crate) ran_again: u32,
     /// Diagnostics to show again if nothing has changed.

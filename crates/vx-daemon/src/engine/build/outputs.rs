@@ -234,6 +234,9 @@ impl Outputs<'_> {
     /// and their targets are unknown.
     fn left_by_script(&self, unit: UnitIndex) -> Result<Vec<File>, WireError> {
         let planned = self.context.plan.unit(unit);
+        if self.context.ledger().absent_out_dirs.contains(&unit) {
+            return Ok(Vec::new());
+        }
         let output = self.context.board.script(unit);
         let Some(left) = output.and_then(|output| planned.script_run().left_files(&output)) else {
             return Ok(Vec::new());

@@ -242,14 +242,14 @@ impl Build {
         // Before anything runs, so that a script that lists the workspace sees the same in every build.
         keep_out_of_version_control(roots.dir(Root::Workspace))?;
         let sandbox = Sandbox::read(roots.dir(Root::Workspace).into(), self.request.strict)?;
-        let (mut missing, mut at_real_paths) = (0, 0);
-        // That a unit runs at the real paths is remembered, so it happens once for each.
-        while missing < TRIES && at_real_paths <= planned.plan.units.len() {
+        let (mut missing, mut remembered) = (0, 0);
+        // That a unit runs at the real paths, or needs an output directory, is remembered, so it happens once for each.
+        while missing < TRIES && remembered <= 2 * planned.plan.units.len() {
             let context = self.run(&planned, &roots, &sandbox).await;
             let again = context.ledger().again;
             match again {
                 None => return self.conclude(planned, &context).await,
-                Some(Again::RealPaths) => at_real_paths += 1,
+                Some(Again::RealPaths | Again::OutDir) => remembered += 1,
                 Some(Again::MissingBlob) => missing += 1,
             }
             tracing::info!(?again, "the build starts again");
@@ -277,6 +277,7 @@ impl Build {
             jobs: self.request.jobs.or_else(|| self.configured_jobs(&planned.plan)),
             keep_going: self.request.keep_going,
             sandbox: sandbox.clone(),
+            hides_out_dirs: matches!(self.request.selection.goal, Goal::Build | Goal::Check) && !self.json(),
             message_format: self.request.message_format,
             requested: self.requested,
             events: self.events.clone(),

@@ -155,6 +155,7 @@ impl Step for CompileStep<'_> {
     }
 
     async fn start(&mut self) -> Result<Roots, Stop> {
+        self.context.need_out_dir(self.unit)?;
         let job = self.context.admit().await?;
         let roots = &self.context.setting.roots;
         let exec_roots = &self.context.engine.exec_roots;
@@ -206,8 +207,8 @@ impl Step for CompileStep<'_> {
             // It counts in any case, so dependents need not wait for the rest.
             false => None,
         };
-        if let Some(Concluded::ShowsView) = concluded {
-            return Ok(Concluded::ShowsView);
+        if let Some(shows @ Concluded::ShowsView(_)) = concluded {
+            return Ok(shows);
         }
         let files = ran.files.clone();
         self.context
@@ -244,7 +245,7 @@ impl CompileStep<'_> {
         let workspace = Input::Location(RootedPath::new(Root::Workspace, ""));
         if self.action.view().is_some() && reported.inputs.contains(&workspace) {
             // `env!` gave a path to the crate.
-            return Ok(Concluded::ShowsView);
+            return Ok(Concluded::ShowsView(None));
         }
         let mut may_leak = reported.may_leak;
         inputs.extend(reported.inputs);
@@ -271,7 +272,7 @@ impl CompileStep<'_> {
             ..ActionResult::default()
         };
         let Some(leaked) = self.leaked(may_leak, &result).await? else {
-            return Ok(Concluded::ShowsView);
+            return Ok(Concluded::ShowsView(None));
         };
         inputs.extend(leaks::bind(leaked));
         Ok(Concluded::Done(Box::new(Conclusion {

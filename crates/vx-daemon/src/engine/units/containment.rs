@@ -12,7 +12,7 @@ use vx_path::is_below;
 use vx_proto::{BuildEvent, ErrorKind, WireError};
 
 use super::dependencies::private_directory;
-use crate::engine::actions::{Again, Grants, Made, Performed, Step, Stop, Surroundings};
+use crate::engine::actions::{Again, Entered, Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::build::Context;
 use crate::engine::records::Granted;
 
@@ -59,6 +59,8 @@ pub(super) struct Contained<'a> {
     context: &'a Context,
     unit: UnitIndex,
     action: Arc<Action>,
+    /// The same with no more than the user's settings grant.
+    ungranted: Arc<Action>,
     /// The key of the action without grants; `None` if it is not contained.
     key: Option<Key>,
     grants: Grants,
@@ -85,10 +87,12 @@ impl<'a> Contained<'a> {
             key = Some(action.key());
             grants = context.setting.sandbox.grants(&context.package(unit).name);
         }
+        let action = Arc::new(action);
         let mut contained = Self {
             context,
             unit,
-            action: Arc::new(action),
+            ungranted: action.clone(),
+            action,
             key,
             grants,
             remembers: false,
@@ -96,6 +100,7 @@ impl<'a> Contained<'a> {
             hosts_others,
         };
         contained.give();
+        contained.ungranted = contained.action.clone();
         Ok(contained)
     }
 
@@ -108,13 +113,20 @@ impl<'a> Contained<'a> {
         step: impl Fn(Arc<Action>, Vec<Input>) -> S,
     ) -> Result<(Arc<Made>, S), Stop> {
         let dispatch = self.context.dispatch(self.unit, label);
+        let make_step = step;
         loop {
             let action = self.action.clone();
-            let mut step = step(action.clone(), self.bound());
+            let mut step = make_step(action.clone(), self.bound());
             let entered = self.context.engine.actions.enter(&action, surroundings).await;
             let made = match entered.look_up(&mut step).await? {
                 Some(made) => made,
                 None if self.remember().await? => continue,
+                None if !self.is_extended
+                    && !self.grants.are_told()
+                    && let Some(found) = self.without_out_dir(&entered, surroundings, &make_step).await? =>
+                {
+                    return Ok(found);
+                }
                 None => match entered.run(dispatch.clone(), &mut step).await? {
                     Performed::Made(made) => {
                         self.note().await?;
@@ -135,6 +147,33 @@ impl<'a> Contained<'a> {
             self.context.note(self.unit, action, &made);
             return Ok((made, step));
         }
+    }
+
+    /// A result that lacks the output directory. It is that of a run in another checkout, which did not count there because
+    /// the output directory shows where it ran.
+    async fn without_out_dir<S: Step>(
+        &self,
+        entered: &Entered<'_>,
+        surroundings: &Surroundings,
+        make_step: &impl Fn(Arc<Action>, Vec<Input>) -> S,
+    ) -> Result<Option<(Arc<Made>, S)>, Stop> {
+        let action = self.ungranted.clone();
+        let mut step = make_step(action.clone(), Vec::new());
+        if action.view().is_none() || !step.may_lack_out_dir() {
+            return Ok(None);
+        }
+        let made = match Arc::ptr_eq(&action, &self.action) {
+            true => entered.look_up(&mut step).await?,
+            false => {
+                let entered = self.context.engine.actions.enter(&action, surroundings).await;
+                entered.look_up(&mut step).await?
+            }
+        };
+        let Some(made) = made.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.context.note(self.unit, action.clone(), &made);
+        Ok(Some((made, step)))
     }
 
     /// The inputs that bind a result to its place: what code of others computes from a path is not known.

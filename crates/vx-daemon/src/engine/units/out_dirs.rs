@@ -4,17 +4,21 @@
 //! Programs and tests know the path of their package's `OUT_DIR`, and may write there. So a directory is used again only
 //! if nothing in it was touched.
 //!
+//! One that shows where the checkout is cannot serve another. But often nobody reads it: then it is *absent* in the other
+//! checkout. Its path is one that nothing else has, so whatever would use it is not found in the store, and what has to
+//! run needs it first.
+//!
 //! A script may write the path of its output directory into the files there. Such a directory keeps its first name. Any
 //! other is named by its content, so that equal outputs have equal paths.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use parking_lot::Mutex;
 use vx_home::VxHome;
-use vx_model::{Digest, DigestHasher, Key};
+use vx_model::{Digest, DigestHasher, Key, Root, RootedPath};
 use vx_proto::{Content, ErrorKind, IngestRequest, Ingested, MaterializeRequest, Placement, WireError};
 
 use crate::engine::actions::{Again, Flights, Stop};
@@ -29,6 +33,8 @@ pub(crate) struct OutDirs {
     flights: Flights,
     /// Directories that were found complete, by name, with their stamps at that time.
     known: Mutex<HashMap<String, Digest>>,
+    /// Those that may not be absent, by workspace and unit.
+    needed: Mutex<HashSet<(String, String)>>,
 }
 
 /// The directory of a running script.
@@ -47,6 +53,7 @@ impl OutDirs {
             blobs: doors.blobs.clone(),
             flights: Flights::default(),
             known: Mutex::default(),
+            needed: Mutex::default(),
         }
     }
 
@@ -57,6 +64,22 @@ impl OutDirs {
             path: self.home.out().join(&name),
             name,
         }
+    }
+
+    /// The directory of an absent one: that of the result with key `strong` in `workspace`. Below `$VX_HOME`.
+    pub(super) fn absent(&self, strong: Key, workspace: &str) -> RootedPath {
+        let name = Digest::of(format!("{}\n{workspace}", strong.hex()).as_bytes()).hex();
+        RootedPath::new(Root::VxHome, format!("out/absent-{name}"))
+    }
+
+    /// The output directory of `unit` in `workspace` may not be absent from now on.
+    pub(crate) fn need(&self, workspace: &str, unit: &str) {
+        self.needed.lock().insert((workspace.to_owned(), unit.to_owned()));
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_needed(&self, workspace: &str, unit: &str) -> bool {
+        self.needed.lock().contains(&(workspace.to_owned(), unit.to_owned()))
     }
 
     /// Gives its final name to the directory of a script that has ended and has written `tree`, and returns that name.

@@ -29,7 +29,7 @@ const SCRIPT: &str = "build-script";
 struct Annotation {
     /// Its output, with the final names of the paths that it wrote to.
     output: ScriptOutput,
-    /// The name of its output directory below `$VX_HOME/out`.
+    /// The name of its output directory below `$VX_HOME/out`; empty if the result lacks it.
     out_dir: String,
 }
 
@@ -62,6 +62,7 @@ pub(crate) async fn run_script(context: &Context, unit: UnitIndex) -> Result<(),
         bound,
         may_leak: &may_leak,
         workspace_files: WorkspaceFiles::new(context, unit),
+        may_lack_out_dir: false,
         printed: Printed::default(),
         output: None,
         held: None,
@@ -186,6 +187,8 @@ struct ScriptStep<'a> {
     /// Roots whose directories the script can know.
     may_leak: &'a BTreeSet<Root>,
     workspace_files: WorkspaceFiles<'a>,
+    /// Whether a stored result counts that lacks the output directory.
+    may_lack_out_dir: bool,
     printed: Printed,
     /// Its output, once it is known.
     output: Option<ScriptOutput>,
@@ -198,7 +201,13 @@ impl Step for ScriptStep<'_> {
             return Ok(false);
         };
         let Some(tree) = result.trees.first() else {
-            return Ok(false);
+            if self.may_lack_out_dir {
+                let workspace = self.context.setting.roots.dir(Root::Workspace);
+                let absent = self.context.engine.out_dirs.absent(strong, workspace);
+                self.output = Some(annotation.output.moved(Root::Script, &absent));
+                self.context.ledger().absent_out_dirs.insert(self.unit);
+            }
+            return Ok(self.may_lack_out_dir);
         };
         self.context
             .engine
@@ -244,6 +253,14 @@ impl Step for ScriptStep<'_> {
         true
     }
 
+    fn may_lack_out_dir(&mut self) -> bool {
+        let workspace = self.context.setting.roots.dir(Root::Workspace);
+        let identity = &self.context.plan.units[self.unit].identity;
+        self.may_lack_out_dir =
+            self.context.setting.hides_out_dirs && !self.context.engine.out_dirs.is_needed(workspace, identity);
+        self.may_lack_out_dir
+    }
+
     async fn conclude(&mut self, ran: Ran) -> Result<Concluded, Stop> {
         let Some(Held { out_dir, roots, .. }) = self.held.take() else {
             let message = "a build script ended without a start";
@@ -259,7 +276,7 @@ impl Step for ScriptStep<'_> {
         // A mistake is told with the real paths.
         let workspace = roots.dir(Root::Workspace);
         if view.is_some() && (said.is_err() || shows_beside(&self.printed.stdout, workspace)) {
-            return Ok(Concluded::ShowsView);
+            return Ok(Concluded::ShowsView(None));
         }
         let said = self.said(&ran, said)?;
         self.context.note_duration(self.unit, ran.result.duration_ms);
@@ -337,12 +354,22 @@ impl ScriptStep<'_> {
             duration_ms: ran.duration_ms,
             ..ActionResult::default()
         };
-        let leaked = leaks::leaked(self.context, self.may_leak.clone(), view, &result).await?;
+        let mut leaked = leaks::leaked(self.context, self.may_leak.clone(), view, &result).await?;
+        if leaked.is_none() && self.is_all_that_counts(&said, &result, running) {
+            result.trees.clear();
+            leaked = leaks::leaked(self.context, self.may_leak.clone(), view, &result).await?;
+        }
         let Some(mut leaked) = leaked else {
-            return Ok(Concluded::ShowsView);
+            return Ok(Concluded::ShowsView(None));
         };
-        let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
-        let output = said.moved(Root::Script, &RootedPath::new(Root::VxHome, format!("out/{out_dir}")));
+        let (output, out_dir) = match result.trees.is_empty() {
+            true => (said, String::new()),
+            false => {
+                let out_dir = self.context.engine.out_dirs.name(running, tree.root).await?;
+                let to = RootedPath::new(Root::VxHome, format!("out/{out_dir}"));
+                (said.moved(Root::Script, &to), out_dir)
+            }
+        };
         let annotation = Annotation {
             output: output.clone(),
             out_dir,
@@ -356,13 +383,30 @@ impl ScriptStep<'_> {
             leaked.extend(self.leaked_by_directives());
         }
         inputs.extend(leaks::bind(leaked));
-        self.output = Some(output);
-        Ok(Concluded::Done(Box::new(Conclusion {
+        let lacks_out_dir = result.trees.is_empty();
+        let conclusion = Box::new(Conclusion {
             inputs: InputSet::new(inputs),
             noted,
             result,
             may_keep,
-        })))
+        });
+        if lacks_out_dir {
+            return Ok(Concluded::ShowsView(may_keep.then_some(conclusion)));
+        }
+        self.output = Some(output);
+        Ok(Concluded::Done(conclusion))
+    }
+
+    /// Whether what the script `said` is its whole result, if nobody reads its output directory: it has written nothing
+    /// elsewhere, and names no path below.
+    fn is_all_that_counts(&self, said: &ScriptOutput, result: &ActionResult, running: &RunningOutDir) -> bool {
+        let out_dir = running.path.join(&said.out_dir.path);
+        let is_in_out_dir = |entry: walkdir::Result<walkdir::DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_type().is_dir() || entry.path().starts_with(&out_dir))
+        };
+        result.files.is_empty()
+            && !said.names_path_below(Root::Script)
+            && tokio::task::block_in_place(|| walkdir::WalkDir::new(&running.path).into_iter().all(is_in_out_dir))
     }
 
     /// Files that it has written into the workspace; `None` if it cannot be replayed from the store.
