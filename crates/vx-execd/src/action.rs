@@ -18,7 +18,7 @@ use crate::executor::{Executor, Store};
 use crate::notices::Notice;
 use crate::observe::{KnownUses, Scope};
 use crate::output::{Line, LineSink, Spool, capture};
-use crate::process::{Ended, Launch, Namespaces, Running, launch};
+use crate::process::{Ended, Exceeded, Launch, Limits, Namespaces, Printed, Process, Running, launch};
 
 /// Where the events of an action go. Once its client is gone, they are dropped.
 #[derive(Debug, Clone)]
@@ -236,12 +236,8 @@ impl Action<'_> {
         let Some(containment) = &request.containment else {
             return Ok(None);
         };
-        let mut own = vec![root.tmp()];
-        own.extend(request.output_trees.iter().map(|tree| Utf8PathBuf::from(&tree.path)));
-        for directory in &request.output_directories {
-            own.push(root.join(directory)?);
-        }
-        let changes = root.path().join("changes");
+        let own = self.own_directories(root)?;
+        let changes = root.changes();
         let known = self.may_know_uses().then(|| root.known());
         let namespaces =
             Namespaces::new(containment, &own, &root.tmp(), &changes, known.as_deref()).map_err(|error| {
@@ -249,6 +245,30 @@ impl Action<'_> {
                 WireError::new(ErrorKind::Machine, message).caused_by(&error)
             })?;
         Ok(Some(namespaces))
+    }
+
+    /// What it may change.
+    fn own_directories(&self, root: &ExecRoot) -> Result<Vec<Utf8PathBuf>, Stop> {
+        let mut own = vec![root.tmp()];
+        own.extend(
+            self.request
+                .output_trees
+                .iter()
+                .map(|tree| Utf8PathBuf::from(&tree.path)),
+        );
+        for directory in &self.request.output_directories {
+            own.push(root.join(directory)?);
+        }
+        Ok(own)
+    }
+
+    /// Waits until a contained process takes more than it may. Never returns otherwise.
+    async fn exceeded(&self, process: &Process, directories: Vec<Utf8PathBuf>) -> Exceeded {
+        if self.request.containment.is_none() {
+            return std::future::pending().await;
+        }
+        let limits = Limits::new(&self.dispatch.limits, &self.executor.directory);
+        limits.watch(process, directories).await
     }
 
     fn program(&self, root: &ExecRoot) -> Result<Utf8PathBuf, Stop> {
@@ -298,11 +318,25 @@ impl Action<'_> {
             mut ended,
         } = running;
         let is_over = CancellationToken::new();
+        let mut directories = self.own_directories(root)?;
+        directories.push(root.changes());
+        let mut exceeded = None;
+        let printed = Printed::default();
         let wait = async {
             let ended = tokio::select! {
                 biased;
                 ended = &mut ended => ended,
                 () = self.events.cancel.cancelled() => {
+                    process.kill();
+                    ended.await
+                }
+                limit = self.exceeded(&process, directories) => {
+                    exceeded = Some(limit);
+                    process.kill();
+                    ended.await
+                }
+                limit = printed.exceeded() => {
+                    exceeded = Some(limit);
                     process.kill();
                     ended.await
                 }
@@ -321,11 +355,20 @@ impl Action<'_> {
         let spool = || Spool::new(&self.executor.directory);
         let (ended, stdout, stderr) = tokio::join!(
             wait,
-            capture(stdout, spool(), StdoutSink { events: self.events }, &is_over),
-            capture(stderr, spool(), self.stderr_sink(root), &is_over),
+            capture(stdout, spool(), self.stdout_sink(&printed), &is_over),
+            capture(stderr, spool(), self.stderr_sink(root, &printed), &is_over),
         );
         if self.events.cancel.is_cancelled() {
             return Err(Stop::Cancelled);
+        }
+        if let Some(exceeded) = exceeded {
+            let message = format!("{} was stopped: {exceeded}", self.dispatch.label);
+            let stopped = WireError::new(ErrorKind::BuildFailed, message);
+            return Err(match exceeded.setting() {
+                Some(name) => stopped.with_help(format!("to allow more, set `{name}` in `[sandbox]` of `.vx.toml`")),
+                None => stopped,
+            }
+            .into());
         }
         let broken = |error: &dyn std::error::Error| {
             let message = format!("cannot read the output of `{}`", self.dispatch.label);
@@ -337,9 +380,17 @@ impl Action<'_> {
         Ok((ended, stdout, stderr))
     }
 
-    fn stderr_sink<'a>(&'a self, root: &'a ExecRoot) -> StderrSink<'a> {
+    fn stdout_sink<'a>(&'a self, printed: &'a Printed) -> StdoutSink<'a> {
+        StdoutSink {
+            events: self.events,
+            printed,
+        }
+    }
+
+    fn stderr_sink<'a>(&'a self, root: &'a ExecRoot, printed: &'a Printed) -> StderrSink<'a> {
         StderrSink {
             events: self.events,
+            printed,
             store: &self.executor.store,
             notices_below: self.request.rustc_json.then(|| root.path()),
             request: self.request,
@@ -451,18 +502,23 @@ impl Action<'_> {
 /// Standard output goes to the client line by line.
 struct StdoutSink<'a> {
     events: &'a Events,
+    printed: &'a Printed,
 }
 
 impl LineSink for StdoutSink<'_> {
     async fn line(&mut self, line: &Line) -> bool {
-        self.events.send(ExecuteEvent::Stdout(line.bytes.clone())).await;
-        true
+        let is_allowed = self.printed.add(line.bytes.len());
+        if is_allowed {
+            self.events.send(ExecuteEvent::Stdout(line.bytes.clone())).await;
+        }
+        is_allowed
     }
 }
 
 /// So does standard error, except rustc's notices, which become outputs.
 struct StderrSink<'a> {
     events: &'a Events,
+    printed: &'a Printed,
     store: &'a Store,
     /// The exec root, where notices are expected.
     notices_below: Option<&'a Utf8Path>,
@@ -479,8 +535,11 @@ impl LineSink for StderrSink<'_> {
             }
             return false;
         }
-        self.events.send(ExecuteEvent::Stderr(line.bytes.clone())).await;
-        true
+        let is_allowed = self.printed.add(line.bytes.len());
+        if is_allowed {
+            self.events.send(ExecuteEvent::Stderr(line.bytes.clone())).await;
+        }
+        is_allowed
     }
 }
 

@@ -98,6 +98,11 @@ impl ExecRoot {
         self.path.join("tmp")
     }
 
+    /// Where changes are that are forgotten.
+    pub(crate) fn changes(&self) -> Utf8PathBuf {
+        self.path.join("changes")
+    }
+
     /// Where its [`crate::observe::KnownUses`] are.
     pub(crate) fn known(&self) -> Utf8PathBuf {
         self.path.join("known")

@@ -126,6 +126,7 @@ impl Services {
         let session = self.connect().await;
         let client = ExecClient::new(session.rpc());
         let dispatch = Dispatch {
+            limits: vx_proto::Limits::default(),
             label: "test".to_owned(),
             priority,
         };

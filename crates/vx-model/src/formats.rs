@@ -60,7 +60,8 @@ pub const RECORDS: u32 = 4;
 ///   variables that are not UTF-8.
 /// - 8: contained processes find directories at other paths; links to blobs are released; debug information can be left
 ///   out of a search.
-pub const PROTOCOL: u32 = 8;
+/// - 9: contained actions have limits.
+pub const PROTOCOL: u32 = 9;
 
 /// The files of a store below `$VX_HOME/cas`. A store with another layout is cleared.
 ///

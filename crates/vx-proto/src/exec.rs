@@ -121,6 +121,17 @@ pub struct Dispatch {
     pub label: String,
     /// Larger runs first when there are more actions than jobs: the estimated length of the critical path from here.
     pub priority: u64,
+    /// What it may take, if it is contained.
+    pub limits: Limits,
+}
+
+/// What a contained process tree may take. Without a limit, it may take most of what the machine has.
+#[derive(Facet, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
+    /// What it writes to its output and temporary directories, in bytes.
+    pub disk: Option<u64>,
 }
 
 /// A file that was returned and not stored.

@@ -142,6 +142,43 @@ fn a_strict_build_refuses_what_the_settings_do_not_grant() {
 }
 
 #[test]
+fn a_script_that_takes_too_much_is_stopped() {
+    let cases = [
+        (
+            // `tail` keeps a line without an end.
+            r#"std::process::Command::new("sh").args(["-c", "head -c 300000000 /dev/zero | tail"]).status()"#,
+            ["took more than 64.0 MiB of memory", "set `memory` in `[sandbox]`"],
+        ),
+        (
+            r#"std::fs::write(std::env::var("OUT_DIR").unwrap() + "/large", vec![1; 70 << 20])"#,
+            ["wrote more than 64.0 MiB", "set `disk` in `[sandbox]`"],
+        ),
+        (
+            r#"std::io::Write::write_all(&mut std::io::stdout(), &vec![b'x'; 140 << 20])"#,
+            [
+                "printed more than 128.0 MiB",
+                "build script of `app` (build script) was stopped",
+            ],
+        ),
+    ];
+    for (number, (taking, told)) in cases.into_iter().enumerate() {
+        let env = package(&format!(
+            "let _ = {taking};\nstd::thread::sleep(std::time::Duration::from_secs(3600));\n0"
+        ));
+        let limit = if number == 0 { "memory" } else { "disk" };
+        env.write(".vx.toml", &format!("[sandbox]\n{limit} = \"64MiB\"\n"));
+        let stopped = env.vx(["build"]).run();
+        assert!(!stopped.status.success());
+        for part in told {
+            assert!(stopped.stderr.contains(part), "{stopped}");
+        }
+        env.write("build.rs", "fn main() { println!(\"cargo::rustc-env=SAID=little\"); }");
+        env.build(&[]);
+        assert_eq!(env.run_program("debug/app"), "little\n");
+    }
+}
+
+#[test]
 fn a_script_that_writes_to_a_cache_in_the_home_gets_that_alone() {
     let env = package(
         r#"

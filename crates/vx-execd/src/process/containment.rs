@@ -226,6 +226,12 @@ impl Namespaces {
         };
         // A lower limit of the user's stays.
         let _ = setrlimit(Resource::Nproc, limit);
+        // A memory image is no output.
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        let _ = setrlimit(Resource::Core, none);
         rustix::thread::set_no_new_privs(true)?;
         let kept = match self.is_superuser {
             true => KEPT_BY_SUPERUSER,

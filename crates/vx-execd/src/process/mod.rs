@@ -4,6 +4,7 @@
 //! while `spawn` waits for it.
 
 mod containment;
+mod limits;
 mod spawn;
 mod supervise;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::observe::{KnownUses, Reach, Scope};
 use crate::reap;
 
 pub(crate) use containment::Namespaces;
+pub(crate) use limits::{Exceeded, Limits, Printed};
 pub(crate) use supervise::{launch, refused_containment};
 
 /// What to run.

@@ -22,6 +22,7 @@ use rustix::process::{
 };
 
 use super::containment::Namespaces;
+use super::limits::prefer_to_kill;
 use super::{Launch, LaunchError};
 use crate::observe::{Filter, StopFor};
 
@@ -194,6 +195,9 @@ impl Prepared {
             0 => self.run_child(&ends),
             pid => Pid::from_raw(pid).ok_or(Errno::INVAL)?,
         };
+        if self.namespaces.is_some() {
+            prefer_to_kill(pid);
+        }
         if self.namespaces.is_some()
             && let Err(error) = Namespaces::map_users(pid)
         {

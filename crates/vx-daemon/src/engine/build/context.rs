@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use vx_cargo::{CompileMode, Package, Plan, PlannedUnit, UnitIndex};
-use vx_model::{Action, Digest, Root, Roots, Template};
+use vx_model::{Action, Digest, Root, RootedPath, Roots, Template};
 use vx_proto::{BuildEvent, Dispatch, EnvVar, ExecuteRequest, MessageFormat, Observation, Outcome, Process, WireError};
 use vx_toolchain::Toolchain;
 
@@ -37,6 +37,8 @@ pub(crate) struct Setting {
     pub(crate) jobs: Option<u32>,
     /// Whether units that do not depend on a failed one continue.
     pub(crate) keep_going: bool,
+    /// Sockets of the user's agents, which are no build's business.
+    pub(crate) agents: Vec<RootedPath>,
     /// What packages are granted.
     pub(crate) sandbox: Sandbox,
     /// Whether output directories of build scripts may be absent: nobody but compilers is told where they are.
@@ -139,6 +141,7 @@ impl Context {
         Dispatch {
             label,
             priority: self.priorities[unit],
+            limits: self.setting.sandbox.limits,
         }
     }
 

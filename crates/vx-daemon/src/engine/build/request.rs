@@ -26,6 +26,7 @@ use crate::engine::Engine;
 use crate::engine::actions::Again;
 use crate::engine::inputs::{Answers, CLOCK_TICK, Environment, passed, without_private};
 use crate::engine::records::{Durations, LastBuild, UnitOfBuild};
+use crate::engine::units::agents;
 
 /// How often a build starts again because blobs vanished meanwhile.
 const TRIES: u32 = 3;
@@ -276,6 +277,7 @@ impl Build {
             environment: self.environment.clone(),
             jobs: self.request.jobs.or_else(|| self.configured_jobs(&planned.plan)),
             keep_going: self.request.keep_going,
+            agents: agents(&self.user, roots),
             sandbox: sandbox.clone(),
             hides_out_dirs: matches!(self.request.selection.goal, Goal::Build | Goal::Check) && !self.json(),
             message_format: self.request.message_format,

@@ -4,6 +4,8 @@
 //! ```toml
 //! [sandbox]
 //! strict = true
+//! memory = "8GiB"
+//! disk = "20GiB"
 //!
 //! [sandbox.packages.NAME]
 //! network = true
@@ -12,11 +14,12 @@
 
 use std::collections::BTreeMap;
 
+use bytesize::ByteSize;
 use camino::Utf8Path;
 use serde::Deserialize;
 use vx_home::WorkspaceLayout;
 use vx_model::{Root, RootedPath};
-use vx_proto::{ErrorKind, WireError};
+use vx_proto::{ErrorKind, Limits, WireError};
 
 use crate::engine::actions::Grants;
 
@@ -25,6 +28,8 @@ use crate::engine::actions::Grants;
 pub(crate) struct Sandbox {
     /// Whether an action fails if it needs what its package is not granted here.
     pub(crate) strict: bool,
+    /// What one action may take.
+    pub(crate) limits: Limits,
     packages: BTreeMap<String, Grants>,
 }
 
@@ -60,6 +65,8 @@ struct Metadata {
 struct Table {
     #[serde(default)]
     strict: bool,
+    memory: Option<ByteSize>,
+    disk: Option<ByteSize>,
     #[serde(default)]
     packages: BTreeMap<String, OfPackage>,
 }
@@ -81,10 +88,14 @@ impl Sandbox {
         let manifest: Manifest = parse(&workspace.join("Cargo.toml"))?;
         let mut sandbox = Self {
             strict,
+            limits: Limits::default(),
             packages: BTreeMap::new(),
         };
         for table in [file.sandbox, manifest.workspace.metadata.vx.sandbox] {
             sandbox.strict |= table.strict;
+            let limits = &mut sandbox.limits;
+            limits.memory = lower(limits.memory, table.memory);
+            limits.disk = lower(limits.disk, table.disk);
             for (name, of_package) in table.packages {
                 let grants = of_package.grants(&settings)?;
                 sandbox.packages.entry(name).or_default().extend(&grants);
@@ -97,6 +108,11 @@ impl Sandbox {
     pub(crate) fn grants(&self, package: &str) -> Grants {
         self.packages.get(package).cloned().unwrap_or_default()
     }
+}
+
+/// The lower one of two limits.
+fn lower(one: Option<u64>, other: Option<ByteSize>) -> Option<u64> {
+    one.into_iter().chain(other.map(|other| other.as_u64())).min()
 }
 
 impl OfPackage {

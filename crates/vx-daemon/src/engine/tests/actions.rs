@@ -101,6 +101,7 @@ fn action() -> Action {
 
 fn dispatch() -> Dispatch {
     Dispatch {
+        limits: vx_proto::Limits::default(),
         label: "test".to_owned(),
         priority: 0,
     }

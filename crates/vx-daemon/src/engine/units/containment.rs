@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use vx_cargo::{PackageSource, UnitIndex};
 use vx_home::VxHome;
-use vx_model::{Action, Containment, Input, Key, Root, RootedPath, View};
+use vx_model::{Action, Containment, Input, Key, Root, RootedPath, Roots, View};
 use vx_path::is_below;
 use vx_proto::{BuildEvent, ErrorKind, WireError};
 
 use super::dependencies::private_directory;
 use crate::engine::actions::{Again, Entered, Grants, Made, Performed, Step, Stop, Surroundings};
 use crate::engine::build::Context;
+use crate::engine::inputs::Environment;
 use crate::engine::records::Granted;
 
 /// What nobody's build may read, below the user's home.
@@ -53,6 +54,43 @@ const SECRETS: &[&str] = &[
     ".zsh_history",
     ".python_history",
 ];
+
+/// Where contained processes find nothing of others anyway.
+const PRIVATE: [&str; 4] = ["/tmp", "/var/tmp", "/run", "/var/run"];
+
+/// The sockets of the user's agents, as their variables name them, where contained processes could reach them.
+pub(crate) fn agents(user: &Environment, roots: &Roots) -> Vec<RootedPath> {
+    let named = |name: &str| user.get(name).map(String::as_str);
+    let ssh = named("SSH_AUTH_SOCK");
+    // The path stands before the first colon.
+    let gpg = named("GPG_AGENT_INFO").and_then(|value| value.split(':').next());
+    // A list of addresses, each with parameters.
+    let bus = named("DBUS_SESSION_BUS_ADDRESS").unwrap_or_default();
+    let bus = bus.split([';', ',']).filter_map(|part| part.strip_prefix("unix:path="));
+    let paths = ssh.into_iter().chain(gpg).chain(bus).filter(|path| {
+        let is_plain = path.starts_with('/') && !path.split('/').any(|part| part == "..");
+        is_plain && !is_private(path, roots)
+    });
+    let paths = paths.map(|path| roots.locate(path));
+    let is_secret =
+        |path: &RootedPath| path.root == Root::UserHome && SECRETS.iter().any(|secret| is_below(&path.path, secret));
+    paths.filter(|path| !is_secret(path)).collect()
+}
+
+/// Whether a path lies where contained processes find nothing of others. An entry there that holds one of `roots` is found.
+fn is_private(path: &str, roots: &Roots) -> bool {
+    let holds_root = |entry: &str| {
+        let mut known = Root::ALL.into_iter().filter(|root| roots.knows(*root));
+        known.any(|root| is_below(roots.dir(root), entry))
+    };
+    PRIVATE.iter().any(|private| {
+        let below = path.strip_prefix(private).and_then(|below| below.strip_prefix('/'));
+        below.is_some_and(|below| {
+            let first = below.split('/').next().unwrap_or_default();
+            !holds_root(&format!("{private}/{first}"))
+        })
+    })
+}
 
 /// An action that may be contained, and what it is granted.
 pub(super) struct Contained<'a> {
@@ -272,7 +310,7 @@ pub(super) fn explain(failure: WireError, refused: &[String]) -> WireError {
 pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
     let package = context.package(unit);
     let mut containment = Containment {
-        hidden: hidden(),
+        hidden: hidden(context),
         view: view(context, unit),
         ..Containment::default()
     };
@@ -301,15 +339,15 @@ pub(super) fn of_script(context: &Context, unit: UnitIndex) -> Containment {
 pub(super) fn of_macros(context: &Context, unit: UnitIndex) -> Containment {
     Containment {
         view: view(context, unit),
-        ..of_documentation()
+        ..of_documentation(context)
     }
 }
 
 /// The containment of rustdoc with proc macros. It finds everything where it is: what it writes stays in the workspace.
-pub(super) fn of_documentation() -> Containment {
+pub(super) fn of_documentation(context: &Context) -> Containment {
     Containment {
         writable: vec![private_directory()],
-        hidden: hidden(),
+        hidden: hidden(context),
         ..Containment::default()
     }
 }
@@ -320,10 +358,52 @@ fn view(context: &Context, unit: UnitIndex) -> Option<View> {
     context.view.of(path, &context.setting.roots)
 }
 
-fn hidden() -> Vec<RootedPath> {
+fn hidden(context: &Context) -> Vec<RootedPath> {
     let secrets = SECRETS.iter().map(|path| RootedPath::new(Root::UserHome, *path));
     let relative = VxHome::new("");
     let services = [relative.cas(), relative.run(), relative.log(), relative.downloads()];
     let services = services.map(|path| RootedPath::new(Root::VxHome, path.as_str()));
-    secrets.chain(services).collect()
+    let agents = context.setting.agents.iter().cloned();
+    secrets.chain(services).chain(agents).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn only_agents_in_unusual_places_are_hidden_by_their_paths() {
+        let roots = Roots::default().with(Root::UserHome, "/home/ann");
+        let of = |variables: &[(&str, &str)]| {
+            let user = variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            agents(&user.collect(), &roots)
+        };
+        let usual = [
+            ("SSH_AUTH_SOCK", "/tmp/ssh-x/agent.1"),
+            ("GPG_AGENT_INFO", "/home/ann/.gnupg/S.gpg-agent:0:1"),
+            ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/run/user/1000/bus"),
+        ];
+        assert!(of(&usual).is_empty());
+        assert!(of(&[("SSH_AUTH_SOCK", "/home/ann/.ssh/agent/s.1")]).is_empty());
+        assert!(of(&[("SSH_AUTH_SOCK", "relative"), ("GPG_AGENT_INFO", "")]).is_empty());
+        let unusual = [
+            ("SSH_AUTH_SOCK", "/home/ann/.1password/agent.sock"),
+            ("GPG_AGENT_INFO", "/opt/agent:7:1"),
+            ("DBUS_SESSION_BUS_ADDRESS", "tcp:host=x;unix:path=/home/ann/bus,guid=1"),
+        ];
+        let hidden = [
+            (Root::UserHome, ".1password/agent.sock"),
+            (Root::Host, "opt/agent"),
+            (Root::UserHome, "bus"),
+        ];
+        assert_eq!(of(&unusual), hidden.map(|(root, path)| RootedPath::new(root, path)));
+
+        let roots = Roots::default().with(Root::UserHome, "/tmp/ann");
+        let user = BTreeMap::from([("SSH_AUTH_SOCK".to_owned(), "/tmp/ann/agent".to_owned())]);
+        assert_eq!(agents(&user, &roots), [RootedPath::new(Root::UserHome, "agent")]);
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn document(context: &Context, unit: UnitIndex) -> Result<(), S
     let ReadyCrate { compile, inputs, .. } = ReadyCrate::wait(context, unit).await?;
     let surroundings = context.surroundings();
     let action = action(&compile, inputs, &surroundings);
-    let containment = compile.uses_proc_macros.then(containment::of_documentation);
+    let containment = compile.uses_proc_macros.then(|| containment::of_documentation(context));
     let contained = Contained::new(context, unit, action, containment).await?;
     let page = context.plan.unit(unit).documentation();
     let page = page

@@ -12,6 +12,7 @@ mod script;
 mod workspace_files;
 
 pub(crate) use compile::compile;
+pub(crate) use containment::agents;
 pub(crate) use documentation::document;
 pub(crate) use out_dirs::OutDirs;
 pub(crate) use script::run_script;
