@@ -18,16 +18,19 @@ pub(crate) struct HomeError {
     pub(crate) source: io::Error,
 }
 
-/// Creates the state directory, `run` (mode 0700: it holds the token and the sockets) and `log`, if they are missing.
+/// Creates the state directory, `run` and `log`, if they are missing. Other users may enter neither of these two, which
+/// hold the token, the sockets, and what services say, nor a state directory that is made here.
 pub(crate) fn prepare_home(home: &VxHome) -> Result<(), HomeError> {
     let failed = |path: &Utf8Path, source| HomeError {
         path: path.to_owned(),
         home: home.root().to_owned(),
         source,
     };
-    fs::create_dir_all(home.root()).map_err(|source| failed(home.root(), source))?;
+    if !home.root().is_dir() {
+        make_private(home.root()).map_err(|source| failed(home.root(), source))?;
+    }
     make_private(&home.run()).map_err(|source| failed(&home.run(), source))?;
-    fs::create_dir_all(home.log()).map_err(|source| failed(&home.log(), source))
+    make_private(&home.log()).map_err(|source| failed(&home.log(), source))
 }
 
 cfg_if::cfg_if! {
@@ -36,6 +39,9 @@ cfg_if::cfg_if! {
             use std::fs::{DirBuilder, Permissions};
             use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
             DirBuilder::new().recursive(true).mode(0o700).create(path)?;
             if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
                 return Ok(());
@@ -69,6 +75,21 @@ mod tests {
         prepare_home(&home).unwrap();
         let mode = fs::metadata(home.run()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_home_that_is_made_is_private_and_one_that_is_there_is_left_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        let home = home_in(&directory);
+        let mode = |path: &Utf8Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        prepare_home(&home).unwrap();
+        assert_eq!([mode(home.root()), mode(&home.log())], [0o700, 0o700]);
+        fs::set_permissions(home.root(), fs::Permissions::from_mode(0o755)).unwrap();
+        prepare_home(&home).unwrap();
+        assert_eq!(mode(home.root()), 0o755);
     }
 
     #[test]

@@ -32,7 +32,11 @@ impl DaemonAccess {
     pub async fn stop(&self) -> Result<Option<u32>, WireError> {
         let patience_ends = Instant::now() + PATIENCE;
         let home = self.home.clone();
-        if !home.run().exists() {
+        let is_there = home.run().try_exists().map_err(|error| {
+            let message = format!("cannot look into the state directory `{}`", home.root());
+            machine(&error).context(message)
+        })?;
+        if !is_there {
             return Ok(None);
         }
         let start_lock = home.lock_file(START_LOCK);
