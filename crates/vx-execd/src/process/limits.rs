@@ -158,11 +158,16 @@ fn disk_of(directories: &[Utf8PathBuf]) -> u64 {
     blocks.sum::<u64>() * BLOCK
 }
 
-/// The memory of the machine, or of the control group that this process is in, in bytes.
+/// The memory of the machine, or of the control group that this process is in, and swap space besides, in bytes. Where
+/// there is much of that, a process may be larger than the memory, so none is ever stopped.
 fn memory_of_machine() -> u64 {
-    let total = rustix::system::sysinfo();
-    #[expect(clippy::useless_conversion, reason = "the type differs between architectures")]
-    let total = u64::from(total.totalram) * u64::from(total.mem_unit);
+    let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    // `MemTotal:       24606256 kB`
+    let of = |name: &str| {
+        let line = machine.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    let (total, swap) = (of("MemTotal").unwrap_or(u64::MAX), of("SwapTotal").unwrap_or(0));
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let own = groups
         .lines()
@@ -173,7 +178,7 @@ fn memory_of_machine() -> u64 {
         let limit = std::fs::read_to_string(group.join("memory.max")).ok()?;
         limit.trim().parse().ok()
     });
-    limits.fold(total, u64::min)
+    limits.fold(total, u64::min).saturating_add(swap)
 }
 
 /// What one action may take of what is free on the disk of `directory`, in bytes.
